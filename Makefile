@@ -1,0 +1,85 @@
+# asyncjob: one PGXS makefile for the engine, the compiled steps and the client.
+#
+# Products:  asyncjob.so        the engine, preloaded (src/engine)
+#            asyncjob_steps.so  compiled steps, loaded on first call
+#                               (src/steps + src/kernels)
+#            src/client/asyncjob  the command (libpq)
+#            sql/asyncjob--X.Y.Z.sql  built from sql/NN-*.sql
+#
+# Front doors: make demo, make check.  See README.md.
+
+EXTENSION = asyncjob
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" asyncjob.control)
+
+MODULE_big = asyncjob
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c)))
+
+SQL_PARTS := $(sort $(wildcard sql/[0-9][0-9]-*.sql))
+DATA_built = sql/asyncjob--$(EXTVERSION).sql
+DATA = $(wildcard sql/updates/asyncjob--*--*.sql)
+HEADERS_asyncjob = src/include/asyncjob.h
+
+STEP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/steps/*.c)))
+KERNEL_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/kernels/*.c)))
+CLIENT_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/client/*.c)))
+STEPS_LIB = asyncjob_steps$(DLSUFFIX)
+CLIENT = src/client/asyncjob
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+# Header dependencies: Debian's PGXS has autodepend off, so the compiler
+# writes them beside the objects.
+PG_CPPFLAGS = -I$(srcdir)/src/include -MMD -MP $(AJ_CPPFLAGS)
+# -fno-math-errno lets the compiler inline sqrt; results are unchanged.
+KERNEL_CFLAGS = -O3 -fno-math-errno -ffp-contract=off
+ifdef CI
+PG_CFLAGS += -Werror
+endif
+
+EXTRA_CLEAN = $(STEPS_LIB) $(CLIENT) $(STEP_OBJS) $(KERNEL_OBJS) $(CLIENT_OBJS) \
+	$(wildcard src/*/*.d src/*/*.bc) test/unit/bin build results output_iso \
+	tmp_check tmp_check_iso regression.out regression.diffs log
+
+# Bitcode for JIT inlining is of no use to an engine of background workers.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(PGXS),)
+include $(PGXS)
+
+all: $(STEPS_LIB) $(CLIENT)
+
+$(DATA_built): $(SQL_PARTS) asyncjob.control
+	cat $(SQL_PARTS) > $@
+
+$(KERNEL_OBJS): override CFLAGS += $(KERNEL_CFLAGS)
+$(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MMD -MP -D_GNU_SOURCE
+
+$(STEPS_LIB): $(STEP_OBJS) $(KERNEL_OBJS)
+	$(CC) $(CFLAGS) -shared -o $@ $^ $(LDFLAGS) -lpng -lm
+
+$(CLIENT): $(CLIENT_OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(libpq) -lm
+
+install: install-products
+uninstall: uninstall-products
+
+.PHONY: install-products uninstall-products
+install-products: $(STEPS_LIB) $(CLIENT)
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)' '$(DESTDIR)$(bindir)'
+	$(INSTALL_SHLIB) $(STEPS_LIB) '$(DESTDIR)$(pkglibdir)/$(STEPS_LIB)'
+	$(INSTALL_PROGRAM) $(CLIENT) '$(DESTDIR)$(bindir)/asyncjob'
+
+uninstall-products:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(STEPS_LIB)' '$(DESTDIR)$(bindir)/asyncjob'
+
+-include $(wildcard src/*/*.d)
+endif
+
+include test/tools/targets.mk

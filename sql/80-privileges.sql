@@ -1,0 +1,87 @@
+-- Rights. Nothing is granted to PUBLIC. A role sees its own rows, an
+-- administrator (who may execute create_queue) all of them, both through the
+-- filter of asyncjob.user_id.
+
+CREATE FUNCTION asyncjob._may_see(owner oid, user_id text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (owner = CAST(current_user::regrole AS oid)
+            OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE'))
+       AND CASE
+           WHEN coalesce(current_setting('asyncjob.user_id', true), '') <> ''
+               THEN user_id IS NOT DISTINCT FROM current_setting('asyncjob.user_id', true)
+           ELSE coalesce(current_setting('asyncjob.require_user_id', true), 'off') <> 'on'
+       END;
+COMMENT ON FUNCTION asyncjob._may_see(oid, text) IS 'The rule of row-level security.';
+
+ALTER TABLE asyncjob.job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY job_own ON asyncjob.job FOR SELECT
+    USING (asyncjob._may_see(owner, user_id));
+
+ALTER TABLE asyncjob.chat_session ENABLE ROW LEVEL SECURITY;
+CREATE POLICY chat_session_own ON asyncjob.chat_session FOR SELECT
+    USING (asyncjob._may_see(owner, user_id));
+
+ALTER TABLE asyncjob.chat_message ENABLE ROW LEVEL SECURITY;
+CREATE POLICY chat_message_own ON asyncjob.chat_message FOR SELECT
+    USING (asyncjob._may_see(owner, user_id));
+
+ALTER TABLE asyncjob.pipeline ENABLE ROW LEVEL SECURITY;
+CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
+    USING (owner = CAST(current_user::regrole AS oid) OR EXISTS
+        (SELECT FROM asyncjob.pipeline_grant g
+         WHERE g.pipeline = name
+           AND (g.role = 0 OR pg_has_role(g.role, 'USAGE'))));
+
+CREATE FUNCTION asyncjob.grant_usage(role regrole) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    f regprocedure;
+    t regclass;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA asyncjob TO %s', role);
+    FOR f IN
+        SELECT p.oid FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = 'asyncjob'::regnamespace
+          AND p.proname NOT LIKE '\_%'
+          AND p.proname NOT LIKE 'grant\_%'
+          AND p.proname NOT IN ('create_queue', 'pause_queue', 'resume_queue', 'resume')
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
+    END LOOP;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob._may_see(oid, text), '
+                   'asyncjob.grant_pipeline(text, regrole) TO %s', role);
+    EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
+                   'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
+                   'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters TO %s', role);
+    -- inputs of the energy pipelines: each role its own, by row-level security
+    FOR t IN
+        SELECT c.oid FROM pg_catalog.pg_class c
+        WHERE c.relnamespace = 'asyncjob'::regnamespace AND c.relkind = 'r'
+          AND EXISTS (SELECT FROM pg_catalog.pg_policy p
+                      WHERE p.polrelid = c.oid AND p.polcmd IN ('a', 'w', '*'))
+    LOOP
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s', t, role);
+    END LOOP;
+END
+$$;
+ALTER FUNCTION asyncjob.grant_usage(regrole) SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION asyncjob.grant_usage(regrole) IS
+'Let a role submit jobs and see its own, define pipelines and load inputs. For the owner of the extension.';
+
+CREATE FUNCTION asyncjob.grant_admin(role regrole) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.grant_usage(role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob.create_queue(text), '
+                   'asyncjob.pause_queue(text), asyncjob.resume_queue(text), '
+                   'asyncjob.resume() TO %s', role);
+END
+$$;
+ALTER FUNCTION asyncjob.grant_admin(regrole) SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION asyncjob.grant_admin(regrole) IS
+'Let a role also see and steer everybody''s jobs and manage queues. For the owner of the extension.';
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA asyncjob FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA asyncjob FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA asyncjob FROM PUBLIC;
+

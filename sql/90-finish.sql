@@ -1,0 +1,24 @@
+-- What a dump takes along, and the announcement.
+
+ALTER TABLE asyncjob.pipeline ALTER COLUMN id RESTART WITH 1000;
+
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.origin', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.owner', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue', 'WHERE id >= 1000');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline', 'WHERE id >= 1000');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline_grant',
+    'WHERE role <> 0');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.job', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.checkpoint', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.job_update', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.artifact', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.artifact_chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.chat_session', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.chat_message', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.chat_message_id_seq', '');
+
+-- Where this copy lives, and the launcher is told.
+SELECT asyncjob._install();

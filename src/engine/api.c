@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.c
+ *		What the SQL-callable functions have in common.
+ *
+ * An API function finds out who calls it, becomes the engine (scope.h), runs
+ * statements that are told who asks, and returns.  A job that the caller may
+ * not see is answered exactly as one that does not exist.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+#include "utils/tuplestore.h"
+
+#include "api.h"
+#include "guc.h"
+#include "types.h"
+
+/*
+ * An administrator of the queue is who may execute create_queue(), which is
+ * what grant_admin() grants.
+ */
+static bool
+is_admin(Oid role)
+{
+	Oid			argtypes[1] = {TEXTOID};
+	Oid			schema = get_namespace_oid(AJ_SCHEMA, true);
+	Oid			function;
+
+	if (superuser_arg(role))
+		return true;
+	if (!OidIsValid(schema))
+		return false;
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+							   CStringGetDatum("create_queue"),
+							   PointerGetDatum(buildoidvector(argtypes, 1)),
+							   ObjectIdGetDatum(schema));
+	return OidIsValid(function) &&
+		aj_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+}
+
+void
+aj_caller(AjCaller *caller)
+{
+	caller->role = GetUserId();
+	caller->admin = is_admin(caller->role);
+	caller->user_id = NULL;
+	if (aj_guc_user_id != NULL && aj_guc_user_id[0] != '\0')
+	{
+		caller->filter = AJ_ONE_USER;
+		caller->user_id = aj_guc_user_id;
+	}
+	else
+		caller->filter = aj_guc_require_user_id ? AJ_NO_USER : AJ_ALL_USERS;
+}
+
+void
+aj_require_admin(const char *what)
+{
+	if (!is_admin(GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errhint("A superuser can grant it with asyncjob.grant_admin().")));
+}
+
+void
+aj_unknown_job(int64 job_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("job " INT64_FORMAT " does not exist", job_id)));
+}
+
+void
+aj_null_argument(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("%s must not be null", name)));
+}
+
+char *
+aj_text_arg(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+void
+aj_visible_values(const AjCaller *caller, int64 job_id, Datum *values,
+				  char *nulls)
+{
+	values[0] = Int64GetDatum(job_id);
+	values[1] = ObjectIdGetDatum(caller->role);
+	values[2] = BoolGetDatum(caller->admin);
+	values[3] = Int32GetDatum((int) caller->filter);
+	values[4] = caller->user_id ? CStringGetTextDatum(caller->user_id) : (Datum) 0;
+	memset(nulls, ' ', AJ_VISIBLE_ARGS);
+	if (caller->user_id == NULL)
+		nulls[4] = 'n';
+}
+
+/*
+ * Return the rows of the last statement as the function's result set.
+ */
+void
+aj_return_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.h
+ *		What the SQL-callable functions have in common.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_API_H
+#define AJ_API_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "scope.h"
+
+/* Who asks. */
+typedef enum AjUserFilter
+{
+	AJ_ALL_USERS,				/* asyncjob.user_id is not set */
+	AJ_ONE_USER,
+	AJ_NO_USER					/* not set, and asyncjob.require_user_id */
+} AjUserFilter;
+
+typedef struct AjCaller
+{
+	Oid			role;
+	bool		admin;			/* may see and steer everybody's jobs */
+	AjUserFilter filter;
+	const char *user_id;		/* for AJ_ONE_USER */
+} AjCaller;
+
+extern void aj_caller(AjCaller *caller);
+extern void aj_require_admin(const char *what);
+pg_noreturn extern void aj_unknown_job(int64 job_id) AJ_NORETURN;
+extern void aj_return_rows(FunctionCallInfo fcinfo);
+extern Datum aj_status_datum(FunctionCallInfo fcinfo, MemoryContext context);
+extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
+pg_noreturn extern void aj_null_argument(const char *name) AJ_NORETURN;
+
+/*
+ * The first five parameters of every statement about the jobs of a caller,
+ * and the condition on asyncjob.job j that uses $2 to $5.  $1 is the job.
+ */
+#define AJ_VISIBLE \
+	" (j.owner = $2 OR $3) AND" \
+	" ($4 = 0 OR ($4 = 1 AND j.user_id = $5)) "
+#define AJ_VISIBLE_TYPES	OIDOID, BOOLOID, INT4OID, TEXTOID
+#define AJ_VISIBLE_ARGS		5
+
+extern void aj_visible_values(const AjCaller *caller, int64 job_id,
+							  Datum *values, char *nulls);
+
+#endif							/* AJ_API_H */

@@ -1,0 +1,242 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_define.c
+ *		Queues, pipelines and the copy of a database.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+#include "api.h"
+#include "extension.h"
+#include "pipeline.h"
+#include "queue_submit.h"
+#include "wake.h"
+
+PG_FUNCTION_INFO_V1(aj_create_queue);
+PG_FUNCTION_INFO_V1(aj_pause_queue);
+PG_FUNCTION_INFO_V1(aj_resume_queue);
+PG_FUNCTION_INFO_V1(aj_create_pipeline);
+PG_FUNCTION_INFO_V1(aj_drop_pipeline);
+PG_FUNCTION_INFO_V1(aj_grant_pipeline);
+PG_FUNCTION_INFO_V1(aj_resume);
+PG_FUNCTION_INFO_V1(aj_install);
+
+/* A name of a queue or pipeline: it also names channels and files. */
+static char *
+name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
+{
+	char	   *name = aj_text_arg(fcinfo, n);
+	bool		valid;
+
+	if (name == NULL)
+		aj_null_argument("name");
+	valid = strlen(name) <= limit &&
+		(name[0] == '_' || isalpha((unsigned char) name[0]));
+	for (char *c = name; valid && *c; c++)
+		valid = strchr("_.-", *c) || (isalnum((unsigned char) *c) && !IS_HIGHBIT_SET(*c));
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("\"%s\" cannot be the name of a %s", name, what),
+				 errhint("Begin with an ASCII letter or underscore, go on with letters, digits, \"_\", \".\" or \"-\", %d bytes at most.",
+						 limit)));
+	return name;
+}
+
+/* create_queue(name text) */
+Datum
+aj_create_queue(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_arg(fcinfo, 0, "queue", 48);
+	AjScope		scope;
+
+	aj_require_admin("create queues");
+	PreventCommandIfReadOnly("create_queue()");
+	aj_scope_enter(&scope, false);
+	if (aj_queue_find_queue(name) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("queue \"%s\" already exists", name)));
+	(void) aj_queue_add_queue(name);
+	aj_scope_leave(&scope);
+	PG_RETURN_VOID();
+}
+
+static Datum
+set_paused(FunctionCallInfo fcinfo, bool paused)
+{
+	char	   *name = name_arg(fcinfo, 0, "queue", 48);
+	AjScope		scope;
+
+	aj_require_admin(paused ? "pause queues" : "resume queues");
+	PreventCommandIfReadOnly("pause_queue() or resume_queue()");
+	aj_scope_enter(&scope, false);
+	if (!aj_queue_set_paused(name, paused))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("queue \"%s\" does not exist", name)));
+	aj_scope_leave(&scope);
+	aj_at_commit_look();
+	PG_RETURN_VOID();
+}
+
+/* pause_queue(name text) */
+Datum
+aj_pause_queue(PG_FUNCTION_ARGS)
+{
+	return set_paused(fcinfo, true);
+}
+
+/* resume_queue(name text) */
+Datum
+aj_resume_queue(PG_FUNCTION_ARGS)
+{
+	return set_paused(fcinfo, false);
+}
+
+/*
+ * create_pipeline(name text, steps jsonb, description text, validator text):
+ * the id of the new version.
+ */
+Datum
+aj_create_pipeline(PG_FUNCTION_ARGS)
+{
+	AjPipeline	pipeline = {0};
+	AjScope		scope;
+	Jsonb	   *steps;
+	int32		id;
+	bool		builtin = creating_extension;
+
+	pipeline.name = name_arg(fcinfo, 0, "pipeline", 63);
+	pipeline.owner = GetUserId();
+	if (PG_ARGISNULL(1))
+		aj_null_argument("steps");
+	PreventCommandIfReadOnly("create_pipeline()");
+
+	/* names are resolved as the caller, by the caller's search path */
+	aj_pipeline_parse(PG_GETARG_JSONB_P(1), &pipeline);
+	for (int i = 0; i < pipeline.nsteps; i++)
+		pipeline.steps[i].handler =
+			aj_handler_signature(pipeline.steps[i].handler, pipeline.owner, false);
+	if (!PG_ARGISNULL(3))
+		pipeline.validator = aj_handler_signature(aj_text_arg(fcinfo, 3),
+												  pipeline.owner, true);
+	steps = aj_pipeline_normalise(&pipeline);
+
+	aj_scope_enter(&scope, false);
+	id = aj_queue_add_pipeline(&pipeline, steps, aj_text_arg(fcinfo, 2),
+							   superuser_arg(pipeline.owner));
+	if (id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of pipeline \"%s\"", pipeline.name)));
+	if (builtin)
+		aj_queue_grant_pipeline(pipeline.name, InvalidOid);
+	else
+		aj_queue_note_owner(pipeline.owner, GetUserNameFromId(pipeline.owner, false));
+	aj_scope_leave(&scope);
+	PG_RETURN_INT32(id);
+}
+
+static void
+require_pipeline_owner(const char *name)
+{
+	Oid			owner = aj_queue_pipeline_owner(name);
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("pipeline \"%s\" does not exist", name)));
+}
+
+/* drop_pipeline(name text): jobs that were submitted keep their version */
+Datum
+aj_drop_pipeline(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_arg(fcinfo, 0, "pipeline", 63);
+	Oid			caller = GetUserId();
+	AjScope		scope;
+
+	PreventCommandIfReadOnly("drop_pipeline()");
+	aj_scope_enter(&scope, false);
+	require_pipeline_owner(name);
+	if (aj_queue_pipeline_owner(name) != caller && !superuser_arg(caller))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of pipeline \"%s\"", name)));
+	if (!aj_queue_retire_pipeline(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("pipeline \"%s\" does not exist", name)));
+	aj_scope_leave(&scope);
+	PG_RETURN_VOID();
+}
+
+/* grant_pipeline(pipeline text, role regrole) */
+Datum
+aj_grant_pipeline(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_arg(fcinfo, 0, "pipeline", 63);
+	Oid			caller = GetUserId();
+	Oid			role;
+	char	   *rolname;
+	AjScope		scope;
+
+	if (PG_ARGISNULL(1))
+		aj_null_argument("role");
+	role = PG_GETARG_OID(1);
+	rolname = GetUserNameFromId(role, false);
+	PreventCommandIfReadOnly("grant_pipeline()");
+	aj_scope_enter(&scope, false);
+	require_pipeline_owner(name);
+	if (aj_queue_pipeline_owner(name) != caller && !superuser_arg(caller))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of pipeline \"%s\"", name)));
+	aj_queue_grant_pipeline(name, role);
+	aj_queue_note_owner(role, rolname);
+	aj_scope_leave(&scope);
+	PG_RETURN_VOID();
+}
+
+/* resume(): run the jobs of a restored dump or a copied database here */
+Datum
+aj_resume(PG_FUNCTION_ARGS)
+{
+	AjScope		scope;
+
+	aj_require_admin("resume a copied queue");
+	PreventCommandIfReadOnly("resume()");
+	aj_scope_enter(&scope, false);
+	aj_origin_adopt();
+	aj_scope_leave(&scope);
+	aj_at_commit_announce();
+	aj_at_commit_look();
+	PG_RETURN_VOID();
+}
+
+/* _install(): called once by the install script */
+Datum
+aj_install(PG_FUNCTION_ARGS)
+{
+	AjScope		scope;
+
+	if (!creating_extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("_install() can only be called by CREATE EXTENSION")));
+	aj_scope_enter(&scope, false);
+	aj_origin_adopt();
+	aj_scope_leave(&scope);
+	aj_at_commit_announce();
+	PG_RETURN_VOID();
+}

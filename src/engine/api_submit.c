@@ -1,0 +1,529 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_submit.c
+ *		submit(), submit_many(), run() and drain().
+ *
+ * Everything that can be known to be wrong is refused here, before anything
+ * is stored: unknown names, numbers out of range, a pipeline the caller may
+ * not run, an owner no worker could log in as, and what the pipeline's own
+ * validator finds in the params.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "api.h"
+#include "errors.h"
+#include "executor.h"
+#include "extension.h"
+#include "guc.h"
+#include "queue.h"
+#include "queue_read.h"
+#include "queue_submit.h"
+#include "types.h"
+#include "wake.h"
+
+#define MAX_KEY_LEN		512
+#define MAX_ID_LEN		256
+#define MAX_AHEAD_S		(366 * (int64) SECS_PER_DAY)
+
+PG_FUNCTION_INFO_V1(aj_submit);
+PG_FUNCTION_INFO_V1(aj_submit_many);
+PG_FUNCTION_INFO_V1(aj_run);
+PG_FUNCTION_INFO_V1(aj_drain);
+
+/* What identifies a call's pipeline, checked. */
+typedef struct Target
+{
+	AjSubmission s;
+	const AjPipeline *pipeline;
+} Target;
+
+static char *
+limited_text(FunctionCallInfo fcinfo, int n, const char *name, int limit)
+{
+	char	   *text = aj_text_arg(fcinfo, n);
+
+	if (text != NULL && (text[0] == '\0' || strlen(text) > limit))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s has %zu bytes", name, strlen(text)),
+				 errhint("Give 1 to %d bytes, or null.", limit)));
+	return text;
+}
+
+/*
+ * A worker logs in as the owner; find out now if it can't.
+ */
+static void
+check_owner(Oid role)
+{
+	HeapTuple	tuple;
+	bool		canlogin;
+
+	if (AJ_OWNER_NEEDS_LOGIN)
+	{
+		tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for role %u", role);
+		canlogin = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+		ReleaseSysCache(tuple);
+		if (!canlogin)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("role \"%s\" cannot own jobs because it is not permitted to log in",
+							GetUserNameFromId(role, false)),
+					 errhint("ALTER ROLE ... LOGIN is enough, no password or pg_hba.conf entry is needed; or use PostgreSQL 17 or later.")));
+	}
+	if (aj_database_aclcheck(MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" cannot own jobs because it may not connect to this database",
+						GetUserNameFromId(role, false)),
+				 errhint("GRANT CONNECT ON DATABASE to the role.")));
+}
+
+static int
+parse_priority(FunctionCallInfo fcinfo, int n)
+{
+	static const struct
+	{
+		const char *word;
+		int			priority;
+	}			words[] =
+	{
+		{"low", 3}, {"medium", 5}, {"high", 8}, {"urgent", 10}
+	};
+	char	   *text = aj_text_arg(fcinfo, n);
+	char	   *end;
+	long		value;
+
+	if (text == NULL)
+		aj_null_argument("priority");
+	for (int i = 0; i < lengthof(words); i++)
+	{
+		if (pg_strcasecmp(text, words[i].word) == 0)
+			return words[i].priority;
+	}
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value < 0 || value > 10)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("priority is out of range: \"%s\"", text),
+				 errhint("Give 0 to 10, higher is more urgent, or LOW, MEDIUM, HIGH or URGENT.")));
+	return (int) value;
+}
+
+/*
+ * Resolve pipeline and queue for this caller.  Runs in a scope.
+ */
+static void
+resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
+			   const char *queue)
+{
+	target->s.owner = caller->role;
+	target->s.pipeline_id = aj_queue_find_pipeline(pipeline);
+	if (target->s.pipeline_id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("pipeline \"%s\" does not exist", pipeline),
+				 errhint("asyncjob.pipelines lists those that you may run.")));
+	target->pipeline = aj_pipeline_get(target->s.pipeline_id);
+	if (target->pipeline->owner != caller->role &&
+		!superuser_arg(caller->role) &&
+		!aj_queue_pipeline_granted(pipeline, caller->role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for pipeline \"%s\"", pipeline),
+				 errhint("Its owner can grant it with asyncjob.grant_pipeline().")));
+	target->s.queue_id = aj_queue_find_queue(queue);
+	if (target->s.queue_id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("queue \"%s\" does not exist", queue),
+				 errhint("An administrator makes one with asyncjob.create_queue().")));
+	aj_queue_note_owner(caller->role, GetUserNameFromId(caller->role, false));
+}
+
+/* Let the pipeline's validator look at the params, as the caller. */
+static void
+validate(const AjPipeline *pipeline, Jsonb *params)
+{
+	if (pipeline->validator == NULL)
+		return;
+	OidFunctionCall1(aj_handler_lookup(pipeline->validator, GetUserId(), true),
+					 JsonbPGetDatum(params));
+}
+
+/*
+ * Arguments that submit() and submit_many() share, from number first on:
+ * queue, priority, run_at, user_id, session_id.
+ */
+static void
+common_args(FunctionCallInfo fcinfo, int first, const AjCaller *caller,
+			AjSubmission *s, char **queue)
+{
+	*queue = aj_text_arg(fcinfo, first);
+	if (*queue == NULL)
+		aj_null_argument("queue");
+	s->priority = parse_priority(fcinfo, first + 1);
+	if (!PG_ARGISNULL(first + 2))
+	{
+		s->run_at = PG_GETARG_TIMESTAMPTZ(first + 2);
+		if (TIMESTAMP_NOT_FINITE(s->run_at) ||
+			s->run_at > GetCurrentTimestamp() + MAX_AHEAD_S * USECS_PER_SEC)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("run_at is out of range: %s",
+							timestamptz_to_str(s->run_at)),
+					 errhint("Give a time at most 366 days ahead.")));
+	}
+	s->user_id = limited_text(fcinfo, first + 3, "user_id", MAX_ID_LEN);
+	if (caller->filter == AJ_ONE_USER)
+	{
+		if (s->user_id == NULL)
+			s->user_id = pstrdup(caller->user_id);
+		else if (strcmp(s->user_id, caller->user_id) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("user_id \"%s\" is not this session's user", s->user_id),
+					 errdetail("asyncjob.user_id is \"%s\".", caller->user_id)));
+	}
+	else if (caller->filter == AJ_NO_USER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("asyncjob.user_id is not set"),
+				 errdetail("asyncjob.require_user_id is on."),
+				 errhint("SET asyncjob.user_id to the application's user.")));
+	s->session_id = limited_text(fcinfo, first + 4, "session_id", MAX_ID_LEN);
+}
+
+static void
+check_session(const AjCaller *caller, const AjSubmission *s)
+{
+	if (s->session_id != NULL &&
+		!aj_queue_session_exists(s->session_id, caller->role, s->user_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("chat session \"%s\" does not exist", s->session_id),
+				 errhint("Make it with asyncjob.create_chat_session().")));
+}
+
+/*
+ * submit(pipeline text, params jsonb, queue text, priority text,
+ *		  run_at timestamptz, user_id text, session_id text, unique_key text)
+ */
+Datum
+aj_submit(PG_FUNCTION_ARGS)
+{
+	Target		target = {0};
+	AjCaller	caller;
+	AjScope		scope;
+	char	   *pipeline = aj_text_arg(fcinfo, 0);
+	char	   *queue;
+	Jsonb	   *params;
+	int64		id;
+	bool		added;
+
+	if (pipeline == NULL)
+		aj_null_argument("pipeline");
+	if (PG_ARGISNULL(1))
+		aj_null_argument("params");
+	params = PG_GETARG_JSONB_P(1);
+	PreventCommandIfReadOnly("submit()");
+	PreventCommandDuringRecovery("submit()");
+
+	aj_caller(&caller);
+	common_args(fcinfo, 2, &caller, &target.s, &queue);
+	target.s.unique_key = limited_text(fcinfo, 7, "unique_key", MAX_KEY_LEN);
+	check_owner(caller.role);
+
+	aj_scope_enter(&scope, false);
+	resolve_target(&target, &caller, pipeline, queue);
+	check_session(&caller, &target.s);
+	aj_scope_leave(&scope);
+
+	validate(target.pipeline, params);
+
+	aj_scope_enter(&scope, false);
+	id = aj_queue_add_job(&target.s, params, &added);
+	aj_scope_leave(&scope);
+	if (added)
+		aj_at_commit_job_ready(target.s.owner, target.s.run_at);
+	PG_RETURN_INT64(id);
+}
+
+/*
+ * submit_many(pipeline text, params jsonb[], queue text, priority text,
+ *			   run_at timestamptz, user_id text, session_id text)
+ */
+Datum
+aj_submit_many(PG_FUNCTION_ARGS)
+{
+	Target		target = {0};
+	AjCaller	caller;
+	AjScope		scope;
+	char	   *pipeline = aj_text_arg(fcinfo, 0);
+	char	   *queue;
+	ArrayType  *array;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	if (pipeline == NULL)
+		aj_null_argument("pipeline");
+	if (PG_ARGISNULL(1))
+		aj_null_argument("params");
+	array = PG_GETARG_ARRAYTYPE_P(1);
+	PreventCommandIfReadOnly("submit_many()");
+	PreventCommandDuringRecovery("submit_many()");
+	deconstruct_array(array, JSONBOID, -1, false, 'i', &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("element %d of params must not be null", i + 1)));
+	}
+
+	aj_caller(&caller);
+	common_args(fcinfo, 2, &caller, &target.s, &queue);
+	check_owner(caller.role);
+
+	aj_scope_enter(&scope, false);
+	resolve_target(&target, &caller, pipeline, queue);
+	check_session(&caller, &target.s);
+	aj_scope_leave(&scope);
+
+	for (int i = 0; i < n; i++)
+		validate(target.pipeline, DatumGetJsonbP(elements[i]));
+
+	aj_scope_enter(&scope, false);
+	(void) aj_queue_add_jobs(&target.s, PointerGetDatum(array));
+	aj_return_rows(fcinfo);
+	aj_scope_leave(&scope);
+	if (n > 0)
+		aj_at_commit_job_ready(target.s.owner, target.s.run_at);
+	return (Datum) 0;
+}
+
+/*
+ * Run one step here.  In its own subtransaction an error is caught and
+ * recorded as in a worker; otherwise it is the caller's.
+ */
+static AjState
+step_in_foreground(AjRun *run, bool catch)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	AjJob		before = *run->job;
+	AjError    *volatile error = NULL;
+	AjScope		scope;
+	bool		found;
+
+	if (run->pipeline->nsteps > 1)
+	{
+		MemoryContextSwitchTo(run->context);
+		aj_scope_enter(&scope, false);
+		MemoryContextSwitchTo(run->context);
+		run->checkpoints = aj_queue_checkpoints(run->job->id);
+		aj_scope_leave(&scope);
+		MemoryContextSwitchTo(context);
+	}
+
+	if (!catch)
+	{
+		PG_TRY();
+		{
+			Jsonb	   *output = aj_call_step(run);
+
+			if (!aj_finish_step(run, 0, output))
+				elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
+		}
+		PG_CATCH();
+		{
+			aj_forget_step(run);
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+		return run->job->step_no == before.step_no ? AJ_COMPLETED : AJ_RUNNING;
+	}
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		Jsonb	   *output = aj_call_step(run);
+
+		if (!aj_finish_step(run, 0, output))
+			elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(run->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		aj_forget_step(run);
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);	/* it is the caller who is interrupted */
+		error = aj_error_copy(edata, run->context);
+	}
+	PG_END_TRY();
+
+	if (error == NULL)
+		return run->job->step_no == before.step_no ? AJ_COMPLETED : AJ_RUNNING;
+	*run->job = before;
+	return aj_fail_step(run, 0, error, false, &found);
+}
+
+/* Run a job that this transaction has taken, step after step. */
+static AjState
+job_in_foreground(AjJob *job, bool catch)
+{
+	AjRun		run = {0};
+	AjState		state;
+
+	run.job = job;
+	run.pipeline = aj_pipeline_get(job->pipeline_id);
+	run.context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob step",
+										ALLOCSET_DEFAULT_SIZES);
+	do
+	{
+		MemoryContextReset(run.context);
+		run.checkpoints = NULL;
+		run.logs = NIL;
+		run.artifacts = NIL;
+		run.dropped_logs = 0;
+		state = step_in_foreground(&run, catch);
+		CHECK_FOR_INTERRUPTS();
+	} while (state == AJ_RUNNING);
+	MemoryContextDelete(run.context);
+	return state;
+}
+
+/*
+ * run(pipeline text, params jsonb): the same steps at once, in the caller's
+ * transaction.
+ */
+Datum
+aj_run(PG_FUNCTION_ARGS)
+{
+	Target		target = {0};
+	AjCaller	caller;
+	AjScope		scope;
+	AjJob		job;
+	char	   *pipeline = aj_text_arg(fcinfo, 0);
+	Jsonb	   *params,
+			   *result;
+	bool		added;
+	MemoryContext context = CurrentMemoryContext;
+
+	if (pipeline == NULL)
+		aj_null_argument("pipeline");
+	if (PG_ARGISNULL(1))
+		aj_null_argument("params");
+	params = PG_GETARG_JSONB_P(1);
+	PreventCommandIfReadOnly("run()");
+	PreventCommandDuringRecovery("run()");
+
+	aj_caller(&caller);
+	target.s.priority = 5;
+	if (caller.filter == AJ_ONE_USER)
+		target.s.user_id = pstrdup(caller.user_id);
+
+	aj_scope_enter(&scope, false);
+	resolve_target(&target, &caller, pipeline, "default");
+	aj_scope_leave(&scope);
+	validate(target.pipeline, params);
+
+	aj_scope_enter(&scope, false);
+	memset(&job, 0, sizeof(job));
+	job.id = aj_queue_add_job(&target.s, params, &added);
+	MemoryContextSwitchTo(context);
+	if (!aj_queue_take(job.id, &job))
+		elog(ERROR, "job " INT64_FORMAT " was taken away", job.id);
+	aj_scope_leave(&scope);
+
+	(void) job_in_foreground(&job, false);
+
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	result = aj_queue_result(job.id);
+	aj_scope_leave(&scope);
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(result);
+}
+
+/*
+ * drain(max_jobs int): run the caller's ready jobs here, for tests of
+ * applications.  Returns how many were run.
+ */
+Datum
+aj_drain(PG_FUNCTION_ARGS)
+{
+	int			max = PG_ARGISNULL(0) ? PG_INT32_MAX : PG_GETARG_INT32(0);
+	int			n = 0;
+	AjScope		scope;
+	MemoryContext context,
+				old;
+
+	PreventCommandIfReadOnly("drain()");
+	PreventCommandDuringRecovery("drain()");
+	if (max < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_jobs is out of range: %d", max),
+				 errhint("Give a number from 0, or null for all.")));
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob drain",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	while (n < max)
+	{
+		AjJob		job = {0};
+		bool		claimed;
+
+		MemoryContextReset(context);
+		aj_scope_enter(&scope, false);
+		MemoryContextSwitchTo(context);
+		claimed = aj_queue_claim(GetUserId(), 0, &job);
+		if (claimed)
+			(void) aj_pipeline_get(job.pipeline_id);
+		aj_scope_leave(&scope);
+		MemoryContextSwitchTo(context);
+		if (!claimed)
+			break;
+		(void) job_in_foreground(&job, true);
+		n++;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	PG_RETURN_INT32(n);
+}

@@ -1,0 +1,504 @@
+/*-------------------------------------------------------------------------
+ *
+ * executor.c
+ *		Running the steps of a job.
+ *
+ * A handler is called by aj_call_step() as the current user, in the current
+ * transaction; what it logs and the artifacts it makes are kept in memory
+ * and written by aj_finish_step(), together with the checkpoint and the
+ * job's next state.  So no table of the engine is locked while a handler
+ * runs, and a step's effects, its output and the job's progress commit
+ * together or not at all.
+ *
+ * This is the same code in a worker, where the transaction is the step's
+ * own, and in run() and drain(), where it is the caller's.  The caller
+ * catches errors; the logs of a step that failed are still in the AjRun.
+ *
+ * The functions of AjStepApi (asyncjob.h) and their SQL twins work on the
+ * innermost run of this process.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "mb/pg_wchar.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "asyncjob.h"
+#include "errors.h"
+#include "executor.h"
+#include "extension.h"
+#include "guc.h"
+#include "queue.h"
+#include "scope.h"
+#include "shmem.h"
+
+#define MAX_LOG_LINES	10000
+
+static AjRun *current_run = NULL;
+
+const AjRun *
+aj_current_run(void)
+{
+	return current_run;
+}
+
+/* ---------- the step API ---------- */
+
+static int64
+api_job_id(void)
+{
+	return current_run ? current_run->job->id : 0;
+}
+
+static int
+api_attempt(void)
+{
+	return current_run ? current_run->job->failures + 1 : 0;
+}
+
+/*
+ * Only the worker's own job is shown, so a run() inside a handler doesn't
+ * move the job's bar about.
+ */
+static void
+api_progress(double fraction, const char *message)
+{
+	if (aj_my_slot == NULL || current_run == NULL || current_run->outer)
+		return;
+	if (!(fraction >= 0))
+		fraction = 0;
+	else if (fraction > 1)
+		fraction = 1;
+
+	SpinLockAcquire(&aj_my_slot->mutex);
+	aj_my_slot->fraction = fraction;
+	if (message)
+		strlcpy(aj_my_slot->message, message, AJ_MESSAGE_LEN);
+	aj_my_slot->changes++;
+	SpinLockRelease(&aj_my_slot->mutex);
+}
+
+static void
+api_log(const char *level, const char *message, const char *data)
+{
+	AjRun	   *run = current_run;
+	MemoryContext old;
+	AjLogLine  *line;
+
+	if (strcmp(level, "debug") != 0 && strcmp(level, "info") != 0 &&
+		strcmp(level, "warning") != 0 && strcmp(level, "error") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown log level \"%s\"", level),
+				 errhint("The levels are debug, info, warning and error.")));
+	if (run == NULL)
+		return;
+	if (list_length(run->logs) >= MAX_LOG_LINES)
+	{
+		run->dropped_logs++;
+		return;
+	}
+	old = MemoryContextSwitchTo(run->context);
+	line = palloc(sizeof(AjLogLine));
+	line->at = GetCurrentTimestamp();
+	line->level = pstrdup(level);
+	line->message = pstrdup(message);
+	line->data = data == NULL ? NULL :
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(data)));
+	run->logs = lappend(run->logs, line);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+api_artifact(const char *name, const char *kind, const char *media_type,
+			 const void *data, Size len)
+{
+	AjRun	   *run = current_run;
+	MemoryContext old;
+	AjArtifact *artifact;
+
+	if (run == NULL)
+		return;
+	old = MemoryContextSwitchTo(run->context);
+	artifact = palloc(sizeof(AjArtifact));
+	artifact->name = pstrdup(name);
+	artifact->kind = pstrdup(kind);
+	artifact->media_type = pstrdup(media_type);
+	artifact->data = MemoryContextAllocHuge(run->context, Max(len, 1));
+	memcpy(artifact->data, data, len);
+	artifact->len = len;
+	run->artifacts = lappend(run->artifacts, artifact);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Only a snapshot that we pushed, and that is still the innermost one, may
+ * be dropped: a handler called from SQL stands on its caller's.
+ */
+static void
+api_compute_begin(void)
+{
+	if (current_run && current_run->snapshot && ActiveSnapshotSet() &&
+		GetActiveSnapshot() == current_run->snapshot)
+	{
+		PopActiveSnapshot();
+		current_run->snapshot = NULL;
+	}
+	InvalidateCatalogSnapshotConditionally();
+}
+
+static void
+api_compute_end(void)
+{
+	if (current_run && current_run->snapshot == NULL && !ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		current_run->snapshot = GetActiveSnapshot();
+	}
+}
+
+static Size
+api_max_step_memory(void)
+{
+	return (Size) aj_guc_max_step_memory * 1024;
+}
+
+static const AjStepApi step_api = {
+	.version = AJ_STEP_API_VERSION,
+	.job_id = api_job_id,
+	.attempt = api_attempt,
+	.progress = api_progress,
+	.log = api_log,
+	.artifact = api_artifact,
+	.compute_begin = api_compute_begin,
+	.compute_end = api_compute_end,
+	.max_step_memory = api_max_step_memory,
+};
+
+void
+aj_executor_install(void)
+{
+	*(const AjStepApi **) find_rendezvous_variable(AJ_STEP_API_VARIABLE) =
+		&step_api;
+}
+
+/* ---------- running ---------- */
+
+static void
+append_jsonb(StringInfo s, Jsonb *jb)
+{
+	JsonbToCString(s, &jb->root, VARSIZE(jb));
+}
+
+static bool
+append_checkpoint(StringInfo s, const AjRun *run, int step_no)
+{
+	char		key[16];
+	JsonbValue *v;
+
+	if (run->checkpoints == NULL)
+		return false;
+	snprintf(key, sizeof(key), "%d", step_no);
+	v = getKeyJsonValueFromContainer(&run->checkpoints->root, key,
+									 strlen(key), NULL);
+	if (v == NULL)
+		return false;
+	append_jsonb(s, JsonbValueToJsonb(v));
+	return true;
+}
+
+/*
+ * What the current step gets: the job's params, and if it needs other steps,
+ * their outputs beside them.
+ */
+Jsonb *
+aj_step_input(const AjRun *run)
+{
+	const AjStep *step = &run->pipeline->steps[run->job->step_no];
+	StringInfoData s;
+
+	if (step->nafter == 0)
+		return run->job->params;
+
+	initStringInfo(&s);
+	appendStringInfoString(&s, "{\"params\": ");
+	append_jsonb(&s, run->job->params);
+	appendStringInfoString(&s, ", \"steps\": {");
+	for (int a = 0; a < step->nafter; a++)
+	{
+		if (a)
+			appendStringInfoString(&s, ", ");
+		escape_json(&s, run->pipeline->steps[step->after[a]].name);
+		appendStringInfoString(&s, ": ");
+		if (!append_checkpoint(&s, run, step->after[a]))
+			elog(ERROR, "output of step \"%s\" of job " INT64_FORMAT " is missing",
+				 run->pipeline->steps[step->after[a]].name, run->job->id);
+	}
+	appendStringInfoString(&s, "}}");
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(s.data)));
+}
+
+/*
+ * The job's result, given the output of its last step: that output, or where
+ * several steps are needed by no other, an object of theirs by name.
+ */
+static Jsonb *
+job_result(const AjRun *run, Jsonb *output)
+{
+	const AjPipeline *pipeline = run->pipeline;
+	StringInfoData s;
+	int			nsinks = 0;
+
+	for (int i = 0; i < pipeline->nsteps; i++)
+		nsinks += pipeline->steps[i].is_sink;
+	if (nsinks == 1)
+		return output;
+
+	initStringInfo(&s);
+	for (int i = 0; i < pipeline->nsteps; i++)
+	{
+		if (!pipeline->steps[i].is_sink)
+			continue;
+		appendStringInfoString(&s, s.len ? ", " : "{");
+		escape_json(&s, pipeline->steps[i].name);
+		appendStringInfoString(&s, ": ");
+		if (i == run->job->step_no)
+			append_jsonb(&s, output);
+		else if (!append_checkpoint(&s, run, i))
+			appendStringInfoString(&s, "null");
+	}
+	appendStringInfoChar(&s, '}');
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(s.data)));
+}
+
+/*
+ * Call the handler of the current step, as the current user in the current
+ * transaction.  The output is in run->context.
+ */
+Jsonb *
+aj_call_step(AjRun *run)
+{
+	const AjStep *step = &run->pipeline->steps[run->job->step_no];
+	MemoryContext old;
+	FmgrInfo	flinfo;
+	LOCAL_FCINFO(fcinfo, 1);
+	Jsonb	   *input,
+			   *output;
+	Datum		result;
+	Oid			function;
+
+	run->started = GetCurrentTimestamp();
+	run->outer = current_run;
+	current_run = run;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	run->snapshot = GetActiveSnapshot();
+
+	old = MemoryContextSwitchTo(run->context);
+	input = aj_step_input(run);
+	function = aj_handler_lookup(step->handler, GetUserId(), false);
+	fmgr_info_cxt(function, &flinfo, run->context);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(input);
+	fcinfo->args[0].isnull = false;
+	result = FunctionCallInvoke(fcinfo);
+	MemoryContextSwitchTo(run->context);
+	if (fcinfo->isnull)
+		output = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+													CStringGetDatum("null")));
+	else
+		output = DatumGetJsonbPCopy(result);
+	MemoryContextSwitchTo(old);
+
+	if (run->snapshot != NULL)
+	{
+		PopActiveSnapshot();
+		run->snapshot = NULL;
+	}
+	current_run = run->outer;
+	return output;
+}
+
+/*
+ * The step raised an error and its (sub)transaction was rolled back, and the
+ * snapshot with it.
+ */
+void
+aj_forget_step(AjRun *run)
+{
+	run->snapshot = NULL;
+	current_run = run->outer;
+	list_free(run->artifacts);
+	run->artifacts = NIL;
+}
+
+/* An error went past every run of this process. */
+void
+aj_forget_current_run(void)
+{
+	current_run = NULL;
+}
+
+/*
+ * A sentence for the chat session of a job that ended well.
+ */
+static char *
+success_message(const AjRun *run)
+{
+	return psprintf("Analysis complete: %s finished %d of %d steps.",
+					run->pipeline->name, run->pipeline->nsteps,
+					run->pipeline->nsteps);
+}
+
+/*
+ * Best effort: the job's end must not depend on the chat.  A failure is
+ * logged in the job.
+ */
+void
+aj_tell_chat(AjRun *run, const char *content, AjState state)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (run->job->session_id == NULL)
+		return;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		(void) aj_queue_write_chat(run->job, content, state);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+		AjLogLine	line;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		line.at = GetCurrentTimestamp();
+		line.level = "warning";
+		line.message = psprintf("could not write to chat session \"%s\": %s",
+								run->job->session_id, edata->message);
+		line.data = NULL;
+		aj_queue_log(run->job, list_make1(&line));
+		FreeErrorData(edata);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Store the step's output and move the job on, in the transaction of the
+ * step's own effects.  Returns false if the job was cancelled or taken away:
+ * the caller must roll back.
+ */
+bool
+aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
+{
+	AjJob	   *job = run->job;
+	const AjStep *step = &run->pipeline->steps[job->step_no];
+	bool		last = job->step_no == run->pipeline->nsteps - 1;
+	AjScope		scope;
+	bool		done;
+
+	/*
+	 * Deferred triggers belong to the step: in a worker they run now, as the
+	 * owner, and their errors are the step's.
+	 */
+	if (worker_id != 0)
+	{
+		ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
+
+		immediate->constraints = NIL;
+		immediate->deferred = false;
+		AfterTriggerSetState(immediate);
+	}
+
+	aj_scope_enter(&scope, worker_id != 0);
+	if (!aj_extension_lock())
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" was dropped", AJ_EXTENSION)));
+	if (run->dropped_logs > 0)
+	{
+		AjLogLine  *line = palloc0(sizeof(AjLogLine));
+
+		line->at = GetCurrentTimestamp();
+		line->level = "warning";
+		line->message = psprintf("%d further log lines were dropped",
+								 run->dropped_logs);
+		run->logs = lappend(run->logs, line);
+	}
+	aj_queue_log(job, run->logs);
+	aj_queue_store_artifacts(job, run->artifacts);
+	if (last)
+	{
+		aj_tell_chat(run, success_message(run), AJ_COMPLETED);
+		done = aj_queue_complete(job, worker_id, job_result(run, output));
+	}
+	else
+		done = aj_queue_advance(job, worker_id, step, run->started, output);
+	aj_scope_leave(&scope);
+	return done;
+}
+
+/*
+ * Record that an attempt of the current step failed, in a transaction that
+ * the caller has begun, and decide what becomes of the job.  Returns its new
+ * state; found says whether the job was still this worker's.
+ */
+AjState
+aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
+			 bool *found)
+{
+	AjJob	   *job = run->job;
+	const AjStep *step = &run->pipeline->steps[job->step_no];
+	AjVerdict	verdict = AJ_VERDICT_CANCELLED;
+	int64		delay_ms = 0;
+	AjScope		scope;
+	AjState		state = AJ_QUEUED;
+
+	*found = false;
+	aj_scope_enter(&scope, worker_id != 0);
+	if (aj_extension_lock())
+	{
+		if (!cancelled)
+			verdict = aj_error_verdict(error, job, step, &delay_ms);
+		aj_queue_log(job, run->logs);
+		state = aj_queue_fail(job, worker_id, error, verdict, delay_ms, found);
+		if (*found && state == AJ_FAILED)
+			aj_tell_chat(run,
+						 psprintf("Analysis failed at step %s: %s%s%s", step->name,
+								  error->message,
+								  error->hint ? "\n" : "",
+								  error->hint ? error->hint : ""),
+						 AJ_FAILED);
+		else if (*found && state == AJ_CANCELLED)
+			aj_tell_chat(run, "Analysis was cancelled.", AJ_CANCELLED);
+	}
+	aj_scope_leave(&scope);
+	return state;
+}

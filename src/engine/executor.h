@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * executor.h
+ *		Running the steps of a job.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_EXECUTOR_H
+#define AJ_EXECUTOR_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "utils/snapshot.h"
+
+#include "pipeline.h"
+#include "types.h"
+
+/* A job in the hands of this process. */
+typedef struct AjRun
+{
+	AjJob	   *job;
+	const AjPipeline *pipeline;
+	Jsonb	   *checkpoints;	/* outputs by step number, or NULL */
+	MemoryContext context;		/* lives as long as the step */
+	List	   *logs;			/* of AjLogLine */
+	int			dropped_logs;
+	List	   *artifacts;		/* of AjArtifact */
+	TimestampTz started;		/* of the step */
+	Snapshot	snapshot;		/* pushed by us for the handler, or NULL */
+	struct AjRun *outer;		/* run() inside a handler */
+} AjRun;
+
+extern void aj_executor_install(void);
+extern const AjRun *aj_current_run(void);
+extern Jsonb *aj_call_step(AjRun *run);
+extern bool aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output);
+extern AjState aj_fail_step(AjRun *run, int64 worker_id, AjError *error,
+							bool cancelled, bool *found);
+extern void aj_forget_step(AjRun *run);
+extern void aj_tell_chat(AjRun *run, const char *content, AjState state);
+extern Jsonb *aj_step_input(const AjRun *run);
+extern void aj_forget_current_run(void);
+
+#endif							/* AJ_EXECUTOR_H */

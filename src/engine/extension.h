@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension.h
+ *		The extension in the current database.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_EXTENSION_H
+#define AJ_EXTENSION_H
+
+#include "postgres.h"
+
+extern bool aj_extension_lock(void);
+extern Oid	aj_extension_table_owner(void);
+extern bool aj_origin_is_ours(void);
+extern void aj_origin_adopt(void);
+
+#endif							/* AJ_EXTENSION_H */

@@ -1,0 +1,332 @@
+/*-------------------------------------------------------------------------
+ *
+ * publish.c
+ *		Notices of changed jobs, from workers to whoever LISTENs.
+ *
+ * NOTIFY takes a cluster-wide lock at commit, so no worker and no user's
+ * transaction sends one for us.  They put their notices into the ring of
+ * their database, after their commit; the coordinator sends what it finds
+ * there in a transaction of its own.  Progress inside a step isn't put
+ * anywhere: the coordinator looks at the workers' slots and sends what has
+ * changed since it last did, at most one notice a job in notify_interval.
+ *
+ * Order: a worker clears its slot before it puts the notice of the end into
+ * the ring, and the coordinator empties the ring before it looks at the
+ * slots.  So what the slots show is never older than what the ring said, and
+ * nothing about a job is sent after its end.
+ *
+ * A full ring makes a worker wait for the coordinator, up to a few seconds,
+ * so that no state is lost under load.  A commit callback can't wait; what it
+ * can't store is lost, and then, as when the coordinator stays away, the next
+ * notice on channel asyncjob says {"lost": true} and clients re-read.
+ *
+ * Payloads hold fields of the engine only, since any role may LISTEN.  Many
+ * short jobs are digested into one payload on channel asyncjob.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "commands/async.h"
+#include "common/cryptohash.h"
+#include "common/md5.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "guc.h"
+#include "publish.h"
+
+#define AJ_CHANNEL			"asyncjob"
+#define PAYLOAD_MAX			7900
+#define RING_WAIT_MS		5000
+#define SESSION_PLAIN_MAX	46
+
+/* a notice together with the progress a slot showed */
+typedef struct Outgoing
+{
+	AjNotice	notice;
+	double		fraction;		/* of the step; < 0: none */
+} Outgoing;
+
+/*
+ * Suffix of a chat session's channel: the session's id, or its MD5 where
+ * that is too long for a channel name.
+ */
+void
+aj_session_channel(const char *session, char *suffix)
+{
+	suffix[0] = '\0';
+	if (session == NULL)
+		return;
+	if (strlen(session) <= SESSION_PLAIN_MAX)
+		strlcpy(suffix, session, AJ_CHANNEL_LEN);
+	else
+	{
+		const char *errstr = NULL;
+
+		if (!pg_md5_hash(session, strlen(session), suffix, &errstr))
+			suffix[0] = '\0';
+	}
+}
+
+void
+aj_notice_fill(AjNotice *notice, int64 job_id, int seq, AjState state,
+			   int step_no, int step_count, const char *session)
+{
+	notice->job_id = job_id;
+	notice->seq = seq;
+	notice->state = state;
+	notice->step_no = step_no;
+	notice->step_count = step_count;
+	aj_session_channel(session, notice->session);
+}
+
+static bool
+ring_put(AjDatabase *db, const AjNotice *notice)
+{
+	bool		stored = false;
+
+	SpinLockAcquire(&db->mutex);
+	if (db->tail - db->head < AJ_RING_SIZE)
+	{
+		db->ring[db->tail % AJ_RING_SIZE] = *notice;
+		db->tail++;
+		stored = true;
+	}
+	SpinLockRelease(&db->mutex);
+	return stored;
+}
+
+static AjDatabase *
+my_database(void)
+{
+	AjDatabase *db;
+
+	if (aj_shared == NULL)
+		return NULL;
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	db = aj_database_find(MyDatabaseId);
+	LWLockRelease(aj_shared->lock);
+	return db;
+}
+
+/* For commit callbacks: store it if there is room. */
+void
+aj_publish_nowait(const AjNotice *notice)
+{
+	AjDatabase *db = my_database();
+
+	if (db == NULL)
+		return;
+	if (!ring_put(db, notice))
+	{
+		SpinLockAcquire(&db->mutex);
+		db->lost = true;
+		SpinLockRelease(&db->mutex);
+	}
+	aj_wake_coordinator(MyDatabaseId);
+}
+
+/* For workers, outside of a transaction: store it, waiting for room. */
+void
+aj_publish(const AjNotice *notice)
+{
+	AjDatabase *db = my_database();
+	TimestampTz start;
+
+	if (db == NULL)
+		return;
+	if (ring_put(db, notice))
+	{
+		aj_wake_coordinator(MyDatabaseId);
+		return;
+	}
+
+	start = GetCurrentTimestamp();
+	ConditionVariablePrepareToSleep(&db->room);
+	while (!ring_put(db, notice))
+	{
+		aj_wake_coordinator(MyDatabaseId);
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+									   RING_WAIT_MS))
+		{
+			aj_publish_nowait(notice);
+			break;
+		}
+		(void) ConditionVariableTimedSleep(&db->room, 1000, PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+}
+
+/*
+ * Is there something to send?  If not, wait_ms is lowered to when a job that
+ * made progress may be spoken of again.
+ */
+bool
+aj_publish_pending(AjDatabase *db, long *wait_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		pending;
+
+	SpinLockAcquire(&db->mutex);
+	pending = db->head != db->tail || db->lost;
+	SpinLockRelease(&db->mutex);
+
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	for (int i = 0; !pending && i < aj_shared->nslots; i++)
+	{
+		AjWorkerSlot *slot = &aj_shared->slots[i];
+
+		if (slot->state == AJ_SLOT_BUSY && slot->dbid == db->dbid)
+		{
+			TimestampTz due;
+
+			SpinLockAcquire(&slot->mutex);
+			due = TimestampTzPlusMilliseconds(slot->published_at,
+											  aj_guc_notify_interval);
+			if (slot->changes != slot->published && due <= now)
+				pending = true;
+			SpinLockRelease(&slot->mutex);
+
+			/* progress() wakes nobody, so look again before long */
+			*wait_ms = Min(*wait_ms, aj_guc_notify_interval);
+		}
+	}
+	LWLockRelease(aj_shared->lock);
+	return pending;
+}
+
+static void
+append_notice(StringInfo s, const Outgoing *out)
+{
+	const AjNotice *n = &out->notice;
+	double		done = n->step_no;
+
+	if (n->state == AJ_COMPLETED)
+		done = n->step_count;
+	else if (out->fraction > 0)
+		done += out->fraction;
+	appendStringInfo(s, "{\"job\":" INT64_FORMAT ",\"seq\":%d,\"state\":\"%s\","
+					 "\"step\":%d,\"steps\":%d,\"progress\":%.4f}",
+					 n->job_id, n->seq, aj_state_names[n->state],
+					 Min(n->step_no + 1, n->step_count), n->step_count,
+					 n->step_count > 0 ? done / n->step_count : 0.0);
+}
+
+static void
+notify(const char *channel, const char *payload)
+{
+	Async_Notify(channel, payload);
+}
+
+/*
+ * Send all that is pending.  The caller has begun a transaction and commits
+ * it.
+ */
+void
+aj_publish_send(AjDatabase *db)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Outgoing   *out;
+	StringInfoData one,
+				all;
+	int			n = 0,
+				digested = 0;
+	bool		lost;
+
+	out = palloc((AJ_RING_SIZE + aj_shared->nslots) * sizeof(Outgoing));
+
+	SpinLockAcquire(&db->mutex);
+	while (db->head != db->tail)
+	{
+		out[n].notice = db->ring[db->head % AJ_RING_SIZE];
+		out[n].fraction = -1;
+		db->head++;
+		n++;
+	}
+	lost = db->lost;
+	db->lost = false;
+	SpinLockRelease(&db->mutex);
+	ConditionVariableBroadcast(&db->room);
+
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	for (int i = 0; i < aj_shared->nslots; i++)
+	{
+		AjWorkerSlot *slot = &aj_shared->slots[i];
+
+		if (slot->state != AJ_SLOT_BUSY || slot->dbid != db->dbid)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		if (slot->changes != slot->published &&
+			TimestampTzPlusMilliseconds(slot->published_at,
+										aj_guc_notify_interval) <= now)
+		{
+			out[n].notice.job_id = slot->job_id;
+			out[n].notice.seq = slot->seq;
+			out[n].notice.state = AJ_RUNNING;
+			out[n].notice.step_no = slot->step_no;
+			out[n].notice.step_count = slot->step_count;
+			memcpy(out[n].notice.session, slot->session, AJ_CHANNEL_LEN);
+			out[n].fraction = slot->fraction;
+			slot->published = slot->changes;
+			slot->published_at = now;
+			n++;
+		}
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(aj_shared->lock);
+
+	initStringInfo(&one);
+	initStringInfo(&all);
+	for (int i = 0; i < n; i++)
+	{
+		char		channel[NAMEDATALEN];
+
+		resetStringInfo(&one);
+		append_notice(&one, &out[i]);
+
+		snprintf(channel, sizeof(channel), AJ_CHANNEL "_job_" INT64_FORMAT,
+				 out[i].notice.job_id);
+		notify(channel, one.data);
+		if (out[i].notice.session[0] != '\0')
+		{
+			snprintf(channel, sizeof(channel), AJ_CHANNEL "_session_%s",
+					 out[i].notice.session);
+			notify(channel, one.data);
+		}
+
+		if (n == 1)
+		{
+			notify(AJ_CHANNEL, one.data);
+			continue;
+		}
+		if (digested > 0 && all.len + one.len + 16 > PAYLOAD_MAX)
+		{
+			appendStringInfoString(&all, "]}");
+			notify(AJ_CHANNEL, all.data);
+			digested = 0;
+		}
+		if (digested == 0)
+		{
+			resetStringInfo(&all);
+			appendStringInfoString(&all, "{\"jobs\":[");
+		}
+		else
+			appendStringInfoChar(&all, ',');
+		appendBinaryStringInfo(&all, one.data, one.len);
+		digested++;
+	}
+	if (digested > 0)
+	{
+		appendStringInfoString(&all, "]}");
+		notify(AJ_CHANNEL, all.data);
+	}
+	if (lost)
+		notify(AJ_CHANNEL, "{\"lost\":true}");
+}

@@ -1,0 +1,582 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *		Statements that take a job from its claim to its end.
+ *
+ * A claim goes lane by lane.  A lane is one owner, queue and priority; its
+ * ready jobs stand next to each other in job_ready_idx, by due time, then id.
+ * The lanes of an owner are found by skipping from one to the next in that
+ * index, so jobs of other roles, of paused queues, and jobs that are not due
+ * are never walked over.  From the most urgent lane one job is locked with
+ * SKIP LOCKED and marked running.
+ *
+ * While a job runs its row carries the worker_id of the process that has it.
+ * Whoever changes the row afterwards asks for that id, so a worker that was
+ * given up for dead cannot finish a job somebody else has.  The number of the
+ * job's last update is counted by the one that runs it.
+ *
+ * cancel() sets cancel_requested on the row of a running job.  The worker's
+ * own update of the row then finds it and does not finish: whichever of the
+ * two gets the row lock first decides, and no answer of cancel() is wrong.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "errors.h"
+#include "queue.h"
+#include "scope.h"
+#include "shmem.h"
+
+#define AJ_CHUNK	(1024 * 1024)
+
+const char *const aj_state_names[] = {
+	"queued", "running", "waiting", "completed", "failed", "cancelled"
+};
+
+#define JOB_COLUMNS \
+	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
+	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect"
+
+AJ_STATEMENT(find_lanes,
+		  "WITH RECURSIVE lane AS ("
+		  " (SELECT j.queue_id, j.priority FROM asyncjob.job j"
+		  "   WHERE j.state = 'queued' AND j.owner = $1"
+		  "   ORDER BY j.queue_id, j.priority LIMIT 1)"
+		  " UNION ALL"
+		  " SELECT n.queue_id, n.priority FROM lane l CROSS JOIN LATERAL"
+		  "  (SELECT j.queue_id, j.priority FROM asyncjob.job j"
+		  "    WHERE j.state = 'queued' AND j.owner = $1"
+		  "      AND (j.queue_id, j.priority) > (l.queue_id, l.priority)"
+		  "    ORDER BY j.queue_id, j.priority LIMIT 1) n)"
+		  " SELECT l.queue_id, l.priority FROM lane l"
+		  " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
+		  " CROSS JOIN LATERAL"
+		  "  (SELECT j.run_at, j.id FROM asyncjob.job j"
+		  "    WHERE j.state = 'queued' AND j.owner = $1"
+		  "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
+		  "      AND j.run_at <= $2"
+		  "    ORDER BY j.run_at, j.id LIMIT 1) h"
+		  " ORDER BY l.priority DESC, h.run_at, h.id",
+		  OIDOID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(claim_in_lane,
+		  "UPDATE asyncjob.job j SET state = 'running', worker_id = $5,"
+		  " started_at = coalesce(j.started_at, $4), seq = j.seq + 1"
+		  " FROM (SELECT c.id FROM asyncjob.job c"
+		  "  WHERE c.state = 'queued' AND c.owner = $1 AND c.queue_id = $2"
+		  "    AND c.priority = $3 AND c.run_at <= $4"
+		  "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED) c"
+		  " WHERE j.id = c.id RETURNING " JOB_COLUMNS,
+		  OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
+
+AJ_STATEMENT(claim_alone,
+		  "UPDATE asyncjob.job j SET state = 'running', worker_id = $3,"
+		  " seq = j.seq + 1"
+		  " WHERE j.id = $1 AND j.owner = $2 AND j.state = 'waiting'"
+		  " AND j.suspect RETURNING " JOB_COLUMNS,
+		  INT8OID, OIDOID, INT8OID);
+
+/* for run() and drain(), which hold the job in their own transaction */
+AJ_STATEMENT(take,
+		  "UPDATE asyncjob.job j SET state = 'running', worker_id = 0,"
+		  " started_at = coalesce(j.started_at, clock_timestamp()),"
+		  " seq = j.seq + 1"
+		  " WHERE j.id = $1 AND j.state = 'queued' RETURNING " JOB_COLUMNS,
+		  INT8OID);
+
+AJ_STATEMENT(add_update,
+		  "INSERT INTO asyncjob.job_update"
+		  " (job_id, seq, at, kind, state, step_no, level, message, data)"
+		  " VALUES ($1, $2, $3, $4, $5::asyncjob.job_state, $6, $7, $8, $9)",
+		  INT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT2OID,
+		  TEXTOID, TEXTOID, JSONBOID);
+
+AJ_STATEMENT(read_checkpoints,
+		  "SELECT coalesce(jsonb_object_agg(c.step_no::text, c.output), '{}')"
+		  " FROM asyncjob.checkpoint c WHERE c.job_id = $1",
+		  INT8OID);
+
+AJ_STATEMENT(add_checkpoint,
+		  "INSERT INTO asyncjob.checkpoint"
+		  " (job_id, step_no, attempt, started_at, finished_at, output)"
+		  " VALUES ($1, $2, $3, $4, clock_timestamp(), $5)",
+		  INT8OID, INT2OID, INT2OID, TIMESTAMPTZOID, JSONBOID);
+
+AJ_STATEMENT(advance,
+		  "UPDATE asyncjob.job SET step_no = $3, failures = 0,"
+		  " free_retries = 0, suspect = false, crashes = 0, seq = $4"
+		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
+		  " AND NOT cancel_requested",
+		  INT8OID, INT8OID, INT2OID, INT4OID);
+
+AJ_STATEMENT(complete,
+		  "UPDATE asyncjob.job SET state = 'completed', result = $3, seq = $4,"
+		  " finished_at = clock_timestamp(), worker_id = NULL, error = NULL,"
+		  " suspect = false"
+		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
+		  " AND NOT cancel_requested",
+		  INT8OID, INT8OID, JSONBOID, INT4OID);
+
+AJ_STATEMENT(lock_running,
+		  "SELECT j.cancel_requested FROM asyncjob.job j"
+		  " WHERE j.id = $1 AND j.worker_id = $2 AND j.state = 'running'"
+		  " FOR UPDATE",
+		  INT8OID, INT8OID);
+
+AJ_STATEMENT(end_attempt,
+		  "UPDATE asyncjob.job SET state = $3::asyncjob.job_state,"
+		  " seq = $4, run_at = coalesce($5, run_at), failures = $6,"
+		  " free_retries = $7, error = coalesce($8, error), worker_id = NULL,"
+		  " suspect = false,"
+		  " finished_at = CASE WHEN $5 IS NULL THEN clock_timestamp() END"
+		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
+		  INT8OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT2OID,
+		  INT2OID, JSONBOID);
+
+AJ_STATEMENT(add_artifact,
+		  "INSERT INTO asyncjob.artifact AS a"
+		  " (job_id, name, step_no, kind, media_type, size, sha256, data)"
+		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+		  " ON CONFLICT (job_id, name) DO UPDATE SET step_no = excluded.step_no,"
+		  " kind = excluded.kind, media_type = excluded.media_type,"
+		  " size = excluded.size, sha256 = excluded.sha256,"
+		  " created_at = excluded.created_at, data = excluded.data",
+		  INT8OID, TEXTOID, INT2OID, TEXTOID, TEXTOID, INT8OID, TEXTOID,
+		  BYTEAOID);
+
+AJ_STATEMENT(drop_chunks,
+		  "DELETE FROM asyncjob.artifact_chunk WHERE job_id = $1 AND name = $2",
+		  INT8OID, TEXTOID);
+
+AJ_STATEMENT(add_chunk,
+		  "INSERT INTO asyncjob.artifact_chunk (job_id, name, chunk_no, data)"
+		  " VALUES ($1, $2, $3, $4)",
+		  INT8OID, TEXTOID, INT4OID, BYTEAOID);
+
+/*
+ * The thought steps of the source documents: one for each step of the
+ * pipeline, from the checkpoints, in their words.
+ */
+AJ_STATEMENT(add_chat_message,
+		  "INSERT INTO asyncjob.chat_message (session_id, owner, user_id, role,"
+		  " content, job_id, response_complete, artifacts, thought_steps)"
+		  " SELECT s.id, j.owner, j.user_id, 'ai', $2, j.id, true,"
+		  " coalesce((SELECT jsonb_agg(jsonb_build_object('type', a.kind,"
+		  "   'name', a.name, 'media_type', a.media_type, 'size', a.size,"
+		  "   'sha256', a.sha256) ORDER BY a.created_at, a.name)"
+		  "  FROM asyncjob.artifact a WHERE a.job_id = j.id), '[]'),"
+		  " coalesce((SELECT jsonb_agg(jsonb_build_object("
+		  "   'step', e.place, 'action', e.step ->> 'name',"
+		  "   'status', CASE WHEN e.place - 1 < j.step_no OR $3 = 'completed'"
+		  "     THEN 'complete' WHEN e.place - 1 = j.step_no THEN 'error'"
+		  "     ELSE 'skipped' END,"
+		  "   'timestamp', coalesce(c.started_at, j.started_at),"
+		  "   'duration', round(1000 * extract(epoch FROM"
+		  "     coalesce(c.finished_at, clock_timestamp())"
+		  "     - coalesce(c.started_at, j.started_at)))) ORDER BY e.place)"
+		  "  FROM jsonb_array_elements(p.steps) WITH ORDINALITY e (step, place)"
+		  "  LEFT JOIN asyncjob.checkpoint c"
+		  "   ON c.job_id = j.id AND c.step_no = e.place - 1), '[]')"
+		  " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+		  " JOIN asyncjob.chat_session s ON s.id = j.session_id"
+		  "  AND s.owner = j.owner"
+		  " WHERE j.id = $1",
+		  INT8OID, TEXTOID, TEXTOID);
+
+static Datum
+text_or_null(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+static Datum
+column(int row, int col, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col,
+						 isnull);
+}
+
+/*
+ * Fill in a job from a row of JOB_COLUMNS, in the caller's memory context.
+ */
+static void
+read_job(AjJob *job, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		isnull;
+	Datum		value;
+
+	job->id = DatumGetInt64(column(0, 1, &isnull));
+	job->owner = DatumGetObjectId(column(0, 2, &isnull));
+	job->pipeline_id = DatumGetInt32(column(0, 3, &isnull));
+	job->step_no = DatumGetInt16(column(0, 4, &isnull));
+	job->failures = DatumGetInt16(column(0, 5, &isnull));
+	job->free_retries = DatumGetInt16(column(0, 6, &isnull));
+	job->crashes = DatumGetInt16(column(0, 7, &isnull));
+	job->seq = DatumGetInt32(column(0, 8, &isnull));
+	value = column(0, 9, &isnull);
+	job->session_id = isnull ? NULL : TextDatumGetCString(value);
+	value = column(0, 10, &isnull);
+	job->user_id = isnull ? NULL : TextDatumGetCString(value);
+	value = column(0, 11, &isnull);
+	job->params = DatumGetJsonbPCopy(value);
+	job->alone = DatumGetBool(column(0, 12, &isnull));
+	MemoryContextSwitchTo(old);
+}
+
+static void
+insert_update(int64 job_id, int seq, TimestampTz at, const char *kind,
+			  const char *state, int step_no, const char *level,
+			  const char *message, Jsonb *data)
+{
+	Datum		values[9];
+	char		nulls[9];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int32GetDatum(seq);
+	values[2] = TimestampTzGetDatum(at);
+	values[3] = CStringGetTextDatum(kind);
+	values[4] = text_or_null(state, &nulls[4]);
+	values[5] = Int16GetDatum(step_no);
+	values[6] = text_or_null(level, &nulls[6]);
+	values[7] = text_or_null(message, &nulls[7]);
+	values[8] = JsonbPGetDatum(data);
+	if (data == NULL)
+		nulls[8] = 'n';
+	aj_execute(&add_update, values, nulls, 0);
+}
+
+/*
+ * A job was started.  The first start is read off the job's row; any later
+ * one is written down.
+ */
+static void
+note_start(AjJob *job)
+{
+	if (job->seq > 2)
+		insert_update(job->id, job->seq, GetCurrentTimestamp(), "state",
+					  "running", job->step_no, NULL, NULL, NULL);
+}
+
+/*
+ * Claim this owner's most urgent ready job.  The result lives in the memory
+ * context of the call.
+ */
+bool
+aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		values[5];
+	int			nlanes;
+	SPITupleTable *lanes;
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = TimestampTzGetDatum(now);
+	nlanes = aj_execute(&find_lanes, values, NULL, 0);
+	lanes = SPI_tuptable;
+
+	for (int i = 0; i < nlanes; i++)
+	{
+		bool		isnull;
+
+		values[1] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 1, &isnull);
+		values[2] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 2, &isnull);
+		values[3] = TimestampTzGetDatum(now);
+		values[4] = Int64GetDatum(worker_id);
+		if (aj_execute(&claim_in_lane, values, NULL, 0) == 1)
+		{
+			read_job(job, context);
+			note_start(job);
+			return true;
+		}
+		/* others hold all that is ready in this lane; try the next */
+	}
+	return false;
+}
+
+/* Claim the one job that is to run alone after a server crash. */
+bool
+aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = ObjectIdGetDatum(owner);
+	values[2] = Int64GetDatum(worker_id);
+	if (aj_execute(&claim_alone, values, NULL, 0) != 1)
+		return false;
+	read_job(job, context);
+	note_start(job);
+	return true;
+}
+
+/* Take a certain queued job in the caller's own transaction. */
+bool
+aj_queue_take(int64 job_id, AjJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job_id);
+	if (aj_execute(&take, values, NULL, 0) != 1)
+		return false;
+	read_job(job, context);
+	note_start(job);
+	return true;
+}
+
+/*
+ * Outputs of the finished steps, as an object keyed by step number, in the
+ * memory context of the call.
+ */
+Jsonb *
+aj_queue_checkpoints(int64 job_id)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[1];
+	bool		isnull;
+	Jsonb	   *result;
+
+	values[0] = Int64GetDatum(job_id);
+	aj_execute(&read_checkpoints, values, NULL, 0);
+	old = MemoryContextSwitchTo(context);
+	result = DatumGetJsonbPCopy(column(0, 1, &isnull));
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/*
+ * A step is done and another follows.  Returns false, leaving nothing
+ * behind that the caller would commit, if the job was cancelled or is not
+ * this worker's any more.
+ */
+bool
+aj_queue_advance(AjJob *job, int64 worker_id, const AjStep *step,
+				 TimestampTz started, Jsonb *output)
+{
+	Datum		values[5];
+	char		nulls[6] = "     ";
+
+	values[0] = Int64GetDatum(job->id);
+	values[1] = Int64GetDatum(worker_id);
+	values[2] = Int16GetDatum(job->step_no + 1);
+	values[3] = Int32GetDatum(job->seq + 1);
+	if (aj_execute(&advance, values, NULL, 0) != 1)
+		return false;
+
+	values[1] = Int16GetDatum(job->step_no);
+	values[2] = Int16GetDatum(job->failures + 1);
+	values[3] = TimestampTzGetDatum(started);
+	values[4] = JsonbPGetDatum(output);
+	if (output == NULL)
+		nulls[4] = 'n';
+	aj_execute(&add_checkpoint, values, nulls, 0);
+
+	job->seq++;
+	insert_update(job->id, job->seq, GetCurrentTimestamp(), "step",
+				  "running", job->step_no, NULL, NULL, NULL);
+	job->step_no++;
+	job->failures = 0;
+	job->free_retries = 0;
+	job->crashes = 0;
+	return true;
+}
+
+/* The last step is done.  Returns as aj_queue_advance() does. */
+bool
+aj_queue_complete(AjJob *job, int64 worker_id, Jsonb *result)
+{
+	Datum		values[4];
+	char		nulls[5] = "    ";
+
+	values[0] = Int64GetDatum(job->id);
+	values[1] = Int64GetDatum(worker_id);
+	values[2] = JsonbPGetDatum(result);
+	if (result == NULL)
+		nulls[2] = 'n';
+	values[3] = Int32GetDatum(job->seq + 1);
+	if (aj_execute(&complete, values, nulls, 0) != 1)
+		return false;
+	job->seq++;
+	return true;
+}
+
+/*
+ * An attempt ended without a result.  Returns the state the job is in now;
+ * found says whether it was still this worker's.
+ */
+AjState
+aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
+			  AjVerdict verdict, int64 delay_ms, bool *found)
+{
+	Datum		values[8];
+	char		nulls[9] = "        ";
+	bool		isnull;
+	AjState		state;
+	Jsonb	   *error_json = NULL;
+	TimestampTz now = GetCurrentTimestamp();
+
+	values[0] = Int64GetDatum(job->id);
+	values[1] = Int64GetDatum(worker_id);
+	*found = aj_execute(&lock_running, values, NULL, 0) == 1;
+	if (!*found)
+		return AJ_QUEUED;
+	if (DatumGetBool(column(0, 1, &isnull)))
+		verdict = AJ_VERDICT_CANCELLED;
+
+	switch (verdict)
+	{
+		case AJ_VERDICT_RETRY:
+			state = AJ_QUEUED;
+			job->failures++;
+			break;
+		case AJ_VERDICT_RETRY_FREE:
+			state = AJ_QUEUED;
+			job->free_retries++;
+			break;
+		case AJ_VERDICT_SNOOZE:
+			state = AJ_QUEUED;
+			break;
+		case AJ_VERDICT_DEAD:
+			state = AJ_FAILED;
+			job->failures++;
+			break;
+		default:
+			state = AJ_CANCELLED;
+			break;
+	}
+
+	if (error != NULL && state != AJ_CANCELLED)
+		error_json = aj_error_to_jsonb(error, job);
+	if (state != AJ_CANCELLED)
+	{
+		job->seq++;
+		insert_update(job->id, job->seq, now, "attempt", aj_state_names[state],
+					  job->step_no, "error", error ? error->message : NULL,
+					  error_json);
+	}
+	if (AJ_STATE_IS_FINAL(state))
+		job->seq++;
+
+	values[2] = CStringGetTextDatum(aj_state_names[state]);
+	values[3] = Int32GetDatum(job->seq);
+	values[4] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, delay_ms));
+	if (AJ_STATE_IS_FINAL(state))
+		nulls[4] = 'n';
+	values[5] = Int16GetDatum(job->failures);
+	values[6] = Int16GetDatum(job->free_retries);
+	values[7] = JsonbPGetDatum(error_json);
+	if (error_json == NULL)
+		nulls[7] = 'n';
+	aj_execute(&end_attempt, values, nulls, 0);
+	return state;
+}
+
+/* Write down what the handler logged. */
+void
+aj_queue_log(AjJob *job, List *lines)
+{
+	ListCell   *cell;
+
+	foreach(cell, lines)
+	{
+		AjLogLine  *line = lfirst(cell);
+
+		job->seq++;
+		insert_update(job->id, job->seq, line->at, "log", NULL, job->step_no,
+					  line->level, line->message, line->data);
+	}
+}
+
+static char *
+sha256_hex(const char *data, Size len)
+{
+	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *hex = palloc(2 * PG_SHA256_DIGEST_LENGTH + 1);
+
+	if (pg_cryptohash_init(ctx) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) data, len) < 0 ||
+		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute a SHA-256 digest");
+	pg_cryptohash_free(ctx);
+	hex_encode((const char *) digest, sizeof(digest), hex);
+	hex[2 * PG_SHA256_DIGEST_LENGTH] = '\0';
+	return hex;
+}
+
+/* Store what the handler made. */
+void
+aj_queue_store_artifacts(AjJob *job, List *artifacts)
+{
+	ListCell   *cell;
+
+	foreach(cell, artifacts)
+	{
+		AjArtifact *artifact = lfirst(cell);
+		Datum		values[8];
+		char		nulls[9] = "        ";
+		bool		inline_data = artifact->len <= AJ_CHUNK;
+
+		values[0] = Int64GetDatum(job->id);
+		values[1] = CStringGetTextDatum(artifact->name);
+		aj_execute(&drop_chunks, values, NULL, 0);
+
+		values[2] = Int16GetDatum(job->step_no);
+		values[3] = CStringGetTextDatum(artifact->kind);
+		values[4] = CStringGetTextDatum(artifact->media_type);
+		values[5] = Int64GetDatum((int64) artifact->len);
+		values[6] = CStringGetTextDatum(sha256_hex(artifact->data, artifact->len));
+		if (inline_data)
+			values[7] = PointerGetDatum(cstring_to_text_with_len(artifact->data,
+																 artifact->len));
+		else
+			nulls[7] = 'n';
+		aj_execute(&add_artifact, values, nulls, 0);
+
+		for (Size start = 0, no = 0; !inline_data && start < artifact->len;
+			 start += AJ_CHUNK, no++)
+		{
+			Size		len = Min(AJ_CHUNK, artifact->len - start);
+
+			values[2] = Int32GetDatum((int32) no);
+			values[3] = PointerGetDatum(cstring_to_text_with_len(artifact->data + start,
+																 len));
+			aj_execute(&add_chunk, values, NULL, 0);
+			pfree(DatumGetPointer(values[3]));
+		}
+	}
+}
+
+/*
+ * Tell the chat session of a job how it ended.  Returns false when it
+ * belongs to none.
+ */
+bool
+aj_queue_write_chat(const AjJob *job, const char *content, AjState state)
+{
+	Datum		values[3];
+
+	if (job->session_id == NULL)
+		return false;
+	values[0] = Int64GetDatum(job->id);
+	values[1] = CStringGetTextDatum(content);
+	values[2] = CStringGetTextDatum(aj_state_names[state]);
+	return aj_execute(&add_chat_message, values, NULL, 0) == 1;
+}

@@ -1,0 +1,464 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_read.c
+ *		Statements that answer and steer for a caller.
+ *
+ * They are told who asks (AJ_VISIBLE in api.h) and find nothing of others.
+ *
+ * A job's history is pieced together by aj_queue_updates(): the submit, the
+ * first start and the end are read off the job's row, everything else from
+ * asyncjob.job_update.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "queue_read.h"
+#include "scope.h"
+
+#define HEAD_COLUMNS \
+	"SELECT j.state::text, j.owner, coalesce(j.worker_id, 0), j.seq," \
+	" j.step_no, jsonb_array_length(p.steps), j.cancel_requested," \
+	" j.suspect, q.paused, j.xmin, j.run_at, j.session_id, q.name," \
+	" (SELECT o.rolname FROM asyncjob.owner o WHERE o.role = j.owner)" \
+	" FROM asyncjob.job j" \
+	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
+	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
+	" WHERE j.id = $1 AND" AJ_VISIBLE
+
+AJ_STATEMENT(read_head, HEAD_COLUMNS, INT8OID, AJ_VISIBLE_TYPES);
+
+AJ_STATEMENT(lock_head, HEAD_COLUMNS "FOR UPDATE OF j",
+			 INT8OID, AJ_VISIBLE_TYPES);
+
+AJ_STATEMENT(read_state,
+			 "SELECT j.state::text, j.xmin FROM asyncjob.job j"
+			 " WHERE j.id = $1 AND" AJ_VISIBLE,
+			 INT8OID, AJ_VISIBLE_TYPES);
+
+AJ_STATEMENT(read_result,
+			 "SELECT j.result FROM asyncjob.job j WHERE j.id = $1", INT8OID);
+
+/* the columns of asyncjob.job_status */
+#define STATUS_COLUMNS \
+	"SELECT j.id, p.name, q.name, j.state, j.partial," \
+	" s.step ->> 'name', least(j.step_no + 1, n.n)," \
+	" CASE WHEN j.state = 'completed' THEN n.n ELSE j.step_no END, n.n," \
+	" CASE WHEN j.state = 'completed' THEN 1.0" \
+	"  ELSE (j.step_no + coalesce(l.progress, 0)) / n.n END," \
+	" CASE WHEN j.state = 'completed' THEN 1.0 ELSE l.progress END," \
+	" l.message," \
+	" CASE WHEN j.state = 'running' AND (j.step_no + coalesce(l.progress, 0)) / n.n >= 0.02" \
+	"  THEN (clock_timestamp() - j.started_at)" \
+	"   * (n.n / (j.step_no + coalesce(l.progress, 0)) - 1) END," \
+	" CASE WHEN j.state = 'queued' THEN (SELECT count(*) + 1 FROM (SELECT FROM asyncjob.job a" \
+	"   WHERE a.state = 'queued' AND a.owner = j.owner" \
+	"   AND a.queue_id = j.queue_id AND (a.priority > j.priority" \
+	"    OR a.priority = j.priority AND (a.run_at, a.id) < (j.run_at, j.id))" \
+	"   AND a.run_at <= greatest(clock_timestamp(), j.run_at)" \
+	"   LIMIT 9999) ahead) END," \
+	" j.priority, CASE WHEN j.started_at IS NULL THEN 0" \
+	"  WHEN j.state IN ('failed', 'queued', 'waiting') THEN j.failures::integer" \
+	"  ELSE j.failures + 1 END," \
+	" coalesce(j.error ->> 'code', j.error ->> 'sqlstate')," \
+	" j.error ->> 'category'," \
+	" j.error ->> 'message', j.error ->> 'detail', j.error ->> 'hint'," \
+	" j.created_at, j.run_at, j.started_at, j.finished_at, j.user_id," \
+	" j.session_id, j.seq" \
+	" FROM asyncjob.job j" \
+	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
+	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
+	" CROSS JOIN LATERAL (SELECT jsonb_array_length(p.steps)::float8 AS f," \
+	"  jsonb_array_length(p.steps) AS n) n" \
+	" CROSS JOIN LATERAL (SELECT p.steps -> least(j.step_no, n.n - 1) AS step) s" \
+	" LEFT JOIN LATERAL asyncjob._live(CASE WHEN j.state = 'running'" \
+	"  THEN j.id END) l ON true "
+
+AJ_STATEMENT(read_status, STATUS_COLUMNS "WHERE j.id = $1 AND" AJ_VISIBLE,
+			 INT8OID, AJ_VISIBLE_TYPES);
+
+AJ_STATEMENT(list_jobs,
+			 STATUS_COLUMNS "WHERE ($1 = 0 OR j.id < $1) AND" AJ_VISIBLE
+			 "AND ($6 IS NULL OR j.user_id = $6)"
+			 " AND ($7 IS NULL OR j.session_id = $7)"
+			 " AND ($8 IS NULL OR j.state = $8::asyncjob.job_state)"
+			 " ORDER BY j.id DESC LIMIT $9",
+			 INT8OID, AJ_VISIBLE_TYPES, TEXTOID, TEXTOID, TEXTOID, INT4OID);
+
+AJ_STATEMENT(list_steps,
+			 "SELECT e.place::integer, e.step ->> 'name',"
+			 " CASE WHEN j.state = 'completed' OR e.place - 1 < j.step_no"
+			 "  THEN 'completed' WHEN e.place - 1 = j.step_no"
+			 "  THEN j.state::text ELSE 'pending' END,"
+			 " CASE WHEN e.place - 1 < j.step_no THEN c.attempt::integer"
+			 "  WHEN e.place - 1 > j.step_no OR j.started_at IS NULL THEN 0"
+			 "  WHEN j.state IN ('failed', 'queued') THEN j.failures"
+			 "  ELSE j.failures + 1 END,"
+			 " CASE WHEN j.state = 'completed' OR e.place - 1 < j.step_no THEN 1.0"
+			 "  WHEN e.place - 1 = j.step_no THEN coalesce(l.progress, 0)"
+			 "  ELSE 0 END,"
+			 " CASE WHEN c.job_id IS NOT NULL THEN c.started_at"
+			 "  WHEN e.place - 1 = j.step_no THEN coalesce(l.started_at,"
+			 "   (SELECT max(b.finished_at) FROM asyncjob.checkpoint b"
+			 "    WHERE b.job_id = j.id), j.started_at) END,"
+			 " CASE WHEN c.job_id IS NOT NULL THEN c.finished_at"
+			 "  WHEN e.place - 1 = j.step_no THEN j.finished_at END,"
+			 " CASE WHEN e.place - 1 = j.step_no THEN j.error ->> 'message' END"
+			 " FROM asyncjob.job j"
+			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " CROSS JOIN LATERAL jsonb_array_elements(p.steps)"
+			 "  WITH ORDINALITY e (step, place)"
+			 " LEFT JOIN asyncjob.checkpoint c"
+			 "  ON c.job_id = j.id AND c.step_no = e.place - 1"
+			 " LEFT JOIN LATERAL asyncjob._live(CASE WHEN j.state = 'running'"
+			 "  THEN j.id END) l ON true"
+			 " WHERE j.id = $1 AND" AJ_VISIBLE
+			 "ORDER BY e.place",
+			 INT8OID, AJ_VISIBLE_TYPES);
+
+AJ_STATEMENT(list_updates,
+			 "SELECT u.seq, u.at, u.kind, u.state, p.steps -> u.step_no ->> 'name',"
+			 " u.level, u.message, u.data"
+			 " FROM asyncjob.job j"
+			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " CROSS JOIN LATERAL ("
+			 "  SELECT 1 AS seq, j.created_at AS at, 'state' AS kind,"
+			 "   'queued'::asyncjob.job_state AS state, NULL::integer AS step_no,"
+			 "   NULL::text AS level, NULL::text AS message, NULL::jsonb AS data"
+			 "  UNION ALL SELECT 2, j.started_at, 'state', 'running', 0, NULL,"
+			 "   NULL, NULL WHERE j.started_at IS NOT NULL AND NOT EXISTS"
+			 "    (SELECT FROM asyncjob.job_update f"
+			 "     WHERE f.job_id = j.id AND f.seq = 2)"
+			 "  UNION ALL SELECT d.seq, d.at, d.kind, d.state, d.step_no,"
+			 "   d.level, d.message, d.data FROM asyncjob.job_update d"
+			 "   WHERE d.job_id = j.id"
+			 "  UNION ALL SELECT j.seq, j.finished_at, 'state', j.state,"
+			 "   j.step_no, NULL, coalesce(j.error ->> 'message',"
+			 "    j.cancel_reason), j.error WHERE j.finished_at IS NOT NULL) u"
+			 " WHERE j.id = $1 AND" AJ_VISIBLE "AND u.seq > $6"
+			 " ORDER BY u.seq",
+			 INT8OID, AJ_VISIBLE_TYPES, INT4OID);
+
+AJ_STATEMENT(list_artifacts,
+			 "SELECT a.name, p.steps -> a.step_no::integer ->> 'name', a.kind,"
+			 " a.media_type, a.size, a.sha256, a.created_at"
+			 " FROM asyncjob.job j"
+			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " JOIN asyncjob.artifact a ON a.job_id = j.id"
+			 " WHERE j.id = $1 AND" AJ_VISIBLE
+			 "ORDER BY a.step_no, a.name",
+			 INT8OID, AJ_VISIBLE_TYPES);
+
+AJ_STATEMENT(artifact_size,
+			 "SELECT a.size, a.data IS NULL FROM asyncjob.job j"
+			 " JOIN asyncjob.artifact a ON a.job_id = j.id AND a.name = $6"
+			 " WHERE j.id = $1 AND" AJ_VISIBLE,
+			 INT8OID, AJ_VISIBLE_TYPES, TEXTOID);
+
+AJ_STATEMENT(inline_piece,
+			 "SELECT substr(a.data, $3, $4) FROM asyncjob.artifact a"
+			 " WHERE a.job_id = $1 AND a.name = $2",
+			 INT8OID, TEXTOID, INT4OID, INT4OID);
+
+AJ_STATEMENT(chunk_piece,
+			 "SELECT substr(c.data, $3, $4) FROM asyncjob.artifact_chunk c"
+			 " WHERE c.job_id = $1 AND c.name = $2 AND c.chunk_no = $5",
+			 INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID);
+
+AJ_STATEMENT(cancel_now,
+			 "UPDATE asyncjob.job SET state = 'cancelled', suspect = false,"
+			 " seq = seq + 1, finished_at = clock_timestamp(),"
+			 " cancel_requested = true, cancel_reason = $2"
+			 " WHERE id = $1",
+			 INT8OID, TEXTOID);
+
+AJ_STATEMENT(ask_cancel,
+			 "UPDATE asyncjob.job SET cancel_requested = true,"
+			 " cancel_reason = $2 WHERE id = $1",
+			 INT8OID, TEXTOID);
+
+/* what ended before becomes history */
+AJ_STATEMENT(keep_end,
+			 "INSERT INTO asyncjob.job_update"
+			 " (job_id, seq, at, kind, state, step_no, message, data)"
+			 " SELECT j.id, j.seq, j.finished_at, 'state', j.state, j.step_no,"
+			 "  coalesce(j.error ->> 'message', j.cancel_reason), j.error"
+			 " FROM asyncjob.job j WHERE j.id = $1",
+			 INT8OID);
+
+AJ_STATEMENT(queue_again,
+			 "UPDATE asyncjob.job SET state = 'queued', seq = seq + 1,"
+			 " run_at = clock_timestamp(), finished_at = NULL, failures = 0,"
+			 " free_retries = 0, crashes = 0, error = NULL,"
+			 " cancel_requested = false, cancel_reason = NULL"
+			 " WHERE id = $1 RETURNING seq",
+			 INT8OID);
+
+AJ_STATEMENT(note_queued,
+			 "INSERT INTO asyncjob.job_update (job_id, seq, kind, state, step_no)"
+			 " VALUES ($1, $2, 'state', 'queued', $3)",
+			 INT8OID, INT4OID, INT2OID);
+
+AJ_STATEMENT(set_priority,
+			 "UPDATE asyncjob.job SET priority = $2"
+			 " WHERE id = $1 AND state IN ('queued', 'waiting')",
+			 INT8OID, INT2OID);
+
+static AjState
+state_by_name(const char *name)
+{
+	for (int s = AJ_QUEUED; s <= AJ_CANCELLED; s++)
+	{
+		if (strcmp(aj_state_names[s], name) == 0)
+			return (AjState) s;
+	}
+	elog(ERROR, "unknown job state \"%s\"", name);
+}
+
+static Datum
+value(int col, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, col,
+						 isnull);
+}
+
+/*
+ * What a steering function needs to know of a job, with its row locked if so
+ * wished.  In the memory context of the call.  Returns false if the caller
+ * sees no such job.
+ */
+bool
+aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[AJ_VISIBLE_ARGS],
+				v;
+	char		nulls[AJ_VISIBLE_ARGS + 1];
+	bool		isnull;
+
+	aj_visible_values(caller, job_id, values, nulls);
+	if (aj_execute(lock ? &lock_head : &read_head, values, nulls, 0) == 0)
+		return false;
+
+	old = MemoryContextSwitchTo(context);
+	head->id = job_id;
+	head->state = state_by_name(TextDatumGetCString(value(1, &isnull)));
+	head->owner = DatumGetObjectId(value(2, &isnull));
+	head->worker_id = DatumGetInt64(value(3, &isnull));
+	head->seq = DatumGetInt32(value(4, &isnull));
+	head->step_no = DatumGetInt16(value(5, &isnull));
+	head->step_count = DatumGetInt32(value(6, &isnull));
+	head->cancel_requested = DatumGetBool(value(7, &isnull));
+	head->suspect = DatumGetBool(value(8, &isnull));
+	head->queue_paused = DatumGetBool(value(9, &isnull));
+	head->xmin = DatumGetTransactionId(value(10, &isnull));
+	head->run_at = DatumGetTimestampTz(value(11, &isnull));
+	v = value(12, &isnull);
+	head->session_id = isnull ? NULL : TextDatumGetCString(v);
+	head->queue = TextDatumGetCString(value(13, &isnull));
+	v = value(14, &isnull);
+	head->rolname = isnull ? NULL : pstrdup(NameStr(*DatumGetName(v)));
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/*
+ * State of a job as committed now, whatever snapshot the caller's
+ * transaction has.  Raises the error if it isn't there.
+ */
+AjState
+aj_queue_state_now(const AjCaller *caller, int64 job_id, TransactionId *xmin)
+{
+	Datum		values[AJ_VISIBLE_ARGS];
+	char		nulls[AJ_VISIBLE_ARGS + 1];
+	bool		isnull;
+
+	aj_visible_values(caller, job_id, values, nulls);
+	if (aj_execute_latest(&read_state, values, nulls) == 0)
+		aj_unknown_job(job_id);
+	*xmin = DatumGetTransactionId(value(2, &isnull));
+	return state_by_name(TextDatumGetCString(value(1, &isnull)));
+}
+
+/* A job's result in the memory context of the call, or NULL. */
+Jsonb *
+aj_queue_result(int64 job_id)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[1] = {Int64GetDatum(job_id)},
+				v;
+	bool		isnull;
+	Jsonb	   *result = NULL;
+
+	if (aj_execute(&read_result, values, NULL, 0) == 0)
+		return NULL;
+	v = value(1, &isnull);
+	if (!isnull)
+	{
+		old = MemoryContextSwitchTo(context);
+		result = DatumGetJsonbPCopy(v);
+		MemoryContextSwitchTo(old);
+	}
+	return result;
+}
+
+/* One row of asyncjob.job_status, as committed now. */
+int
+aj_queue_status(const AjCaller *caller, int64 job_id)
+{
+	Datum		values[AJ_VISIBLE_ARGS];
+	char		nulls[AJ_VISIBLE_ARGS + 1];
+
+	aj_visible_values(caller, job_id, values, nulls);
+	return aj_execute_latest(&read_status, values, nulls);
+}
+
+static Datum
+text_or_null(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+/* Rows of asyncjob.job_status, newest first, with ids below after. */
+int
+aj_queue_list(const AjCaller *caller, const char *user_id,
+			  const char *session_id, const char *state, int64 after,
+			  int limit)
+{
+	Datum		values[9];
+	char		nulls[10] = "         ";
+
+	aj_visible_values(caller, after, values, nulls);
+	values[5] = text_or_null(user_id, &nulls[5]);
+	values[6] = text_or_null(session_id, &nulls[6]);
+	values[7] = text_or_null(state, &nulls[7]);
+	values[8] = Int32GetDatum(limit);
+	return aj_execute(&list_jobs, values, nulls, 0);
+}
+
+int
+aj_queue_steps(const AjCaller *caller, int64 job_id)
+{
+	Datum		values[AJ_VISIBLE_ARGS];
+	char		nulls[AJ_VISIBLE_ARGS + 1];
+
+	aj_visible_values(caller, job_id, values, nulls);
+	return aj_execute(&list_steps, values, nulls, 0);
+}
+
+int
+aj_queue_updates(const AjCaller *caller, int64 job_id, int since)
+{
+	Datum		values[6];
+	char		nulls[7] = "      ";
+
+	aj_visible_values(caller, job_id, values, nulls);
+	values[5] = Int32GetDatum(since);
+	return aj_execute(&list_updates, values, nulls, 0);
+}
+
+int
+aj_queue_artifacts(const AjCaller *caller, int64 job_id)
+{
+	Datum		values[AJ_VISIBLE_ARGS];
+	char		nulls[AJ_VISIBLE_ARGS + 1];
+
+	aj_visible_values(caller, job_id, values, nulls);
+	return aj_execute(&list_artifacts, values, nulls, 0);
+}
+
+/* Size of an artifact, or -1 if there is none of that name. */
+int64
+aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
+					   const char *name, bool *chunked)
+{
+	Datum		values[6];
+	char		nulls[7] = "      ";
+	bool		isnull;
+
+	aj_visible_values(caller, job_id, values, nulls);
+	values[5] = CStringGetTextDatum(name);
+	if (aj_execute(&artifact_size, values, nulls, 0) == 0)
+		return -1;
+	*chunked = DatumGetBool(value(2, &isnull));
+	return DatumGetInt64(value(1, &isnull));
+}
+
+/*
+ * A piece of an artifact (chunk < 0: of its inline data), a bytea that lives
+ * until SPI is finished.
+ */
+Datum
+aj_queue_artifact_piece(int64 job_id, const char *name, int chunk,
+						int64 start, int64 len, bool *isnull)
+{
+	Datum		values[5];
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = CStringGetTextDatum(name);
+	values[2] = Int32GetDatum((int32) start + 1);
+	values[3] = Int32GetDatum((int32) len);
+	values[4] = Int32GetDatum(chunk);
+	*isnull = true;
+	if (aj_execute(chunk < 0 ? &inline_piece : &chunk_piece, values, NULL, 0) == 0)
+		return (Datum) 0;
+	return value(1, isnull);
+}
+
+/* End a locked job that doesn't run. */
+void
+aj_queue_cancel_now(const AjJobHead *head, const char *reason)
+{
+	Datum		values[2] = {Int64GetDatum(head->id)};
+	char		nulls[3] = "  ";
+
+	values[1] = text_or_null(reason, &nulls[1]);
+	aj_execute(&cancel_now, values, nulls, 0);
+}
+
+/* Ask the worker that has a locked job to end it. */
+void
+aj_queue_ask_cancel(const AjJobHead *head, const char *reason)
+{
+	Datum		values[2] = {Int64GetDatum(head->id)};
+	char		nulls[3] = "  ";
+
+	values[1] = text_or_null(reason, &nulls[1]);
+	aj_execute(&ask_cancel, values, nulls, 0);
+}
+
+/* Queue a locked job that ended again.  Returns its seq. */
+int
+aj_queue_retry(const AjJobHead *head)
+{
+	Datum		values[3] = {Int64GetDatum(head->id)};
+	bool		isnull;
+	int			seq;
+
+	aj_execute(&keep_end, values, NULL, 0);
+	aj_execute(&queue_again, values, NULL, 0);
+	seq = DatumGetInt32(value(1, &isnull));
+	values[1] = Int32GetDatum(seq);
+	values[2] = Int16GetDatum(head->step_no);
+	aj_execute(&note_queued, values, NULL, 0);
+	return seq;
+}
+
+bool
+aj_queue_reprioritize(int64 job_id, int priority)
+{
+	Datum		values[2] = {Int64GetDatum(job_id), Int16GetDatum(priority)};
+
+	return aj_execute(&set_priority, values, NULL, 0) > 0;
+}

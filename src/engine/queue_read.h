@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_read.h
+ *		Statements that answer and steer for a caller.
+ *
+ * All functions are called inside an AjScope (scope.h).
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_QUEUE_READ_H
+#define AJ_QUEUE_READ_H
+
+#include "postgres.h"
+
+#include "api.h"
+#include "types.h"
+
+/* a job as cancel(), retry(), wait() and explain() look at it */
+typedef struct AjJobHead
+{
+	int64		id;
+	AjState		state;
+	Oid			owner;
+	int64		worker_id;		/* 0: none */
+	int			seq;
+	int			step_no;
+	int			step_count;
+	bool		cancel_requested;
+	bool		suspect;
+	bool		queue_paused;
+	TransactionId xmin;
+	TimestampTz run_at;
+	char	   *session_id;
+	char	   *queue;
+	char	   *rolname;		/* name of the owner when it submitted */
+} AjJobHead;
+
+extern bool aj_queue_head(const AjCaller *caller, int64 job_id, bool lock,
+						  AjJobHead *head);
+extern AjState aj_queue_state_now(const AjCaller *caller, int64 job_id,
+								  TransactionId *xmin);
+extern Jsonb *aj_queue_result(int64 job_id);
+extern int	aj_queue_status(const AjCaller *caller, int64 job_id);
+extern int	aj_queue_list(const AjCaller *caller, const char *user_id,
+						  const char *session_id, const char *state,
+						  int64 after, int limit);
+extern int	aj_queue_steps(const AjCaller *caller, int64 job_id);
+extern int	aj_queue_updates(const AjCaller *caller, int64 job_id, int since);
+extern int	aj_queue_artifacts(const AjCaller *caller, int64 job_id);
+extern int64 aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
+									const char *name, bool *chunked);
+extern Datum aj_queue_artifact_piece(int64 job_id, const char *name,
+									 int chunk, int64 start, int64 len,
+									 bool *isnull);
+extern void aj_queue_cancel_now(const AjJobHead *head, const char *reason);
+extern void aj_queue_ask_cancel(const AjJobHead *head, const char *reason);
+extern int	aj_queue_retry(const AjJobHead *head);
+extern bool aj_queue_reprioritize(int64 job_id, int priority);
+
+#endif							/* AJ_QUEUE_READ_H */

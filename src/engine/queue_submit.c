@@ -1,0 +1,344 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_submit.c
+ *		Statements by which pipelines, queues and jobs come into being.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "queue.h"
+#include "queue_submit.h"
+#include "scope.h"
+
+AJ_STATEMENT(read_pipeline,
+			 "SELECT p.name, p.version, p.owner, p.validator, p.steps"
+			 " FROM asyncjob.pipeline p WHERE p.id = $1",
+			 INT4OID);
+
+AJ_STATEMENT(find_pipeline,
+			 "SELECT p.id FROM asyncjob.pipeline p"
+			 " WHERE p.name = $1 AND p.is_current",
+			 TEXTOID);
+
+AJ_STATEMENT(pipeline_granted,
+			 "SELECT true FROM asyncjob.pipeline_grant g"
+			 " WHERE g.pipeline = $1 AND (g.role = 0"
+			 "  OR pg_has_role($2, g.role, 'USAGE'))"
+			 " LIMIT 1",
+			 TEXTOID, OIDOID);
+
+AJ_STATEMENT(find_queue,
+			 "SELECT q.id FROM asyncjob.queue q WHERE q.name = $1",
+			 TEXTOID);
+
+AJ_STATEMENT(find_session,
+			 "SELECT true FROM asyncjob.chat_session s"
+			 " WHERE s.id = $1 AND s.owner = $2"
+			 " AND ($3 IS NULL OR s.user_id IS NULL OR s.user_id = $3)",
+			 TEXTOID, OIDOID, TEXTOID);
+
+AJ_STATEMENT(find_owner,
+			 "SELECT true FROM asyncjob.owner o WHERE o.role = $1"
+			 " AND o.rolname = $2",
+			 OIDOID, NAMEOID);
+
+AJ_STATEMENT(add_owner,
+			 "INSERT INTO asyncjob.owner AS o (role, rolname) VALUES ($1, $2)"
+			 " ON CONFLICT (role) DO UPDATE SET rolname = excluded.rolname"
+			 " WHERE o.rolname <> excluded.rolname",
+			 OIDOID, NAMEOID);
+
+AJ_STATEMENT(add_job,
+			 "INSERT INTO asyncjob.job (created_at, run_at, owner, pipeline_id,"
+			 " queue_id, priority, user_id, session_id, unique_key, params)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+			 " ON CONFLICT (owner, unique_key) WHERE unique_key IS NOT NULL"
+			 "  AND state IN ('queued', 'running', 'waiting') DO NOTHING"
+			 " RETURNING id",
+			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
+			 TEXTOID, TEXTOID, TEXTOID, JSONBOID);
+
+AJ_STATEMENT(find_by_key,
+			 "SELECT j.id FROM asyncjob.job j WHERE j.owner = $1"
+			 " AND j.unique_key = $2"
+			 " AND j.state IN ('queued', 'running', 'waiting')",
+			 OIDOID, TEXTOID);
+
+AJ_STATEMENT(add_jobs,
+			 "INSERT INTO asyncjob.job (created_at, run_at, owner, pipeline_id,"
+			 " queue_id, priority, user_id, session_id, params)"
+			 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, u.params"
+			 " FROM unnest($9) WITH ORDINALITY u (params, place)"
+			 " ORDER BY u.place RETURNING id",
+			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
+			 TEXTOID, TEXTOID, JSONBARRAYOID);
+
+AJ_STATEMENT(lock_pipeline,
+			 "SELECT p.id, p.owner, p.version FROM asyncjob.pipeline p"
+			 " WHERE p.name = $1 ORDER BY p.version DESC LIMIT 1 FOR UPDATE",
+			 TEXTOID);
+
+AJ_STATEMENT(retire_pipeline,
+			 "UPDATE asyncjob.pipeline SET is_current = false"
+			 " WHERE name = $1 AND is_current",
+			 TEXTOID);
+
+AJ_STATEMENT(add_pipeline,
+			 "INSERT INTO asyncjob.pipeline"
+			 " (name, version, owner, steps, validator, description)"
+			 " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+			 TEXTOID, INT4OID, OIDOID, JSONBOID, TEXTOID, TEXTOID);
+
+AJ_STATEMENT(add_queue,
+			 "INSERT INTO asyncjob.queue (name) VALUES ($1) RETURNING id",
+			 TEXTOID);
+
+AJ_STATEMENT(set_paused,
+			 "UPDATE asyncjob.queue SET paused = $2 WHERE name = $1 RETURNING id",
+			 TEXTOID, BOOLOID);
+
+AJ_STATEMENT(grant_pipeline,
+			 "INSERT INTO asyncjob.pipeline_grant (pipeline, role)"
+			 " VALUES ($1, $2) ON CONFLICT DO NOTHING",
+			 TEXTOID, OIDOID);
+
+static Datum
+first_value(bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						 isnull);
+}
+
+static Datum
+text_datum(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+/*
+ * Read a version of a pipeline into memory of the current context.  The
+ * steps are still to be parsed.
+ */
+bool
+aj_queue_read_pipeline(int32 id, AjPipeline *pipeline, Jsonb **steps)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[1] = {Int32GetDatum(id)},
+				value;
+	bool		isnull;
+	HeapTuple	row;
+	TupleDesc	desc;
+
+	if (aj_execute(&read_pipeline, values, NULL, 0) == 0)
+		return false;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	old = MemoryContextSwitchTo(context);
+	pipeline->id = id;
+	pipeline->name = TextDatumGetCString(SPI_getbinval(row, desc, 1, &isnull));
+	pipeline->version = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+	pipeline->owner = DatumGetObjectId(SPI_getbinval(row, desc, 3, &isnull));
+	value = SPI_getbinval(row, desc, 4, &isnull);
+	pipeline->validator = isnull ? NULL : TextDatumGetCString(value);
+	*steps = DatumGetJsonbPCopy(SPI_getbinval(row, desc, 5, &isnull));
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Id of the current version of a pipeline, or 0. */
+int32
+aj_queue_find_pipeline(const char *name)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		isnull;
+
+	if (aj_execute(&find_pipeline, values, NULL, 0) == 0)
+		return 0;
+	return DatumGetInt32(first_value(&isnull));
+}
+
+bool
+aj_queue_pipeline_granted(const char *name, Oid role)
+{
+	Datum		values[2] = {CStringGetTextDatum(name), ObjectIdGetDatum(role)};
+
+	return aj_execute(&pipeline_granted, values, NULL, 0) > 0;
+}
+
+/* Id of a queue, or 0. */
+int32
+aj_queue_find_queue(const char *name)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		isnull;
+
+	if (aj_execute(&find_queue, values, NULL, 0) == 0)
+		return 0;
+	return DatumGetInt32(first_value(&isnull));
+}
+
+/* Is there such a chat session, of this role and user? */
+bool
+aj_queue_session_exists(const char *session, Oid role, const char *user_id)
+{
+	char		nulls[4] = "   ";
+	Datum		values[3] = {CStringGetTextDatum(session),
+	ObjectIdGetDatum(role)};
+
+	values[2] = text_datum(user_id, &nulls[2]);
+	return aj_execute(&find_session, values, nulls, 0) > 0;
+}
+
+/* Remember the name of a role that owns jobs. */
+void
+aj_queue_note_owner(Oid role, const char *rolname)
+{
+	Datum		values[2] = {ObjectIdGetDatum(role),
+	DirectFunctionCall1(namein, CStringGetDatum(rolname))};
+
+	if (aj_execute(&find_owner, values, NULL, 0) == 0)
+		aj_execute(&add_owner, values, NULL, 0);
+}
+
+static void
+submission_values(const AjSubmission *s, Datum *values, char *nulls)
+{
+	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[1] = s->run_at == 0 ? values[0] : TimestampTzGetDatum(s->run_at);
+	values[2] = ObjectIdGetDatum(s->owner);
+	values[3] = Int32GetDatum(s->pipeline_id);
+	values[4] = Int32GetDatum(s->queue_id);
+	values[5] = Int16GetDatum(s->priority);
+	values[6] = text_datum(s->user_id, &nulls[6]);
+	values[7] = text_datum(s->session_id, &nulls[7]);
+}
+
+/*
+ * Insert a job.  Where an unfinished job of the same unique key exists, its
+ * id is returned and nothing is inserted.
+ */
+int64
+aj_queue_add_job(const AjSubmission *s, Jsonb *params, bool *added)
+{
+	Datum		values[10];
+	char		nulls[11] = "          ";
+	bool		isnull;
+
+	submission_values(s, values, nulls);
+	values[8] = text_datum(s->unique_key, &nulls[8]);
+	values[9] = JsonbPGetDatum(params);
+	for (;;)
+	{
+		Datum		key[2] = {values[2], values[8]};
+
+		*added = aj_execute(&add_job, values, nulls, 0) == 1;
+		if (*added)
+			return DatumGetInt64(first_value(&isnull));
+		if (aj_execute(&find_by_key, key, NULL, 0) == 1)
+			return DatumGetInt64(first_value(&isnull));
+		/* it ended in between: try again */
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Insert many; their ids, in order, are left in SPI_tuptable. */
+int
+aj_queue_add_jobs(const AjSubmission *s, Datum params_array)
+{
+	Datum		values[9];
+	char		nulls[10] = "         ";
+
+	submission_values(s, values, nulls);
+	values[8] = params_array;
+	return aj_execute(&add_jobs, values, nulls, 0);
+}
+
+/*
+ * Store a pipeline, as a new version if the role owns one of that name.
+ * Returns its id, or 0 if the name is another role's.
+ */
+int32
+aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
+					  const char *description, bool superuser)
+{
+	Datum		values[6] = {CStringGetTextDatum(pipeline->name)};
+	char		nulls[7] = "      ";
+	int			version = 1;
+	bool		isnull;
+
+	if (aj_execute(&lock_pipeline, values, NULL, 0) > 0)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		if (DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull)) !=
+			pipeline->owner && !superuser)
+			return 0;
+		version = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull)) + 1;
+		aj_execute(&retire_pipeline, values, NULL, 0);
+	}
+	values[1] = Int32GetDatum(version);
+	values[2] = ObjectIdGetDatum(pipeline->owner);
+	values[3] = JsonbPGetDatum(steps);
+	values[4] = text_datum(pipeline->validator, &nulls[4]);
+	values[5] = text_datum(description, &nulls[5]);
+	aj_execute(&add_pipeline, values, nulls, 0);
+	return DatumGetInt32(first_value(&isnull));
+}
+
+/* Owner of a pipeline's current version, or InvalidOid. */
+Oid
+aj_queue_pipeline_owner(const char *name)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		isnull;
+
+	if (aj_execute(&lock_pipeline, values, NULL, 0) == 0)
+		return InvalidOid;
+	return DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 2, &isnull));
+}
+
+/* Let no further job of this pipeline be submitted. */
+bool
+aj_queue_retire_pipeline(const char *name)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+
+	return aj_execute(&retire_pipeline, values, NULL, 0) > 0;
+}
+
+void
+aj_queue_grant_pipeline(const char *name, Oid role)
+{
+	Datum		values[2] = {CStringGetTextDatum(name), ObjectIdGetDatum(role)};
+
+	aj_execute(&grant_pipeline, values, NULL, 0);
+}
+
+int32
+aj_queue_add_queue(const char *name)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		isnull;
+
+	aj_execute(&add_queue, values, NULL, 0);
+	return DatumGetInt32(first_value(&isnull));
+}
+
+bool
+aj_queue_set_paused(const char *name, bool paused)
+{
+	Datum		values[2] = {CStringGetTextDatum(name), BoolGetDatum(paused)};
+
+	return aj_execute(&set_paused, values, NULL, 0) > 0;
+}

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_submit.h
+ *		How pipelines, queues and jobs come into being.
+ *
+ * All functions are called inside an AjScope (scope.h).
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_QUEUE_SUBMIT_H
+#define AJ_QUEUE_SUBMIT_H
+
+#include "postgres.h"
+
+#include "pipeline.h"
+
+/* What all jobs of one call of submit() or submit_many() have in common. */
+typedef struct AjSubmission
+{
+	Oid			owner;
+	int32		pipeline_id;
+	int32		queue_id;
+	int			priority;
+	TimestampTz run_at;			/* 0: now */
+	char	   *user_id;
+	char	   *session_id;
+	char	   *unique_key;
+} AjSubmission;
+
+extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,
+								   Jsonb **steps);
+extern int32 aj_queue_find_pipeline(const char *name);
+extern bool aj_queue_pipeline_granted(const char *name, Oid role);
+extern int32 aj_queue_find_queue(const char *name);
+extern bool aj_queue_session_exists(const char *session, Oid role,
+									const char *user_id);
+extern void aj_queue_note_owner(Oid role, const char *rolname);
+extern int64 aj_queue_add_job(const AjSubmission *s, Jsonb *params,
+							  bool *added);
+extern int	aj_queue_add_jobs(const AjSubmission *s, Datum params_array);
+extern int32 aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
+								   const char *description, bool superuser);
+extern Oid	aj_queue_pipeline_owner(const char *name);
+extern bool aj_queue_retire_pipeline(const char *name);
+extern void aj_queue_grant_pipeline(const char *name, Oid role);
+extern int32 aj_queue_add_queue(const char *name);
+extern bool aj_queue_set_paused(const char *name, bool paused);
+
+#endif							/* AJ_QUEUE_SUBMIT_H */

@@ -1,0 +1,330 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_upkeep.c
+ *		Statements by which the coordinator keeps the queue going.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "errors.h"
+#include "guc.h"
+#include "queue.h"
+#include "scope.h"
+
+AJ_STATEMENT(origin_matches,
+			 "SELECT coalesce(bool_and(o.system_identifier = $1"
+			 " AND o.database_oid = $2), true) FROM asyncjob.origin o",
+			 INT8OID, OIDOID);
+
+AJ_STATEMENT(clear_origin, "DELETE FROM asyncjob.origin WHERE $1", BOOLOID);
+
+AJ_STATEMENT(add_origin, "INSERT INTO asyncjob.origin VALUES ($1, $2)",
+			 INT8OID, OIDOID);
+
+/* a restored dump brings the owners' names; their OIDs may be others here */
+AJ_STATEMENT(remap_jobs,
+			 "UPDATE asyncjob.job j SET owner = r.oid"
+			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
+			 "  ON r.rolname = o.rolname"
+			 " WHERE j.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+AJ_STATEMENT(remap_pipelines,
+			 "UPDATE asyncjob.pipeline p SET owner = r.oid"
+			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
+			 "  ON r.rolname = o.rolname"
+			 " WHERE p.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+AJ_STATEMENT(remap_sessions,
+			 "UPDATE asyncjob.chat_session s SET owner = r.oid"
+			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
+			 "  ON r.rolname = o.rolname"
+			 " WHERE s.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+AJ_STATEMENT(remap_messages,
+			 "UPDATE asyncjob.chat_message m SET owner = r.oid"
+			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
+			 "  ON r.rolname = o.rolname"
+			 " WHERE m.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+AJ_STATEMENT(remap_grants,
+			 "UPDATE asyncjob.pipeline_grant g SET role = r.oid"
+			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
+			 "  ON r.rolname = o.rolname"
+			 " WHERE g.role = o.role AND o.role <> r.oid AND $1", BOOLOID);
+AJ_STATEMENT(remap_owners,
+			 "WITH gone AS (DELETE FROM asyncjob.owner o"
+			 "  USING pg_catalog.pg_roles r"
+			 "  WHERE r.rolname = o.rolname AND o.role <> r.oid AND $1"
+			 "  RETURNING r.oid AS role, o.rolname)"
+			 " INSERT INTO asyncjob.owner SELECT role, rolname FROM gone"
+			 " ON CONFLICT (role) DO UPDATE SET rolname = excluded.rolname",
+			 BOOLOID);
+
+AJ_STATEMENT(requeue_orphans,
+			 "UPDATE asyncjob.job SET state = 'queued', worker_id = NULL,"
+			 " free_retries = least(free_retries + $2, 1000),"
+			 " failures = failures +"
+			 "  CASE WHEN $2 > 0 AND free_retries >= $3 THEN 1 ELSE 0 END"
+			 " WHERE state = 'running' AND worker_id IS NOT NULL"
+			 " AND worker_id < $4 AND worker_id <> ALL ($1)",
+			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID);
+
+/* those that were lost too often, or were cancelled just then */
+AJ_STATEMENT(bury_orphans,
+			 "UPDATE asyncjob.job SET state = CASE WHEN cancel_requested"
+			 "  THEN 'cancelled'::asyncjob.job_state ELSE 'failed' END,"
+			 " worker_id = NULL, seq = seq + 1,"
+			 " finished_at = clock_timestamp(),"
+			 " error = CASE WHEN cancel_requested THEN error ELSE"
+			 "  jsonb_build_object('sqlstate', '57P01', 'category', 'system',"
+			 "   'step_no', step_no + 1, 'attempt', failures + 1,"
+			 "   'message', 'the worker was lost ' || free_retries || ' times',"
+			 "   'hint', 'Look into the server log for why workers are terminated, then retry() the job.')"
+			 "  END"
+			 " WHERE state = 'running' AND worker_id IS NOT NULL"
+			 " AND worker_id < $4 AND worker_id <> ALL ($1)"
+			 " AND (cancel_requested OR ($2 > 0 AND free_retries >= $3"
+			 "  AND failures + 1 >= $5))",
+			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID, INT4OID);
+
+AJ_STATEMENT(mark_suspect,
+			 "UPDATE asyncjob.job SET state = 'waiting', suspect = true,"
+			 " crashes = $3, worker_id = NULL"
+			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
+			 INT8OID, INT8OID, INT2OID);
+
+AJ_STATEMENT(bury_crasher,
+			 "UPDATE asyncjob.job SET state = 'failed', suspect = false,"
+			 " crashes = $3, worker_id = NULL, seq = seq + 1,"
+			 " finished_at = clock_timestamp(), error = jsonb_build_object("
+			 "  'sqlstate', '57P02', 'category', 'system',"
+			 "  'step_no', step_no + 1, 'attempt', failures + 1,"
+			 "  'code', 'handler_crashed',"
+			 "  'message', 'the handler crashed the server ' || $3 || ' times while it ran alone',"
+			 "  'hint', 'Mend the handler, then retry() the job.')"
+			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
+			 INT8OID, INT8OID, INT2OID);
+
+/*
+ * The lanes of all owners, as in queue.c; of each the best ready job and the
+ * time when the next one falls due.
+ */
+AJ_STATEMENT(ready_owners,
+			 "WITH RECURSIVE lane AS ("
+			 " (SELECT j.owner, j.queue_id, j.priority FROM asyncjob.job j"
+			 "   WHERE j.state = 'queued'"
+			 "   ORDER BY j.owner, j.queue_id, j.priority LIMIT 1)"
+			 " UNION ALL"
+			 " SELECT n.owner, n.queue_id, n.priority FROM lane l"
+			 "  CROSS JOIN LATERAL"
+			 "  (SELECT j.owner, j.queue_id, j.priority FROM asyncjob.job j"
+			 "    WHERE j.state = 'queued'"
+			 "      AND (j.owner, j.queue_id, j.priority)"
+			 "        > (l.owner, l.queue_id, l.priority)"
+			 "    ORDER BY j.owner, j.queue_id, j.priority LIMIT 1) n)"
+			 " SELECT l.owner, l.priority, h.run_at, h.id, f.run_at"
+			 " FROM lane l"
+			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
+			 " LEFT JOIN LATERAL"
+			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
+			 "    WHERE j.state = 'queued' AND j.owner = l.owner"
+			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
+			 "      AND j.run_at <= $1"
+			 "    ORDER BY j.run_at, j.id LIMIT 1) h ON true"
+			 " LEFT JOIN LATERAL"
+			 "  (SELECT j.run_at FROM asyncjob.job j"
+			 "    WHERE j.state = 'queued' AND j.owner = l.owner"
+			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
+			 "      AND j.run_at > $1"
+			 "    ORDER BY j.run_at, j.id LIMIT 1) f ON true"
+			 " ORDER BY l.priority DESC, h.run_at, h.id",
+			 TIMESTAMPTZOID);
+
+AJ_STATEMENT(next_suspect,
+			 "SELECT j.id, j.owner FROM asyncjob.job j"
+			 " WHERE j.state = 'waiting' AND j.suspect AND j.id > $1"
+			 " ORDER BY j.id LIMIT 1",
+			 INT8OID);
+
+AJ_STATEMENT(list_owners,
+			 "WITH RECURSIVE o AS ("
+			 " (SELECT j.owner FROM asyncjob.job j WHERE j.state = 'queued'"
+			 "   ORDER BY j.owner LIMIT 1)"
+			 " UNION ALL"
+			 " SELECT n.owner FROM o CROSS JOIN LATERAL"
+			 "  (SELECT j.owner FROM asyncjob.job j"
+			 "    WHERE j.state = 'queued' AND j.owner > o.owner"
+			 "    ORDER BY j.owner LIMIT 1) n)"
+			 " SELECT o.owner FROM o WHERE $1 AND NOT EXISTS"
+			 "  (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = o.owner)",
+			 BOOLOID);
+
+AJ_STATEMENT(bury_owner,
+			 "UPDATE asyncjob.job j SET state = 'failed', seq = seq + 1,"
+			 " suspect = false, finished_at = clock_timestamp(),"
+			 " error = jsonb_build_object('sqlstate', '42704',"
+			 "  'category', 'system', 'code', 'owner_dropped',"
+			 "  'step_no', step_no + 1, 'attempt', failures,"
+			 "  'message', 'the role that owned the job was dropped',"
+			 "  'detail', 'The role was \"' || coalesce((SELECT o.rolname"
+			 "    FROM asyncjob.owner o WHERE o.role = $1), '?') || '\".',"
+			 "  'hint', 'Submit the job again as another role.')"
+			 " WHERE j.owner = $1 AND j.state IN ('queued', 'waiting')",
+			 OIDOID);
+
+bool
+aj_queue_origin_matches(int64 system_identifier, Oid dbid)
+{
+	Datum		values[2] = {Int64GetDatum(system_identifier),
+	ObjectIdGetDatum(dbid)};
+	bool		isnull;
+
+	aj_execute(&origin_matches, values, NULL, 0);
+	return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/*
+ * These jobs belong here from now on.  Their owners are found again by name.
+ */
+void
+aj_queue_set_origin(int64 system_identifier, Oid dbid)
+{
+	Datum		values[2] = {BoolGetDatum(true), ObjectIdGetDatum(dbid)};
+
+	aj_execute(&remap_jobs, values, NULL, 0);
+	aj_execute(&remap_pipelines, values, NULL, 0);
+	aj_execute(&remap_sessions, values, NULL, 0);
+	aj_execute(&remap_messages, values, NULL, 0);
+	aj_execute(&remap_grants, values, NULL, 0);
+	aj_execute(&remap_owners, values, NULL, 0);
+	aj_execute(&clear_origin, values, NULL, 0);
+	values[0] = Int64GetDatum(system_identifier);
+	aj_execute(&add_origin, values, NULL, 0);
+}
+
+/*
+ * Give back every running job whose worker is not among the living.  A
+ * worker with an id from limit on came after the living were counted.  After a
+ * restart that is nobody's fault; a worker lost in a running server counts
+ * as a free retry, of which a step has only so many.
+ */
+int
+aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
+						 bool free_of_charge)
+{
+	Datum	   *ids = palloc((n + 1) * sizeof(Datum));
+	Datum		values[5];
+	int			count;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = Int64GetDatum(living[i]);
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
+												FLOAT8PASSBYVAL, 'd'));
+	values[1] = Int32GetDatum(free_of_charge ? 0 : 1);
+	values[2] = Int32GetDatum(AJ_MAX_FREE_RETRIES);
+	values[3] = Int64GetDatum(limit);
+	values[4] = Int32GetDatum(aj_guc_max_attempts);
+	count = aj_execute(&bury_orphans, values, NULL, 0);
+	return count + aj_execute(&requeue_orphans, values, NULL, 0);
+}
+
+/* A job was running, and its process could not say it was a bystander. */
+void
+aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes, bool dead)
+{
+	Datum		values[3] = {Int64GetDatum(job_id), Int64GetDatum(worker_id),
+	Int16GetDatum(crashes)};
+
+	aj_execute(dead ? &bury_crasher : &mark_suspect, values, NULL, 0);
+}
+
+/*
+ * Roles that have ready jobs, the one with the best job first, in the memory
+ * context of the call; and when the next job falls due (0: none will).
+ */
+List *
+aj_queue_ready_owners(TimestampTz *next_due)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1] = {TimestampTzGetDatum(GetCurrentTimestamp())};
+	int			n = aj_execute(&ready_owners, values, NULL, 0);
+	List	   *result = NIL;
+
+	*next_due = 0;
+	for (int i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Oid			role;
+		Datum		value;
+		bool		isnull,
+					known = false;
+		ListCell   *cell;
+
+		value = SPI_getbinval(row, desc, 5, &isnull);
+		if (!isnull && (*next_due == 0 ||
+						DatumGetTimestampTz(value) < *next_due))
+			*next_due = DatumGetTimestampTz(value);
+
+		role = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
+		value = SPI_getbinval(row, desc, 3, &isnull);
+		if (isnull)
+			continue;			/* nothing ready in this lane */
+		foreach(cell, result)
+			known |= ((AjReadyOwner *) lfirst(cell))->role == role;
+		if (!known)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+			AjReadyOwner *owner = palloc(sizeof(AjReadyOwner));
+
+			owner->role = role;
+			owner->run_at = DatumGetTimestampTz(value);
+			owner->priority =
+				DatumGetInt16(SPI_getbinval(row, desc, 2, &isnull));
+			owner->job_id =
+				DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
+			result = lappend(result, owner);
+			MemoryContextSwitchTo(old);
+		}
+	}
+	return result;
+}
+
+/* The first job after this one that waits to run alone, or 0. */
+int64
+aj_queue_next_suspect(int64 after, Oid *owner)
+{
+	Datum		values[1] = {Int64GetDatum(after)};
+	bool		isnull;
+
+	if (aj_execute(&next_suspect, values, NULL, 0) == 0)
+		return 0;
+	*owner = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 2, &isnull));
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/* Jobs of roles that are gone become dead letters. */
+int
+aj_queue_bury_ownerless(void)
+{
+	Datum		values[1] = {BoolGetDatum(true)};
+	int			n = aj_execute(&list_owners, values, NULL, 0);
+	SPITupleTable *owners = SPI_tuptable;
+	int			buried = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		values[0] = SPI_getbinval(owners->vals[i], owners->tupdesc, 1, &isnull);
+		buried += aj_execute(&bury_owner, values, NULL, 0);
+	}
+	return buried;
+}

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * types.h
+ *		Words of the engine shared by all its modules.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_TYPES_H
+#define AJ_TYPES_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+
+#define AJ_EXTENSION	"asyncjob"
+#define AJ_SCHEMA		"asyncjob"
+
+/*
+ * State of a job, in the order of the SQL enum asyncjob.job_state.
+ *
+ *	QUEUED		-> RUNNING (claimed), CANCELLED, FAILED (its role is gone)
+ *	RUNNING		-> COMPLETED, FAILED, CANCELLED, QUEUED (retry, lost worker),
+ *				   WAITING (to run alone after a server crash)
+ *	WAITING		-> QUEUED, RUNNING, CANCELLED, FAILED
+ *	COMPLETED	final
+ *	FAILED		a dead letter; retry() makes it QUEUED
+ *	CANCELLED	final; retry() makes it QUEUED
+ */
+typedef enum AjState
+{
+	AJ_QUEUED,
+	AJ_RUNNING,
+	AJ_WAITING,
+	AJ_COMPLETED,
+	AJ_FAILED,
+	AJ_CANCELLED
+} AjState;
+
+#define AJ_STATE_IS_FINAL(s) ((s) >= AJ_COMPLETED)
+
+extern const char *const aj_state_names[];
+
+/* A claimed job, as the executor needs it. */
+typedef struct AjJob
+{
+	int64		id;
+	Oid			owner;
+	int32		pipeline_id;
+	int			step_no;		/* index into the pipeline's run order, from 0 */
+	int			failures;		/* attempts that the current step has spent */
+	int			free_retries;	/* retries of it that were not charged */
+	int			crashes;		/* server crashes it caused while alone */
+	int			seq;			/* number of its last durable update */
+	bool		alone;			/* runs with no other job beside it */
+	char	   *session_id;		/* NULL: belongs to no chat session */
+	char	   *user_id;		/* NULL: of no application user */
+	Jsonb	   *params;
+} AjJob;
+
+/* What a failed step says, copied out of ErrorData. */
+typedef struct AjError
+{
+	int			sqlerrcode;
+	char	   *code;			/* a word such as spacing_infeasible, or NULL */
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+	char	   *context;
+} AjError;
+
+#endif							/* AJ_TYPES_H */

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.h
+ *		What becomes known to other processes when a transaction commits.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_WAKE_H
+#define AJ_WAKE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "shmem.h"
+
+extern void aj_wake_install(void);
+extern void aj_at_commit_job_ready(Oid owner, TimestampTz run_at);
+extern void aj_at_commit_cancel(int64 job_id);
+extern void aj_at_commit_changed(int64 job_id, int seq, AjState state,
+								 int step_no, int step_count,
+								 const char *session);
+extern void aj_at_commit_announce(void);
+extern void aj_at_commit_look(void);
+
+#endif							/* AJ_WAKE_H */
