@@ -34,7 +34,10 @@ PROVE_TESTS = test/t/*.pl
 
 # Header dependencies: Debian's PGXS has autodepend off, so the compiler
 # writes them beside the objects.
-PG_CPPFLAGS = -I$(srcdir)/src/include -MMD -MP $(AJ_CPPFLAGS)
+PG_CPPFLAGS = -I$(srcdir)/src/include -MMD -MP \
+	-DAJ_VERSION='"$(EXTVERSION)"' $(AJ_CPPFLAGS)
+# Two libraries in one process: each binds to its own functions first.
+SHLIB_LINK = -Wl,-Bsymbolic
 # -fno-math-errno lets the compiler inline sqrt; results are unchanged.
 KERNEL_CFLAGS = -O3 -fno-math-errno -ffp-contract=off
 ifdef CI
@@ -62,7 +65,7 @@ $(KERNEL_OBJS): override CFLAGS += $(KERNEL_CFLAGS)
 $(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MMD -MP -D_GNU_SOURCE
 
 $(STEPS_LIB): $(STEP_OBJS) $(KERNEL_OBJS)
-	$(CC) $(CFLAGS) -shared -o $@ $^ $(LDFLAGS) -lpng -lm
+	$(CC) $(CFLAGS) -shared -o $@ $^ $(LDFLAGS) -Wl,-Bsymbolic -lpng -lm
 
 $(CLIENT): $(CLIENT_OBJS)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(libpq) -lm

@@ -2,9 +2,13 @@
 -- administrator (who may execute create_queue) all of them, both through the
 -- filter of asyncjob.user_id.
 
+CREATE FUNCTION asyncjob._role() RETURNS oid
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'aj_role';
+COMMENT ON FUNCTION asyncjob._role() IS 'OID of current_user.';
+
 CREATE FUNCTION asyncjob._may_see(owner oid, user_id text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (owner = CAST(current_user::regrole AS oid)
+    RETURN (owner = asyncjob._role()
             OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE'))
        AND CASE
            WHEN coalesce(current_setting('asyncjob.user_id', true), '') <> ''
@@ -27,7 +31,7 @@ CREATE POLICY chat_message_own ON asyncjob.chat_message FOR SELECT
 
 ALTER TABLE asyncjob.pipeline ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
-    USING (owner = CAST(current_user::regrole AS oid) OR EXISTS
+    USING (owner = asyncjob._role() OR EXISTS
         (SELECT FROM asyncjob.pipeline_grant g
          WHERE g.pipeline = name
            AND (g.role = 0 OR pg_has_role(g.role, 'USAGE'))));
@@ -48,7 +52,10 @@ BEGIN
     LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
     END LOOP;
-    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob._may_see(oid, text), '
+    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob._role(), asyncjob._may_see(oid, text), '
+                   'asyncjob._renewable(asyncjob.job_status), '
+                   'asyncjob._renewable_params(text, text), '
+                   'asyncjob._origin_is_ours(), asyncjob._library_version(), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '

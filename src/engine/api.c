@@ -25,6 +25,15 @@
 #include "guc.h"
 #include "types.h"
 
+PG_FUNCTION_INFO_V1(aj_role);
+
+/* _role() returns oid: who asks, for row-level security */
+Datum
+aj_role(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_OID(GetUserId());
+}
+
 /*
  * An administrator of the queue is who may execute create_queue(), which is
  * what grant_admin() grants.

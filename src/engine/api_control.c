@@ -80,7 +80,10 @@ aj_cancel(PG_FUNCTION_ARGS)
 			aj_at_commit_cancel(job_id);
 			break;
 		default:
+			/* its worker may have been faster than we to the row */
 			cancelled = head.state == AJ_CANCELLED;
+			if (cancelled && reason != NULL)
+				aj_queue_ask_cancel(&head, reason);
 			break;
 	}
 	aj_scope_leave(&scope);

@@ -29,6 +29,8 @@ PG_FUNCTION_INFO_V1(aj_drop_pipeline);
 PG_FUNCTION_INFO_V1(aj_grant_pipeline);
 PG_FUNCTION_INFO_V1(aj_resume);
 PG_FUNCTION_INFO_V1(aj_install);
+PG_FUNCTION_INFO_V1(aj_origin_is_ours_sql);
+PG_FUNCTION_INFO_V1(aj_library_version);
 
 /* A name of a queue or pipeline: it also names channels and files. */
 static char *
@@ -239,4 +241,24 @@ aj_install(PG_FUNCTION_ARGS)
 	aj_scope_leave(&scope);
 	aj_at_commit_announce();
 	PG_RETURN_VOID();
+}
+
+/* _origin_is_ours() */
+Datum
+aj_origin_is_ours_sql(PG_FUNCTION_ARGS)
+{
+	AjScope		scope;
+	bool		ours;
+
+	aj_scope_enter(&scope, false);
+	ours = aj_origin_is_ours();
+	aj_scope_leave(&scope);
+	PG_RETURN_BOOL(ours);
+}
+
+/* _library_version() */
+Datum
+aj_library_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(AJ_VERSION));
 }

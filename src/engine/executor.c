@@ -225,7 +225,7 @@ append_checkpoint(StringInfo s, const AjRun *run, int step_no)
  * their outputs beside them.
  */
 Jsonb *
-aj_step_input(const AjRun *run)
+aj_run_input(const AjRun *run)
 {
 	const AjStep *step = &run->pipeline->steps[run->job->step_no];
 	StringInfoData s;
@@ -310,7 +310,7 @@ aj_call_step(AjRun *run)
 	run->snapshot = GetActiveSnapshot();
 
 	old = MemoryContextSwitchTo(run->context);
-	input = aj_step_input(run);
+	input = aj_run_input(run);
 	function = aj_handler_lookup(step->handler, GetUserId(), false);
 	fmgr_info_cxt(function, &flinfo, run->context);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);

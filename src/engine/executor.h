@@ -41,7 +41,7 @@ extern AjState aj_fail_step(AjRun *run, int64 worker_id, AjError *error,
 							bool cancelled, bool *found);
 extern void aj_forget_step(AjRun *run);
 extern void aj_tell_chat(AjRun *run, const char *content, AjState state);
-extern Jsonb *aj_step_input(const AjRun *run);
+extern Jsonb *aj_run_input(const AjRun *run);
 extern void aj_forget_current_run(void);
 
 #endif							/* AJ_EXECUTOR_H */

@@ -20,8 +20,6 @@
 #include "shmem.h"
 #include "wake.h"
 
-#define AJ_VERSION "0.1.0"
-
 AJ_MODULE_MAGIC("asyncjob");
 
 extern PGDLLEXPORT void _PG_init(void);

@@ -109,6 +109,19 @@ AJ_STATEMENT(grant_pipeline,
 			 " VALUES ($1, $2) ON CONFLICT DO NOTHING",
 			 TEXTOID, OIDOID);
 
+AJ_STATEMENT(add_session,
+			 "INSERT INTO asyncjob.chat_session (id, owner, user_id, title)"
+			 " VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+			 TEXTOID, OIDOID, TEXTOID, TEXTOID);
+
+AJ_STATEMENT(add_message,
+			 "INSERT INTO asyncjob.chat_message"
+			 " (session_id, owner, user_id, role, content, job_id,"
+			 "  response_complete)"
+			 " VALUES ($1, $2, $3, 'human', $4, nullif($5, 0), true)"
+			 " RETURNING id",
+			 TEXTOID, OIDOID, TEXTOID, TEXTOID, INT8OID);
+
 static Datum
 first_value(bool *isnull)
 {
@@ -341,4 +354,34 @@ aj_queue_set_paused(const char *name, bool paused)
 	Datum		values[2] = {CStringGetTextDatum(name), BoolGetDatum(paused)};
 
 	return aj_execute(&set_paused, values, NULL, 0) > 0;
+}
+
+/* Returns false if the id is taken. */
+bool
+aj_queue_add_session(const char *id, Oid owner, const char *user_id,
+					 const char *title)
+{
+	Datum		values[4] = {CStringGetTextDatum(id), ObjectIdGetDatum(owner)};
+	char		nulls[5] = "    ";
+
+	values[2] = text_datum(user_id, &nulls[2]);
+	values[3] = text_datum(title, &nulls[3]);
+	return aj_execute(&add_session, values, nulls, 0) == 1;
+}
+
+/* A message that a person wrote; job_id 0: about no job. */
+int64
+aj_queue_add_message(const char *session, Oid owner, const char *user_id,
+					 const char *content, int64 job_id)
+{
+	Datum		values[5] = {CStringGetTextDatum(session),
+	ObjectIdGetDatum(owner)};
+	char		nulls[6] = "     ";
+	bool		isnull;
+
+	values[2] = text_datum(user_id, &nulls[2]);
+	values[3] = CStringGetTextDatum(content);
+	values[4] = Int64GetDatum(job_id);
+	aj_execute(&add_message, values, nulls, 0);
+	return DatumGetInt64(first_value(&isnull));
 }

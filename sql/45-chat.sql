@@ -1,0 +1,279 @@
+-- Chat sessions, and the names of the source systems: thin wrappers over
+-- submit(), status() and artifacts(), in their words (pending, processing,
+-- completed, failed).
+
+CREATE FUNCTION asyncjob.create_chat_session(id text, title text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_create_chat_session';
+COMMENT ON FUNCTION asyncjob.create_chat_session(text, text) IS
+'Make a chat session of the caller''s, for jobs to write their results to. Error 42710: the id is taken.';
+
+CREATE FUNCTION asyncjob.add_chat_message(session_id text, content text, job_id bigint DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_add_chat_message';
+COMMENT ON FUNCTION asyncjob.add_chat_message(text, text, bigint) IS
+'Add what a person wrote to a chat session; returns the message''s id. Error 42704: no such session, or not the caller''s.';
+
+CREATE TYPE asyncjob.renewable_job AS (
+    id                        bigint,
+    chat_session_id           text,
+    user_id                   text,
+    status                    text,
+    query                     text,
+    job_type                  text,
+    current_step              text,
+    total_steps               integer,
+    completed_steps           integer,
+    estimated_time_remaining  integer,
+    result_message            text,
+    artifacts                 jsonb,
+    thought_steps             jsonb,
+    error_message             text,
+    error_type                text,
+    error_remediation         text,
+    created_at                timestamptz,
+    updated_at                timestamptz,
+    completed_at              timestamptz
+);
+COMMENT ON TYPE asyncjob.renewable_job IS
+'A job in the words of the chat systems: status is pending, processing, completed or failed; estimated_time_remaining in seconds.';
+
+CREATE FUNCTION asyncjob.parse_query(query text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    result  jsonb := '{}';
+    m       text[];
+    lat     numeric;
+    lon     numeric;
+    types   text[] := '{}';
+    squeezed text;
+    found   text;
+    num     CONSTANT text := '([0-9]+(?:\.[0-9]+)?)';
+BEGIN
+    IF query IS NULL OR length(query) > 10000 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = 'query is null or longer than 10,000 characters';
+    END IF;
+
+    -- what is wanted
+    IF query ~* '\m(full|complete|whole|end.to.end)\M.*\m(analysis|assessment|study)\M' THEN
+        types := ARRAY['full_analysis'];
+    ELSE
+        IF query ~* '\m(terrain|slopes?|elevation)\M' THEN
+            types := types || 'terrain'::text;
+        END IF;
+        IF query ~* '\m(layouts?|optimi[sz]\w*|plac(e|ing|ement)|sit(e|ing) turbines?)\M' THEN
+            types := types || 'layout'::text;
+        END IF;
+        IF query ~* '\m(simulat\w*|wakes?|yield|aep|energy production)\M' THEN
+            types := types || 'simulation'::text;
+        END IF;
+    END IF;
+    IF cardinality(types) = 1 THEN
+        result := result || jsonb_build_object('job_type', types[1]);
+    ELSIF cardinality(types) > 1 THEN
+        result := result || jsonb_build_object('job_type', 'full_analysis');
+    END IF;
+
+    -- where: decimal degrees, latitude first, with signs or N/S and E/W
+    m := regexp_match(query,
+        '([-+]?[0-9]{1,3}(?:\.[0-9]+)?)\s*°?\s*([NS])?\s*[,;/ ]\s*([-+]?[0-9]{1,3}(?:\.[0-9]+)?)\s*°?\s*([EW])?(?![0-9a-z%])', 'i');
+    IF m IS NOT NULL AND (m[1] LIKE '%.%' OR m[3] LIKE '%.%' OR m[2] IS NOT NULL) THEN
+        lat := m[1]::numeric * CASE WHEN upper(m[2]) = 'S' THEN -1 ELSE 1 END;
+        lon := m[3]::numeric * CASE WHEN upper(m[4]) = 'W' THEN -1 ELSE 1 END;
+        IF abs(lat) > 90 OR abs(lon) > 180 THEN
+            RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'coordinates_out_of_range',
+                MESSAGE = format('coordinates %s, %s are out of range', lat, lon),
+                HINT = 'Give latitude -90..90 first, then longitude -180..180.';
+        END IF;
+        result := result || jsonb_build_object('latitude', lat, 'longitude', lon);
+    END IF;
+
+    m := regexp_match(query, '(?:radius|within)(?: of)?\s*' || num || '\s*(km|kilomet\w+|m|met\w+)\M', 'i');
+    IF m IS NULL THEN
+        m := regexp_match(query, num || '\s*-?\s*(km|kilomet\w+|m|met\w+)\s+radius', 'i');
+    END IF;
+    IF m IS NOT NULL THEN
+        result := result || jsonb_build_object('radius_km',
+            CASE WHEN lower(m[2]) LIKE 'k%' THEN m[1]::numeric ELSE m[1]::numeric / 1000 END);
+    END IF;
+
+    -- how many, how much, of what
+    m := regexp_match(query, '\m([0-9]{1,5})\s+(?:[[:alnum:]_.-]+\s+){0,4}?(?:wind\s+)?turbines?\M', 'i');
+    IF m IS NOT NULL THEN
+        result := result || jsonb_build_object('n_turbines', m[1]::int);
+    END IF;
+
+    -- the longest name that the sentence holds, spelt as it likes
+    squeezed := lower(regexp_replace(query, '[^[:alnum:].]', '', 'g'));
+    SELECT t.name INTO found
+    FROM asyncjob.turbine t
+    CROSS JOIN LATERAL (VALUES
+        (lower(regexp_replace(t.name, '[^[:alnum:].]', '', 'g'))),
+        (lower(regexp_replace(t.name, '_[0-9]+$|_Reference|[^[:alnum:].]', '', 'g')))) n (name)
+    WHERE position(n.name IN squeezed) > 0
+    ORDER BY length(n.name) DESC, t.name LIMIT 1;
+    IF found IS NOT NULL THEN
+        result := result || jsonb_build_object('turbine', found);
+    END IF;
+
+    -- a capacity is a number of MW that is not part of a turbine's name
+    FOR m IN SELECT regexp_matches(query, '([[:alpha:]_]*)\s*\m' || num || '\s*(gw|mw|kw)\M', 'gi') LOOP
+        IF lower(m[1]) NOT IN ('iea', 'nrel', 'reference') AND m[1] !~ '_$' THEN
+            result := result || jsonb_build_object('target_capacity_kw',
+                m[2]::numeric * CASE lower(m[3]) WHEN 'gw' THEN 1000000
+                                                 WHEN 'mw' THEN 1000 ELSE 1 END);
+            EXIT;
+        END IF;
+    END LOOP;
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION asyncjob.parse_query(text) IS
+'What a sentence asks for: an object with those of job_type, latitude, longitude, radius_km, n_turbines, target_capacity_kw and turbine that it has.';
+
+
+-- What the pipelines of the chat systems need, out of a sentence. A place
+-- becomes a circle; the wind is the caller's only wind resource, or none,
+-- which the pipeline's validator then complains about.
+CREATE FUNCTION asyncjob._renewable_params(query text, job_type text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    q       jsonb := asyncjob.parse_query(query);
+    params  jsonb := '{}';
+    winds   text[];
+BEGIN
+    IF NOT q ? 'latitude' THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'site_missing',
+            MESSAGE = 'the query names no place',
+            HINT = 'Give coordinates in decimal degrees, latitude first, such as "at 36.58, -84.25"; or submit() the pipeline with the name of a loaded site.';
+    END IF;
+    params := jsonb_build_object('site', jsonb_build_object(
+        'longitude', q -> 'longitude', 'latitude', q -> 'latitude',
+        'radius_km', coalesce(q -> 'radius_km', '5')));
+    IF job_type = 'terrain' THEN
+        RETURN params;
+    END IF;
+
+    SELECT array_agg(w.name ORDER BY w.name) INTO winds
+    FROM asyncjob.wind_resource w WHERE w.owner = current_user;
+    IF cardinality(winds) > 1 THEN
+        SELECT array_agg(w ORDER BY w) INTO winds FROM unnest(winds) w
+        WHERE query ~* ('\m' || regexp_replace(w, '([^[:alnum:]])', '\\\1', 'g') || '\M');
+        IF coalesce(cardinality(winds), 0) <> 1 THEN
+            RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'wind_ambiguous',
+                MESSAGE = 'the query does not say which wind resource to use',
+                HINT = 'Name one of those that you loaded in the query.';
+        END IF;
+    END IF;
+    IF winds IS NOT NULL THEN
+        params := params || jsonb_build_object('wind', winds[1]);
+    END IF;
+    RETURN params || (q - ARRAY['latitude', 'longitude', 'radius_km', 'job_type']);
+END
+$$;
+COMMENT ON FUNCTION asyncjob._renewable_params(text, text) IS 'Params of a pipeline, out of a sentence.';
+
+CREATE FUNCTION asyncjob.start_renewable_job(
+        IN chat_session_id text, IN query text, IN job_type text DEFAULT NULL,
+        OUT job_id bigint, OUT status text, OUT message text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kind  text := coalesce(job_type, asyncjob.parse_query(query) ->> 'job_type');
+BEGIN
+    IF kind IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'job_type_missing',
+            MESSAGE = 'the query does not say what to do',
+            HINT = 'Ask for a terrain analysis, a layout, a simulation or a full analysis, or give job_type.';
+    END IF;
+    IF kind NOT IN ('terrain', 'layout', 'simulation', 'full_analysis') THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = format('unknown job type "%s"', kind),
+            HINT = 'The job types are terrain, layout, simulation and full_analysis.';
+    END IF;
+    job_id := asyncjob.submit(kind, asyncjob._renewable_params(query, kind),
+                              session_id => chat_session_id);
+    IF chat_session_id IS NOT NULL THEN
+        PERFORM asyncjob.add_chat_message(chat_session_id, query, job_id);
+    END IF;
+    status := 'pending';
+    message := format('Analysis started. Job ID: %s', job_id);
+END
+$$;
+COMMENT ON FUNCTION asyncjob.start_renewable_job(text, text, text) IS
+'Start an analysis asked for in a sentence, as part of a chat session (or of none, null). job_type is terrain, layout, simulation or full_analysis, by default what the sentence says. Refused with what is missing, error AJ101, before anything is stored.';
+
+CREATE FUNCTION asyncjob._renewable(s asyncjob.job_status) RETURNS asyncjob.renewable_job
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.job_id, s.session_id, s.user_id,
+           CASE s.state WHEN 'queued' THEN 'pending' WHEN 'waiting' THEN 'pending'
+                        WHEN 'running' THEN 'processing'
+                        WHEN 'completed' THEN 'completed' ELSE 'failed' END,
+           (SELECT m.content FROM asyncjob.chat_message m
+            WHERE m.session_id = s.session_id AND m.job_id = s.job_id AND m.role = 'human'
+            ORDER BY m.id LIMIT 1),
+           s.pipeline, CASE WHEN s.state = 'completed' THEN 'complete' ELSE s.step END,
+           s.total_steps, s.completed_steps,
+           ceil(extract(epoch FROM s.eta))::integer,
+           (SELECT m.content FROM asyncjob.chat_message m
+            WHERE m.session_id = s.session_id AND m.job_id = s.job_id AND m.role = 'ai'
+            ORDER BY m.id DESC LIMIT 1),
+           (SELECT coalesce(jsonb_agg(jsonb_build_object('type', a.kind, 'name', a.name,
+                       'media_type', a.media_type, 'size', a.size, 'sha256', a.sha256)), '[]')
+            FROM asyncjob.artifacts(s.job_id) a),
+           (SELECT coalesce(jsonb_agg(jsonb_build_object('step', t.step_no, 'action', t.name,
+                       'status', CASE t.state WHEN 'completed' THEN 'complete'
+                                              WHEN 'failed' THEN 'error'
+                                              WHEN 'running' THEN 'in_progress' ELSE t.state END,
+                       'timestamp', t.started_at,
+                       'duration', round(1000 * extract(epoch FROM t.finished_at - t.started_at)))
+                   ORDER BY t.step_no), '[]')
+            FROM asyncjob.steps(s.job_id) t WHERE t.state <> 'pending'),
+           CASE WHEN s.state = 'cancelled' THEN 'The job was cancelled.' ELSE s.error_message END,
+           CASE WHEN s.state = 'cancelled' THEN 'cancelled' ELSE s.error_category END,
+           s.error_hint, s.created_at,
+           (SELECT max(u.at) FROM asyncjob.updates(s.job_id) u), s.finished_at
+$$;
+COMMENT ON FUNCTION asyncjob._renewable(asyncjob.job_status) IS 'A job''s status in the words of the chat systems.';
+
+CREATE FUNCTION asyncjob.get_renewable_job(job_id bigint) RETURNS asyncjob.renewable_job
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp AS $$
+    SELECT asyncjob._renewable(asyncjob.status($1))
+$$;
+COMMENT ON FUNCTION asyncjob.get_renewable_job(bigint) IS
+'A job in the words of the chat systems. Error 42704: no such job, or not the caller''s.';
+
+CREATE FUNCTION asyncjob.list_renewable_jobs(chat_session_id text) RETURNS SETOF asyncjob.renewable_job
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.* FROM asyncjob.list_jobs(session_id => $1, max_rows => 10000) s,
+           LATERAL asyncjob._renewable(s) r
+$$;
+COMMENT ON FUNCTION asyncjob.list_renewable_jobs(text) IS
+'Jobs of a chat session, newest first; none for another owner''s session.';
+
+CREATE FUNCTION asyncjob.get_layout_status(
+        IN layout_id bigint, OUT status text, OUT error_message text,
+        OUT total_capacity_kw double precision, OUT asset_count integer,
+        OUT road_length_m double precision, OUT cut_volume_m3 double precision,
+        OUT fill_volume_m3 double precision)
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE s.state WHEN 'queued' THEN 'queued' WHEN 'waiting' THEN 'queued'
+                        WHEN 'running' THEN 'processing'
+                        WHEN 'completed' THEN 'completed' ELSE 'failed' END,
+           CASE WHEN s.state = 'cancelled' THEN 'The job was cancelled.' ELSE s.error_message END,
+           (m ->> 'total_capacity_kw')::float8,
+           coalesce(m ->> 'asset_count', m ->> 'turbine_count')::integer,
+           (m ->> 'road_length_m')::float8, (m ->> 'cut_volume_m3')::float8,
+           (m ->> 'fill_volume_m3')::float8
+    FROM asyncjob.status($1) s
+    CROSS JOIN LATERAL (SELECT asyncjob.result($1) AS r) r
+    CROSS JOIN LATERAL (SELECT coalesce(r.r -> 'metrics', r.r -> 'summary', r.r) AS m) m
+$$;
+COMMENT ON FUNCTION asyncjob.get_layout_status(bigint) IS
+'State and figures of a layout job: status is queued, processing, completed or failed; figures the pipeline does not compute are null.';
+

@@ -1,0 +1,13 @@
+-- The terrain step and its check at submit.
+
+CREATE FUNCTION asyncjob.step_terrain(input jsonb)
+RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_step_terrain';
+COMMENT ON FUNCTION asyncjob.step_terrain(jsonb) IS
+    'Terrain of a site: elevation, slope classes (degrees), aspect, roughness, buildable area and the area lost per reason (square metres). Parameters: site, or longitude, latitude and radius_km; dem; resolution_m; margin_m (100); max_slope_deg (15); boundary_setback_m (5); min_patch_m2 (900). Artifacts: terrain_metrics, exclusion_zones, buildable_area (GeoJSON), hillshade.png. Errors: AJ101 as check_terrain, AJ103 grid_too_large.';
+
+CREATE FUNCTION asyncjob.check_terrain(params jsonb)
+RETURNS void LANGUAGE c STRICT STABLE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_check_terrain';
+COMMENT ON FUNCTION asyncjob.check_terrain(jsonb) IS
+    'Refuse parameters that step_terrain would refuse, at little cost. Errors AJ101: site_missing, site_unknown, boundary_invalid, zone_invalid, coordinates_out_of_range, dem_unknown, dem_incomplete, dem_does_not_cover_site, unit_or_range, parameter_unknown; AJ103: grid_too_large.';

@@ -1,0 +1,49 @@
+----------------------------------------------------------------------
+-- Wind farm steps: layout, simulation, report.
+--
+-- Each step takes a job's params, or {"params": ..., "steps": {...}} where
+-- it follows others, and can be tried with SELECT.  The check functions are
+-- what submit() calls; they raise the step's own errors without its work.
+
+CREATE FUNCTION asyncjob.step_layout(input jsonb)
+RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_step_layout';
+COMMENT ON FUNCTION asyncjob.step_layout(jsonb) IS
+    'Place n_turbines, or turbines of target_capacity_kw, on a site for the most annual energy. Also: site, dem, wind, turbine (IEA_3.4MW_130), min_spacing_d (5 rotor diameters), seed (42), max_slope_deg (15), boundary_setback_m (rotor radius), wake_model (iea37_sbg), k, n_starts (6), max_evaluations (400000). Returns {"layout": GeoJSON, "metrics": {...}}; artifacts turbine_layout, layout_metrics. Errors AJ101 (parameters), AJ102 no_buildable_area, spacing_infeasible (says the largest number that fits), AJ103 grid_too_large.';
+
+CREATE FUNCTION asyncjob.step_simulation(input jsonb)
+RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_step_simulation';
+COMMENT ON FUNCTION asyncjob.step_simulation(jsonb) IS
+    'Annual energy of a wind farm in GWh: gross_aep_gwh without wakes, wake_aep_gwh with wakes, net_aep_gwh after wakes and the other losses; per turbine and direction. Parameters: layout (GeoJSON points or [[x_m, y_m], ...]; default the output of an earlier step layout), wind, turbine (IEA_3.4MW_130), wake_model (bastankhah_2014, iea37_sbg, noj), k (0.0324555; noj 0.075), superposition (rss, linear, max), wd_step_deg (1), availability_loss_pct (3), electrical_loss_pct (2), other_loss_pct (3), uncertainty_pct (10), shear_alpha. Artifact energy_yield. Errors AJ101.';
+
+CREATE FUNCTION asyncjob.render_report(input jsonb)
+RETURNS text LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_render_report';
+COMMENT ON FUNCTION asyncjob.render_report(jsonb) IS
+    'The HTML text of the report of a full analysis: one file that needs no network. The input is that of step_report.';
+
+CREATE FUNCTION asyncjob.step_report(input jsonb)
+RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_step_report';
+COMMENT ON FUNCTION asyncjob.step_report(jsonb) IS
+    'Write the report of a full analysis. Follows the steps layout and simulation; parameters as theirs and title. Returns {"summary": {...}, "artifacts": ["report.html"]}. Errors AJ101 step_missing.';
+
+CREATE FUNCTION asyncjob.check_layout(params jsonb)
+RETURNS void LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_check_layout';
+COMMENT ON FUNCTION asyncjob.check_layout(jsonb) IS
+    'Raise what step_layout would refuse in these params, as far as it can be told without the terrain.';
+
+CREATE FUNCTION asyncjob.check_simulation(params jsonb)
+RETURNS void LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_check_simulation';
+COMMENT ON FUNCTION asyncjob.check_simulation(jsonb) IS
+    'Raise what step_simulation would refuse in these params.';
+
+CREATE FUNCTION asyncjob.check_full_analysis(params jsonb)
+RETURNS void LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_check_full_analysis';
+COMMENT ON FUNCTION asyncjob.check_full_analysis(jsonb) IS
+    'Raise what the steps of full_analysis would refuse in these params, as far as it can be told without the terrain.';
+

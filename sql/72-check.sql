@@ -1,0 +1,78 @@
+-- Is everything set up?
+
+CREATE FUNCTION asyncjob.check()
+    RETURNS TABLE (item text, ok boolean, detail text, hint text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    preloaded  boolean := current_setting('asyncjob.max_databases', true) IS NOT NULL;
+    workers    integer := current_setting('asyncjob.max_workers')::integer;
+    processes  integer := current_setting('max_worker_processes')::integer;
+BEGIN
+    item := 'preload'; ok := preloaded;
+    detail := CASE WHEN ok THEN 'asyncjob is preloaded'
+                   ELSE 'asyncjob is not preloaded, so no worker runs; submit(), status(), run() and drain() work' END;
+    hint := CASE WHEN NOT ok THEN 'Add asyncjob to shared_preload_libraries and restart the server.' END;
+    RETURN NEXT;
+
+    item := 'enabled'; ok := current_setting('asyncjob.enabled')::boolean AND workers > 0;
+    detail := format('asyncjob.enabled = %s, asyncjob.max_workers = %s',
+                     current_setting('asyncjob.enabled'), workers);
+    hint := CASE WHEN NOT ok THEN 'Set asyncjob.enabled = on and asyncjob.max_workers to 1 or more, and reload.' END;
+    RETURN NEXT;
+
+    -- the launcher, one coordinator a database, the workers
+    item := 'max_worker_processes'; ok := processes >= workers + 2;
+    detail := format('max_worker_processes = %s, needed for asyncjob %s or more', processes, workers + 2);
+    hint := CASE WHEN NOT ok THEN 'Raise max_worker_processes, or lower asyncjob.max_workers.' END;
+    RETURN NEXT;
+
+    item := 'coordinator';
+    ok := EXISTS (SELECT FROM pg_stat_activity
+                  WHERE backend_type = 'asyncjob coordinator' AND datname = current_database());
+    detail := CASE WHEN ok THEN 'the coordinator of this database runs'
+                   ELSE 'no coordinator runs for this database' END;
+    hint := CASE WHEN ok THEN NULL WHEN NOT preloaded THEN 'Preload asyncjob first.'
+                 ELSE 'See asyncjob.databases, asyncjob.max_databases and the server log.' END;
+    RETURN NEXT;
+
+    item := 'origin'; ok := asyncjob._origin_is_ours();
+    detail := CASE WHEN ok THEN 'the queue belongs to this server and database'
+                   ELSE 'the queue was copied from another server or database and is paused' END;
+    hint := CASE WHEN NOT ok THEN 'Run asyncjob.resume() if its jobs are to run here.' END;
+    RETURN NEXT;
+
+    item := 'version';
+    SELECT e.extversion = asyncjob._library_version(),
+           format('extension %s, library %s', e.extversion, asyncjob._library_version())
+    INTO ok, detail FROM pg_extension e WHERE e.extname = 'asyncjob';
+    hint := CASE WHEN NOT ok THEN 'Run ALTER EXTENSION asyncjob UPDATE, or restart the server with the newer library.' END;
+    RETURN NEXT;
+
+    item := 'login';
+    ok := (SELECT r.rolcanlogin OR current_setting('server_version_num')::integer >= 170000
+           FROM pg_roles r WHERE r.rolname = current_user)
+          AND has_database_privilege(current_database(), 'CONNECT');
+    detail := format('role %I %s own jobs', current_user, CASE WHEN ok THEN 'can' ELSE 'cannot' END);
+    hint := CASE WHEN NOT ok THEN 'ALTER ROLE ... LOGIN and GRANT CONNECT ON DATABASE.' END;
+    RETURN NEXT;
+
+    item := 'pg_cron';
+    ok := to_regprocedure('cron.schedule_in_database(text, text, text, text, text, boolean)') IS NOT NULL;
+    detail := CASE WHEN ok THEN 'pg_cron is installed in this database'
+                   ELSE 'pg_cron is not installed in this database; only schedules would need it' END;
+    hint := CASE WHEN NOT ok THEN 'Install pg_cron if you want to submit jobs on a schedule.' END;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION asyncjob.check() IS
+'Is the server set up for asyncjob? One row an item, with how to mend it.';
+
+CREATE FUNCTION asyncjob._origin_is_ours() RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_origin_is_ours_sql';
+COMMENT ON FUNCTION asyncjob._origin_is_ours() IS 'Does the queue belong to this server and database?';
+
+CREATE FUNCTION asyncjob._library_version() RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'aj_library_version';
+COMMENT ON FUNCTION asyncjob._library_version() IS 'Version of the loaded library.';
+

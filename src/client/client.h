@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.h
+ *		What the files of the asyncjob command share.
+ *
+ * The command speaks to a server through libpq and the SQL API of the
+ * extension, nothing else: what it can do, any program can.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJC_CLIENT_H
+#define AJC_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libpq-fe.h>
+
+/* Exit codes; documented in --help and docs/client.md */
+enum
+{
+	EXIT_OK = 0,
+	EXIT_ERROR = 1,				/* usage, an SQL error, anything else */
+	EXIT_CONNECTION = 2,
+	EXIT_JOB_FAILED = 3,
+	EXIT_JOB_CANCELLED = 4,
+	EXIT_INTERRUPTED = 130		/* Ctrl-C while the job goes on */
+};
+
+/* Options of the command line; NULL or false where not given. */
+typedef struct AjcOptions
+{
+	const char *host;
+	const char *port;
+	const char *user;
+	const char *dbname;
+	bool		no_password;
+
+	bool		wait;
+	bool		watch;
+	bool		all;
+	bool		json;
+	bool		plain;
+	const char *queue;
+	const char *priority;
+	const char *run_at;
+	const char *session;
+	const char *user_id;
+	const char *unique_key;
+	const char *state;
+	const char *limit;
+	const char *save;
+} AjcOptions;
+
+/* One row of asyncjob.status(); strings belong to the struct. */
+typedef struct AjcStatus
+{
+	int64_t		job_id;
+	char		pipeline[128];
+	char		state[16];
+	bool		partial;
+	char		step[128];
+	int			step_no;
+	int			completed_steps;
+	int			total_steps;
+	double		progress;		/* 0..1 over the whole job */
+	double		step_progress;	/* 0..1 */
+	char		message[256];
+	double		eta_s;			/* seconds left, < 0 if unknown */
+	double		elapsed_s;		/* since the start, < 0 if not started */
+	int64_t		queue_position; /* 0 if not waiting */
+	char	   *error_message;	/* malloc'ed or NULL, as the next two */
+	char	   *error_detail;
+	char	   *error_hint;
+	char		error_code[64];
+} AjcStatus;
+
+typedef struct AjcStep
+{
+	int			step_no;
+	char		name[128];
+	char		state[16];
+	double		progress;
+	double		elapsed_s;		/* < 0 if not started */
+} AjcStep;
+
+/* conn.c */
+extern PGconn *ajc_conn;
+extern int	ajc_connect(const AjcOptions *options);
+extern bool ajc_reconnect(const AjcOptions *options, double give_up_s);
+extern void ajc_disconnect(void);
+extern PGresult *ajc_query(const char *sql, int nparams,
+						   const char *const *params, int result_format);
+extern bool ajc_query_ok(const PGresult *res);
+extern void ajc_report_error(const PGresult *res);
+extern bool ajc_connection_lost(void);
+extern bool ajc_wait_socket(int timeout_ms);
+
+/* util.c */
+extern volatile int ajc_interrupts;
+extern void ajc_catch_interrupts(bool on);
+extern double ajc_now(void);
+extern void *ajc_alloc(void *old, size_t size);
+extern void ajc_format_duration(char *buf, size_t size, double seconds);
+extern void ajc_format_size(char *buf, size_t size, double bytes);
+extern int	ajc_width(const char *s);
+extern void ajc_print_padded(const char *s, int width);
+extern char *ajc_read_params(const char *arg);
+extern void ajc_sanitize(char *s);
+
+/* status.c */
+extern bool ajc_get_status(const char *job, AjcStatus *st);
+extern void ajc_free_status(AjcStatus *st);
+extern int	ajc_get_steps(const char *job, AjcStep **steps);
+extern bool ajc_final(const AjcStatus *st);
+extern int	ajc_exit_code(const AjcStatus *st);
+extern void ajc_print_job_error(const AjcStatus *st);
+
+/* display.c */
+extern void ajc_display_begin(const AjcOptions *options);
+extern void ajc_display_job(const AjcStatus *st, const AjcStep *steps,
+							int nsteps);
+extern void ajc_display_jobs(const AjcStatus *st, int njobs);
+extern void ajc_display_note(const char *fmt,...) __attribute__((format(printf, 1, 2)));
+extern void ajc_display_end(void);
+
+/* One function per command; argv holds its own arguments only. */
+extern int	ajc_cmd_submit(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_watch(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_status(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_list(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_cancel(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_result(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv);
+
+/* watch.c: follow one job to its end; shows nothing if quiet */
+extern int	ajc_follow(const AjcOptions *options, const char *job, bool quiet,
+					   AjcStatus *last);
+
+#endif							/* AJC_CLIENT_H */

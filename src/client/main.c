@@ -1,0 +1,259 @@
+/*-------------------------------------------------------------------------
+ *
+ * main.c
+ *		The asyncjob command: its words and options.
+ *
+ * Options may stand before or after the command's word.  One that the command
+ * has no use for is an error, not ignored.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+
+/* Which commands an option belongs to; connection options belong to all. */
+enum
+{
+	SUBMIT = 1,
+	WATCH = 2,
+	STATUS = 4,
+	LIST = 8,
+	CANCEL = 16,
+	RESULT = 32,
+	ARTIFACTS = 64,
+	EVERY = 127
+};
+
+typedef struct Command
+{
+	const char *name;
+	int			bit;
+	int			(*run) (const AjcOptions *options, int argc, char **argv);
+} Command;
+
+static const Command commands[] = {
+	{"submit", SUBMIT, ajc_cmd_submit},
+	{"watch", WATCH, ajc_cmd_watch},
+	{"status", STATUS, ajc_cmd_status},
+	{"result", RESULT, ajc_cmd_result},
+	{"artifacts", ARTIFACTS, ajc_cmd_artifacts},
+	{"cancel", CANCEL, ajc_cmd_cancel},
+	{"list", LIST, ajc_cmd_list},
+};
+
+typedef struct Option
+{
+	const char *name;
+	int			letter;			/* short form, or a number above 255 */
+	bool		has_value;
+	size_t		offset;			/* of the field in AjcOptions */
+	int			commands;
+} Option;
+
+#define FIELD(f) offsetof(AjcOptions, f)
+
+static const Option option_table[] = {
+	{"host", 'h', true, FIELD(host), EVERY},
+	{"port", 'p', true, FIELD(port), EVERY},
+	{"username", 'U', true, FIELD(user), EVERY},
+	{"dbname", 'd', true, FIELD(dbname), EVERY},
+	{"no-password", 'w', false, FIELD(no_password), EVERY},
+	{"wait", 256, false, FIELD(wait), SUBMIT},
+	{"watch", 257, false, FIELD(watch), SUBMIT},
+	{"all", 258, false, FIELD(all), WATCH},
+	{"json", 259, false, FIELD(json), STATUS | LIST},
+	{"plain", 260, false, FIELD(plain), SUBMIT | WATCH},
+	{"queue", 261, true, FIELD(queue), SUBMIT},
+	{"priority", 262, true, FIELD(priority), SUBMIT},
+	{"run-at", 263, true, FIELD(run_at), SUBMIT},
+	{"session", 264, true, FIELD(session), SUBMIT | WATCH | LIST},
+	{"user", 265, true, FIELD(user_id), SUBMIT | LIST},
+	{"unique-key", 266, true, FIELD(unique_key), SUBMIT},
+	{"state", 268, true, FIELD(state), LIST},
+	{"limit", 269, true, FIELD(limit), LIST},
+	{"save", 270, true, FIELD(save), ARTIFACTS},
+};
+
+#define NOPTIONS (sizeof(option_table) / sizeof(option_table[0]))
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void
+help(void)
+{
+	fputs("asyncjob submits jobs to a PostgreSQL database with the extension asyncjob,\n"
+		  "and follows them.\n"
+		  "\n"
+		  "Usage:\n"
+		  "  asyncjob [OPTIONS] submit PIPELINE [PARAMS]   hand in a job, print its id\n"
+		  "  asyncjob [OPTIONS] watch JOB                  show a job's progress to its end\n"
+		  "  asyncjob [OPTIONS] watch --session ID         the unfinished jobs of a session\n"
+		  "  asyncjob [OPTIONS] watch --all                all jobs, until Ctrl-C\n"
+		  "  asyncjob [OPTIONS] status JOB                 how a job stands, step by step\n"
+		  "  asyncjob [OPTIONS] result JOB                 a completed job's result as JSON\n"
+		  "  asyncjob [OPTIONS] artifacts JOB              what a job made: names, sizes\n"
+		  "  asyncjob [OPTIONS] cancel JOB [REASON]        ask a job to stop\n"
+		  "  asyncjob [OPTIONS] list                       the newest jobs\n"
+		  "\n"
+		  "PARAMS is a JSON object: the text itself, @FILE, or - for standard input.\n"
+		  "\n"
+		  "Options of submit:\n"
+		  "  --wait                 wait for the end, then print the result\n"
+		  "  --watch                show progress until the end\n"
+		  "  --queue NAME           queue of the job\n"
+		  "  --priority N           0 to 10, higher is sooner; or low, medium, high, urgent\n"
+		  "  --run-at TIME          not before this time, e.g. '2026-12-01 06:00+01'\n"
+		  "  --session ID           session that the job belongs to\n"
+		  "  --user ID              the application's user that the job belongs to\n"
+		  "  --unique-key KEY       at most one unfinished job of this key\n"
+		  "Options of watch and submit --watch:\n"
+		  "  --plain                lines instead of bars, also on a terminal\n"
+		  "Options of artifacts:\n"
+		  "  --save DIR             write them into files of that directory\n"
+		  "Options of list:\n"
+		  "  --state STATE          queued, running, waiting, completed, failed, cancelled\n"
+		  "  --session ID, --user ID\n"
+		  "  --limit N              how many (20)\n"
+		  "Options of status and list:\n"
+		  "  --json                 one JSON object a line\n"
+		  "\n"
+		  "Connection options, as psql's:\n"
+		  "  -h, --host HOST        server or directory of its socket (PGHOST)\n"
+		  "  -p, --port PORT        port (PGPORT)\n"
+		  "  -U, --username NAME    role (PGUSER)\n"
+		  "  -d, --dbname NAME      database or connection string (PGDATABASE)\n"
+		  "  -w, --no-password      never ask for a password\n"
+		  "  -V, --version          print the version, then exit\n"
+		  "  -?, --help             print this, then exit\n"
+		  "\n"
+		  "While watching, Ctrl-C stops watching and the job goes on; a second Ctrl-C\n"
+		  "within two seconds cancels it.\n"
+		  "\n"
+		  "Exit codes:\n"
+		  "  0    done; with --wait, --watch, watch and result: the job completed\n"
+		  "  1    usage, an error of the server, no result yet, anything else\n"
+		  "  2    no connection\n"
+		  "  3    the job failed\n"
+		  "  4    the job was cancelled\n"
+		  "  130  stopped by Ctrl-C; the job goes on\n", stdout);
+}
+
+static int
+usage_error(void)
+{
+	fprintf(stderr, "Try \"asyncjob --help\" for more information.\n");
+	return EXIT_ERROR;
+}
+
+/* A job's id is a number: say so here rather than by a cast's error. */
+static bool
+valid_job(const char *arg)
+{
+	if (arg[0] != '\0' && strlen(arg) <= 19 &&
+		strspn(arg, "0123456789") == strlen(arg))
+		return true;
+	fprintf(stderr, "asyncjob: \"%s\" is not the id of a job\n"
+			"HINT:  Ids are numbers; asyncjob list shows them.\n", arg);
+	return false;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct option long_options[NOPTIONS + 3];
+	char		short_options[NOPTIONS * 2 + 4] = "V?";
+	AjcOptions	options;
+	bool		given[NOPTIONS] = {false};
+	const Command *command = NULL;
+	int			letter;
+	int			rc;
+
+	memset(&options, 0, sizeof(options));
+	memset(long_options, 0, sizeof(long_options));
+	for (size_t i = 0; i < NOPTIONS; i++)
+	{
+		const Option *o = &option_table[i];
+
+		long_options[i].name = o->name;
+		long_options[i].has_arg = o->has_value ? required_argument : no_argument;
+		long_options[i].val = o->letter;
+		if (o->letter < 256)
+		{
+			char		text[3] = {(char) o->letter, o->has_value ? ':' : '\0', '\0'};
+
+			strcat(short_options, text);
+		}
+	}
+	long_options[NOPTIONS].name = "version";
+	long_options[NOPTIONS].val = 'V';
+	long_options[NOPTIONS + 1].name = "help";
+	long_options[NOPTIONS + 1].val = 300;
+
+	while ((letter = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
+	{
+		size_t		i = 0;
+
+		if (letter == 300 || (letter == '?' && strcmp(argv[optind - 1], "-?") == 0))
+		{
+			help();
+			return EXIT_OK;
+		}
+		if (letter == 'V')
+		{
+			puts("asyncjob " AJC_VERSION);
+			return EXIT_OK;
+		}
+		while (i < NOPTIONS && option_table[i].letter != letter)
+			i++;
+		if (i == NOPTIONS)
+			return usage_error();
+		given[i] = true;
+		if (option_table[i].has_value)
+			*(const char **) ((char *) &options + option_table[i].offset) = optarg;
+		else
+			*(bool *) ((char *) &options + option_table[i].offset) = true;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 0)
+	{
+		fprintf(stderr, "asyncjob: no command given\n");
+		return usage_error();
+	}
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (strcmp(commands[i].name, argv[0]) == 0)
+			command = &commands[i];
+	if (command == NULL)
+	{
+		fprintf(stderr, "asyncjob: unknown command \"%s\"\n", argv[0]);
+		return usage_error();
+	}
+	argc--;
+	argv++;
+	for (size_t i = 0; i < NOPTIONS; i++)
+		if (given[i] && !(option_table[i].commands & command->bit))
+		{
+			fprintf(stderr, "asyncjob: %s has no option --%s\n", command->name,
+					option_table[i].name);
+			return usage_error();
+		}
+	if (options.wait && options.watch)
+	{
+		fprintf(stderr, "asyncjob: --wait and --watch exclude each other\n");
+		return usage_error();
+	}
+	if ((command->bit & ~(SUBMIT | LIST)) && argc > 0 && !valid_job(argv[0]))
+		return EXIT_ERROR;
+
+	rc = ajc_connect(&options);
+	if (rc == EXIT_OK)
+		rc = command->run(&options, argc, argv);
+	ajc_disconnect();
+	if (fflush(stdout) != 0 && rc == EXIT_OK)
+		rc = EXIT_ERROR;
+	return rc;
+}

@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * layout.h
+ *		Places wind turbines for the most annual energy.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJK_LAYOUT_H
+#define AJK_LAYOUT_H
+
+#include "kernel.h"
+#include "pack.h"
+#include "wake.h"
+
+#define AJK_LAYOUT_TRACE 64
+
+typedef struct AjkLayoutProblem
+{
+	AjkArea		area;
+	const AjkTurbine *turbine;
+	const AjkWind *wind;
+	AjkWake		wake;
+	double		true_north_deg;
+	int			n;				/* turbines to place */
+	int			nstarts;		/* layouts to start from, >= 1 */
+	int64_t		max_evaluations;	/* moves to try */
+	uint64_t	seed;
+} AjkLayoutProblem;
+
+/*
+ * Where the search stands; kept up to date while it runs, so that a poll
+ * callback may look at it.  Energies are estimates until the end, see
+ * layout.c.
+ */
+typedef struct AjkLayoutState
+{
+	int			start;			/* 1-based; nstarts + 1 in the last phase */
+	int64_t		evaluations;
+	double		best_mwh;
+	double		first_mwh;		/* of the first start */
+} AjkLayoutState;
+
+typedef struct AjkLayoutResult
+{
+	double	   *x;				/* the caller's, n */
+	double	   *y;
+	int			n_fit;			/* found to fit, if AJK_INFEASIBLE */
+	double		start_mwh;		/* first start, exact */
+	double		end_mwh;		/* result, exact */
+	int64_t		evaluations;
+	bool		converged;		/* the last fifth gained under 0.01 % */
+	int			ntrace;			/* best estimate as it grew */
+	int64_t		trace_evaluations[AJK_LAYOUT_TRACE];
+	double		trace_mwh[AJK_LAYOUT_TRACE];
+} AjkLayoutResult;
+
+extern AjkError ajk_layout_optimize(const AjkLayoutProblem *problem,
+									AjkLayoutResult *result,
+									AjkLayoutState *state,
+									ajk_poll poll, void *arg);
+
+#endif							/* AJK_LAYOUT_H */

@@ -1,0 +1,306 @@
+/*-------------------------------------------------------------------------
+ *
+ * terrain.c
+ *		What a grid of elevations says about the ground.
+ *
+ * With the neighbours named
+ *		a b c
+ *		d e f
+ *		g h i
+ * Horn (1981), "Hill shading and the reflectance map", Proc. IEEE 69, takes
+ *		p = ((c + 2f + i) - (a + 2d + g)) / (8 dx)
+ *		q = ((g + 2h + i) - (a + 2b + c)) / (8 dy)
+ * and Zevenbergen & Thorne (1987), Earth Surface Processes and Landforms 12,
+ *		p = (f - d) / (2 dx),	q = (h - b) / (2 dy)
+ * p is the rise to the east, q that to the south.  The slope is
+ * atan(hypot(p, q)), the aspect the direction of steepest descent.
+ *
+ * Ruggedness: Riley, DeGloria & Elliot (1999), root of the summed squares
+ * of the differences to the eight neighbours.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "terrain.h"
+
+#include <math.h>
+
+/* A row in this many cells of work is when the caller is asked. */
+#define POLL_CELLS	65536
+
+/* Gradient at row r, column c (not on the rim); false if unknown. */
+static inline bool
+gradient(const float *z, int ncols, int r, int c, double dx, double dy,
+		 AjkSlopeMethod method, double *p, double *q)
+{
+	const float *n = z + (size_t) (r - 1) * ncols + c;
+	const float *m = n + ncols;
+	const float *s = m + ncols;
+	double		sum;
+
+	if (method == AJK_SLOPE_HORN)
+	{
+		/*
+		 * The sums are float32 and in this order because gdaldem's are; in
+		 * double the aspect of nearly flat ground would differ from what
+		 * users compare with by up to 0.006 degrees.
+		 */
+		float		east = n[1] + m[1] + m[1] + s[1];
+		float		west = n[-1] + m[-1] + m[-1] + s[-1];
+		float		south = s[-1] + s[0] + s[0] + s[1];
+		float		north = n[-1] + n[0] + n[0] + n[1];
+
+		*p = (east - west) / (8.0 * dx);
+		*q = (south - north) / (8.0 * dy);
+		sum = *p + *q + m[0];
+	}
+	else
+	{
+		*p = ((double) m[1] - m[-1]) / (2.0 * dx);
+		*q = ((double) s[0] - n[0]) / (2.0 * dy);
+		sum = *p + *q + m[0] + n[-1] + n[1] + s[-1] + s[1];
+	}
+	return !isnan(sum);
+}
+
+AjkError
+ajk_slope_aspect(const float *z, int ncols, int nrows, const double *dx_row,
+				 double dx, double dy, AjkSlopeMethod method, float *slope,
+				 float *aspect, ajk_poll poll, void *arg)
+{
+	int			every = POLL_CELLS / (ncols > 0 ? ncols : 1) + 1;
+
+	for (int r = 0; r < nrows; r++)
+	{
+		size_t		at = (size_t) r * ncols;
+		double		width = dx_row ? dx_row[r] : dx;
+
+		for (int c = 0; c < ncols; c++)
+		{
+			double		p,
+						q;
+			bool		known = r > 0 && r < nrows - 1 &&
+				c > 0 && c < ncols - 1 &&
+				gradient(z, ncols, r, c, width, dy, method, &p, &q);
+
+			if (slope)
+				slope[at + c] = known ?
+					(float) AJK_RAD2DEG(atan(sqrt(p * p + q * q))) : NAN;
+			if (aspect)
+			{
+				float		a = NAN;
+
+				if (known && (p != 0.0 || q != 0.0))
+				{
+					/* downhill is -p east and +q north */
+					double		deg = AJK_RAD2DEG(atan2(-p, q));
+
+					a = (float) (deg < 0.0 ? deg + 360.0 : deg);
+					if (a >= 360.0f)
+						a = 0.0f;
+				}
+				aspect[at + c] = a;
+			}
+		}
+		if (poll && r % every == 0 && poll(arg, (double) r / nrows))
+			return AJK_STOPPED;
+	}
+	return AJK_OK;
+}
+
+AjkError
+ajk_relief(const float *z, int ncols, int nrows, AjkRelief what, float *out,
+		   ajk_poll poll, void *arg)
+{
+	int			every = POLL_CELLS / (ncols > 0 ? ncols : 1) + 1;
+
+	for (int r = 0; r < nrows; r++)
+	{
+		for (int c = 0; c < ncols; c++)
+		{
+			size_t		at = (size_t) r * ncols + c;
+			double		e = z[at];
+			double		lo = e,
+						hi = e,
+						sum = 0.0,
+						squares = 0.0;
+
+			out[at] = NAN;
+			if (r == 0 || r == nrows - 1 || c == 0 || c == ncols - 1)
+				continue;
+			for (int i = -1; i <= 1; i++)
+				for (int j = -1; j <= 1; j++)
+				{
+					double		v = z[at + (ptrdiff_t) i * ncols + j];
+
+					if (v < lo)
+						lo = v;
+					if (v > hi)
+						hi = v;
+					sum += v;	/* NaN stays NaN */
+					squares += (v - e) * (v - e);
+				}
+			if (isnan(sum))
+				continue;
+			switch (what)
+			{
+				case AJK_ROUGHNESS:
+					out[at] = (float) (hi - lo);
+					break;
+				case AJK_TRI:
+					out[at] = (float) sqrt(squares);
+					break;
+				case AJK_TPI:
+					out[at] = (float) (e - (sum - e) / 8.0);
+					break;
+			}
+		}
+		if (poll && r % every == 0 && poll(arg, (double) r / nrows))
+			return AJK_STOPPED;
+	}
+	return AJK_OK;
+}
+
+AjkError
+ajk_hillshade(const float *z, int ncols, int nrows, double dx, double dy,
+			  double exaggeration, double azimuth_deg, double altitude_deg,
+			  uint8_t *out, ajk_poll poll, void *arg)
+{
+	/* the unit vector towards the light: east, north, up */
+	double		az = AJK_DEG2RAD(azimuth_deg),
+				alt = AJK_DEG2RAD(altitude_deg);
+	double		le = sin(az) * cos(alt),
+				ln = cos(az) * cos(alt),
+				lu = sin(alt);
+	int			every = POLL_CELLS / (ncols > 0 ? ncols : 1) + 1;
+
+	for (int r = 0; r < nrows; r++)
+	{
+		for (int c = 0; c < ncols; c++)
+		{
+			size_t		at = (size_t) r * ncols + c;
+			double		p,
+						q,
+						cosine;
+
+			out[at] = 0;
+			if (r == 0 || r == nrows - 1 || c == 0 || c == ncols - 1 ||
+				!gradient(z, ncols, r, c, dx, dy, AJK_SLOPE_HORN, &p, &q))
+				continue;
+			p *= exaggeration;
+			q *= exaggeration;
+			/* the surface normal is (-p, q, 1) */
+			cosine = (-p * le + q * ln + lu) / sqrt(1.0 + p * p + q * q);
+			out[at] = cosine <= 0.0 ? 1 : (uint8_t) (1.5 + 254.0 * cosine);
+		}
+		if (poll && r % every == 0 && poll(arg, (double) r / nrows))
+			return AJK_STOPPED;
+	}
+	return AJK_OK;
+}
+
+double
+ajk_dem_at(const AjkDem *dem, double x, double y)
+{
+	double		u = (x - dem->x0) / dem->dx - 0.5;
+	double		v = (dem->y0 - y) / dem->dy - 0.5;
+	double		c0,
+				r0;
+	double		sum = 0.0;
+
+	/*
+	 * A centre that coincides with a source cell's to a millionth of a cell
+	 * takes that value as it is, so that resampling onto the same grid
+	 * changes nothing.
+	 */
+	if (fabs(u - round(u)) < 1e-6)
+		u = round(u);
+	if (fabs(v - round(v)) < 1e-6)
+		v = round(v);
+	c0 = floor(u);
+	r0 = floor(v);
+	u -= c0;
+	v -= r0;
+	for (int i = 0; i < 2; i++)
+		for (int j = 0; j < 2; j++)
+		{
+			double		w = (i ? v : 1.0 - v) * (j ? u : 1.0 - u);
+			double		r = r0 + i,
+						c = c0 + j;
+
+			if (w == 0.0)
+				continue;
+			if (!(r >= 0 && r < dem->nrows && c >= 0 && c < dem->ncols))
+				return NAN;
+			sum += w * dem->z[(size_t) r * dem->ncols + (size_t) c];
+		}
+	return sum;
+}
+
+/* Exact projection at every STRIDE-th column, linear in between. */
+#define STRIDE	8
+
+AjkError
+ajk_resample(const AjkDem *dem, const AjkTm *tm, const AjkFrame *f,
+			 float *out, ajk_poll poll, void *arg)
+{
+	bool		same = dem->tm && dem->tm->lon0_deg == tm->lon0_deg &&
+		dem->tm->false_n_m == tm->false_n_m;
+	int			every = POLL_CELLS / 4 / (f->ncols > 0 ? f->ncols : 1) + 1;
+
+	for (int r = 0; r < f->nrows; r++)
+	{
+		double		y = f->y0 - (r + 0.5) * f->cell;
+		double		xa = 0,
+					ya = 0,
+					xb = 0,
+					yb = 0;
+
+		for (int c = 0; c < f->ncols; c++)
+		{
+			double		x = f->x0 + (c + 0.5) * f->cell;
+			double		sx = x,
+						sy = y;
+
+			/*
+			 * Over STRIDE cells of 30 m the meridians bend by less than a
+			 * millimetre, so the projection need not be evaluated for each.
+			 */
+			if (!same)
+			{
+				int			k = c % STRIDE;
+
+				if (k == 0)
+				{
+					double		lon,
+								lat;
+
+					for (int end = c == 0 ? 0 : 1; end < 2; end++)
+					{
+						xa = xb;
+						ya = yb;
+						ajk_tm_inverse(tm, x + end * STRIDE * f->cell, y,
+									   &lon, &lat);
+						if (dem->tm)
+							ajk_tm_forward(dem->tm, lon, lat, &xb, &yb);
+						else
+						{
+							/* the grid's own turn of the longitude */
+							xb = lon + 360.0 * round((dem->x0 - lon) / 360.0);
+							if (xb < dem->x0 - 1.0)
+								xb += 360.0;
+							yb = lat;
+						}
+					}
+				}
+				sx = xa + (xb - xa) * k / STRIDE;
+				sy = ya + (yb - ya) * k / STRIDE;
+			}
+			out[(size_t) r * f->ncols + c] = (float) ajk_dem_at(dem, sx, sy);
+		}
+		if (poll && r % every == 0 && poll(arg, (double) r / f->nrows))
+			return AJK_STOPPED;
+	}
+	return AJK_OK;
+}

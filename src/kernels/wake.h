@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.h
+ *		Wakes of wind turbines and the annual energy of a wind farm.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJK_WAKE_H
+#define AJK_WAKE_H
+
+#include "kernel.h"
+#include "turbine.h"
+#include "windrose.h"
+
+typedef enum AjkWakeModel
+{
+	AJK_WAKE_IEA37_SBG,			/* simplified Gaussian of IEA Wind Task 37 */
+	AJK_WAKE_BASTANKHAH_2014,	/* Gaussian, Bastankhah and Porte-Agel */
+	AJK_WAKE_NOJ				/* top hat, Jensen, with area overlap */
+} AjkWakeModel;
+
+typedef enum AjkSuperposition
+{
+	AJK_SUPER_RSS,				/* root of the sum of squares */
+	AJK_SUPER_LINEAR,			/* sum */
+	AJK_SUPER_MAX				/* the deepest wake alone */
+} AjkSuperposition;
+
+typedef struct AjkWake
+{
+	AjkWakeModel model;
+	AjkSuperposition super;
+	double		k;				/* expansion per metre downwind */
+	bool		madsen;			/* induction by Madsen's polynomial */
+} AjkWake;
+
+#define AJK_HOURS_PER_YEAR 8760.0
+
+/* n turbines of one type; x east, y north of the map's grid, in metres */
+typedef struct AjkFarm
+{
+	int			n;
+	const double *x;
+	const double *y;
+	const AjkTurbine *turbine;
+	AjkWake		wake;
+
+	/*
+	 * Clockwise angle from the grid's north to true north; wind directions
+	 * are from true north, coordinates mostly are not.
+	 */
+	double		true_north_deg;
+} AjkFarm;
+
+/* The arrays are the caller's, and may be NULL where not wanted. */
+typedef struct AjkYield
+{
+	double		gross_mwh;		/* as if no turbine had a wake */
+	double		net_mwh;		/* with wakes, before any other loss */
+	double	   *turbine_mwh;	/* n, with wakes */
+	double	   *direction_gross_mwh;	/* nwd */
+	double	   *direction_mwh;	/* nwd, with wakes */
+} AjkYield;
+
+extern const char *ajk_wake_name(AjkWakeModel model);
+extern bool ajk_wake_by_name(const char *name, AjkWakeModel *model);
+extern double ajk_wake_default_k(AjkWakeModel model);
+
+extern double ajk_wake_reach(const AjkWake *wake, double diameter_m, double x);
+extern double ajk_wake_deficit(const AjkWake *wake, double diameter_m,
+							   double ct, double x, double y);
+extern AjkError ajk_farm_speeds(const AjkFarm *farm, double wd, double ws,
+								double *ws_eff);
+extern AjkError ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind,
+							   AjkYield *yield, ajk_poll poll, void *arg);
+
+#endif							/* AJK_WAKE_H */

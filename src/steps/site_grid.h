@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * site_grid.h
+ *		The metric grid of a site: elevation, slope, what may be built where.
+ *
+ * Loaded by every step that needs the ground.  Deterministic: the same
+ * site, DEM and parameters give the same grid, so that layout and report
+ * need no copy of what the terrain step computed.
+ *
+ * Coordinates are UTM metres (x east, y north) of one zone.  Row 0 is the
+ * northernmost; the centre of a cell is at
+ *		x = x0 + (col + 0.5) * cell_m,	y = y0 - (row + 0.5) * cell_m
+ * A grid metre is 1/k metre on the ground, k at the site's middle (within
+ * 0.1 % of 1 in a UTM zone).  Setbacks and areas given here are ground
+ * metres.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_SITE_GRID_H
+#define AJ_SITE_GRID_H
+
+#include "inputs.h"
+
+#include "../kernels/geometry.h"
+
+/* Why a cell may not be built on; a cell may have several. */
+#define AJ_REASON_NODATA			0x0001	/* no elevation there */
+#define AJ_REASON_OUTSIDE			0x0002	/* outside the boundary */
+#define AJ_REASON_BOUNDARY_SETBACK	0x0004	/* too near the boundary */
+#define AJ_REASON_SLOPE				0x0008	/* steeper than max_slope_deg */
+#define AJ_REASON_SMALL_PATCH		0x0010	/* connected area < min_patch_m2 */
+#define AJ_REASON_ZONE_SHIFT		8	/* first of the zone types */
+#define AJ_MAX_ZONE_TYPES			24
+
+typedef struct AjSiteGrid
+{
+	AjSite	   *site;			/* with x, y of every path set */
+	char	   *dem_name;
+	double		dem_cell_m;		/* native cell, smaller side, metres */
+
+	int			ncols;
+	int			nrows;
+	double		cell_m;			/* grid metres */
+	double		x0;				/* west edge */
+	double		y0;				/* north edge */
+	int			zone;			/* UTM zone 1..60 */
+	bool		south;
+	double		k;				/* grid metres per ground metre */
+
+	float	   *elev;			/* [row * ncols + col] m, NaN where unknown */
+	float	   *slope;			/* degrees, NaN where unknown */
+	float	   *aspect;			/* degrees clockwise from north, downslope;
+								 * NaN where flat or unknown */
+	uint32	   *reasons;		/* AJ_REASON_* bits; 0 is buildable */
+
+	int			nzone_types;
+	char	   *zone_types[AJ_MAX_ZONE_TYPES];	/* of bit SHIFT + i */
+	int			nzone;			/* per zone of the site, its type's index */
+	int		   *zone_type;
+
+	double		max_slope_deg;	/* the parameters it was made with */
+	double		boundary_setback_m;
+	double		min_patch_m2;
+
+	/* cells within the boundary that each bit takes, and takes alone */
+	size_t		lost_cells[32];
+	size_t		lost_alone[32];
+
+	double		site_area_m2;	/* ground, from the rings */
+	double		buildable_area_m2;	/* ground, by cells */
+	double		entry_x,		/* where site->has_entry */
+				entry_y;
+
+	AjkPath    *rings;			/* the boundary in grid metres, for kernels */
+	AjkPath   **zone_paths;		/* each zone's */
+	double	   *zone_box;		/* each zone's x0, y0, x1, y1 with its buffer */
+} AjSiteGrid;
+
+/*
+ * Parameters read here, for aj_check_params lists.
+ */
+#define AJ_SITE_GRID_PARAMS \
+	"site", "longitude", "latitude", "radius_km", "dem", "resolution_m", \
+	"margin_m", "max_slope_deg", "boundary_setback_m", "min_patch_m2"
+
+typedef struct AjSiteGridDefaults
+{
+	double		max_slope_deg;	/* 15 for turbines */
+	double		boundary_setback_m; /* 5; for turbines the rotor radius */
+} AjSiteGridDefaults;
+
+/*
+ * Read site and DEM, resample, derive.  Call it outside of
+ * aj_compute_begin/end: it reads tables first and computes, between its own
+ * begin and end, afterwards.  Progress goes from..to.
+ */
+extern AjSiteGrid *aj_site_grid_load(JsonbContainer *params,
+									 const AjSiteGridDefaults *defaults,
+									 double from, double to);
+
+/* Only the checks of the above that cost little, for submit. */
+extern void aj_site_grid_check(JsonbContainer *params,
+							   const AjSiteGridDefaults *defaults);
+
+/*
+ * May something stand at x, y (grid metres)?  Exact distances to boundary
+ * (at least setback_m on the ground and inside) and zones (at least their
+ * buffer), not the cells' approximation; slope and nodata from the cell.
+ * Returns the reason bits, 0 if it may.
+ */
+extern uint32 aj_site_reasons_at(const AjSiteGrid *grid, double x, double y,
+								 double setback_m);
+extern bool aj_site_allowed(const AjSiteGrid *grid, double x, double y,
+							double setback_m);
+
+/*
+ * Ground metres by which x, y clears the nearest of boundary setback and
+ * zone buffers; negative if it violates one.
+ */
+extern double aj_site_margin(const AjSiteGrid *grid, double x, double y,
+							 double setback_m);
+
+/* Elevation, slope or aspect of the cell at x, y; NaN outside. */
+extern double aj_site_elevation(const AjSiteGrid *grid, double x, double y);
+extern double aj_site_slope(const AjSiteGrid *grid, double x, double y);
+
+extern void aj_site_lonlat(const AjSiteGrid *grid, double x, double y,
+						   double *lon, double *lat);
+extern void aj_site_xy(const AjSiteGrid *grid, double lon, double lat,
+					   double *x, double *y);
+
+/*
+ * Name of a reason bit ("slope", "boundary_setback", "zone_environmental").
+ */
+extern const char *aj_reason_name(const AjSiteGrid *grid, uint32 bit);
+
+/*
+ * Area inside the boundary lost to one reason: all of it, and the part that
+ * no other reason also takes.  Ground m2.
+ */
+extern void aj_area_lost(const AjSiteGrid *grid, uint32 bit,
+						 double *area_m2, double *alone_m2);
+
+/*
+ * Raise no_buildable_area, with the area lost per reason and what to do.
+ */
+extern AJ_NORETURN void aj_no_buildable_area(const AjSiteGrid *grid);
+
+/*
+ * Shaded relief of the whole grid as RGB PNG, tinted by elevation, one pixel
+ * per cell as far as 2,000 along the longer side; excluded ground within the
+ * boundary is toned when show_excluded.  palloc'd.
+ */
+extern void *aj_site_hillshade_png(const AjSiteGrid *grid, bool show_excluded,
+								   Size *len);
+
+#endif							/* AJ_SITE_GRID_H */

@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * wind_farm.c
+ *		What the wind steps share: turbine, wind and wakes for the kernels.
+ *
+ * Wind resources are valid at one height.  Where that is known and differs
+ * from the hub's, and a shear exponent is known (of the resource, or the
+ * parameter shear_alpha), speeds are scaled by the power law
+ * (hub / height)^alpha; otherwise they are used as they are, and the
+ * assumptions say so.  No exponent is made up.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "wind_farm.h"
+
+#include <math.h>
+
+#include "../kernels/geodesy.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+void
+aj_kernel_failed(AjkError err, const char *what)
+{
+	if (err == AJK_OK)
+		return;
+	if (err == AJK_STOPPED)
+		aj_poll_finish();
+	if (err == AJK_NOMEM)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed during %s.", what)));
+	elog(ERROR, "%s failed with kernel error %d", what, (int) err);
+}
+
+void
+aj_farm_input(JsonbContainer *params, AjkWakeModel model, AjFarmInput *in)
+{
+	static const char *const models[] = {
+		"iea37_sbg", "bastankhah_2014", "noj", NULL
+	};
+	static const char *const supers[] = {"rss", "linear", "max", NULL};
+	const char *super;
+	AjTurbine  *t;
+	AjkTurbine *kt = &in->kturbine;
+	int			point;
+	const char *what;
+
+	memset(in, 0, sizeof(*in));
+	t = in->turbine = aj_turbine_get(params, "turbine", AJ_DEFAULT_TURBINE);
+	kt->diameter_m = t->rotor_diameter_m;
+	kt->hub_height_m = t->hub_height_m;
+	kt->rated_kw = t->rated_kw;
+	kt->curve = t->kind == AJ_TURBINE_IEA37 ? AJK_CURVE_IEA37 : AJK_CURVE_TABLE;
+	kt->npoints = t->n;
+	kt->ws = t->speed_m_s;
+	kt->power_kw = t->power_kw;
+	kt->ct = t->ct;
+	kt->cut_in_ms = t->cut_in_m_s;
+	kt->rated_ms = t->rated_m_s;
+	kt->cut_out_ms = t->cut_out_m_s;
+	kt->ct_const = t->ct_const;
+	if (ajk_turbine_check(kt, &point, &what) != AJK_OK)
+		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
+					  psprintf("turbine \"%s\" is invalid: %s", t->name, what),
+					  point >= 0 ? psprintf("Row %d of its table.", point + 1) : NULL,
+					  "Load it again with asyncjob.load_turbine().");
+
+	in->wind = aj_wind_get(params, "wind");
+	ajk_wake_by_name(aj_param_choice(params, "wake_model",
+									 ajk_wake_name(model), models),
+					 &in->wake.model);
+	in->wake.k = aj_param_number(params, "k",
+								 ajk_wake_default_k(in->wake.model),
+								 0.001, 0.5);
+	super = aj_param_choice(params, "superposition", "rss", supers);
+	in->wake.super = strcmp(super, "rss") == 0 ? AJK_SUPER_RSS :
+		strcmp(super, "linear") == 0 ? AJK_SUPER_LINEAR : AJK_SUPER_MAX;
+
+	in->wd_step_deg = aj_param_number(params, "wd_step_deg",
+									  in->wind->ndir > 0 &&
+									  360 % in->wind->ndir == 0 ? 1.0 :
+									  360.0 / in->wind->ndir / 10.0,
+									  0.1, 360.0);
+	if (in->wind->kind == AJ_WIND_WEIBULL &&
+		!ajk_wind_step_fits(in->wd_step_deg, in->wind->ndir))
+		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
+					  psprintf("parameter \"wd_step_deg\" is out of range: %.10g",
+							   in->wd_step_deg),
+					  psprintf("The wind resource \"%s\" has %d sectors; every one must get the same whole number of directions.",
+							   in->wind->name, in->wind->ndir),
+					  psprintf("Give %.10g divided by a whole number, such as 1.",
+							   360.0 / in->wind->ndir));
+
+	in->shear_alpha = aj_param_number(params, "shear_alpha",
+									  in->wind->shear_alpha, -0.5, 1.0);
+	in->shear_factor = 1.0;
+	if (in->wind->height_m > 0 && !isnan(in->shear_alpha))
+		in->shear_factor = pow(t->hub_height_m / in->wind->height_m,
+							   in->shear_alpha);
+}
+
+/* Take over what a kernel malloc'd, so that an error cannot leak it. */
+static void
+adopt(AjkWind *w)
+{
+	Size		cells = (Size) w->nwd * w->nws;
+	AjkWind		own = *w;
+
+	own.wd = memcpy(palloc(sizeof(double) * w->nwd), w->wd,
+					sizeof(double) * w->nwd);
+	own.ws = memcpy(palloc(sizeof(double) * w->nws), w->ws,
+					sizeof(double) * w->nws);
+	own.prob = memcpy(palloc_extended(sizeof(double) * cells, MCXT_ALLOC_HUGE),
+					  w->prob, sizeof(double) * cells);
+	ajk_wind_free(w);
+	*w = own;
+}
+
+void
+aj_farm_climate(const AjFarmInput *in, AjkWind *climate)
+{
+	const AjWind *w = in->wind;
+	AjkError	err;
+
+	if (w->kind == AJ_WIND_WEIBULL)
+	{
+		const AjkTurbine *t = &in->kturbine;
+		double	   *a = palloc(sizeof(double) * w->ndir);
+		double		lo = t->cut_in_ms;
+		double		hi = t->cut_out_ms;
+		AjkWeibull	kw = {w->ndir, w->frequency, a, w->weibull_k,
+		w->direction_deg[0]};
+
+		/* bins of 1 m/s over the speeds of the power curve */
+		if (t->curve == AJK_CURVE_TABLE)
+		{
+			lo = t->ws[0];
+			hi = t->ws[t->npoints - 1];
+		}
+		for (int i = 0; i < w->ndir; i++)
+			a[i] = w->weibull_a_m_s[i] * in->shear_factor;
+		err = ajk_wind_from_weibull(climate, &kw, in->wd_step_deg,
+									floor(lo), ceil(hi), 1.0);
+	}
+	else
+	{
+		double	   *ws = palloc(sizeof(double) * w->nspeed);
+
+		for (int i = 0; i < w->nspeed; i++)
+			ws[i] = w->speed_m_s[i] * in->shear_factor;
+		err = ajk_wind_from_rose(climate, w->ndir, w->direction_deg,
+								 w->nspeed, ws, w->probability);
+	}
+	aj_kernel_failed(err, "wind climate");
+	adopt(climate);
+}
+
+/* Mean wind speed at hub height, over all hours of the year. */
+double
+aj_farm_mean_speed(const AjFarmInput *in)
+{
+	const AjWind *w = in->wind;
+	double		mean = 0;
+
+	for (int i = 0; i < w->ndir; i++)
+	{
+		if (w->kind == AJ_WIND_WEIBULL)
+			mean += w->frequency[i] *
+				ajk_weibull_mean(w->weibull_a_m_s[i], w->weibull_k[i]);
+		else
+			for (int j = 0; j < w->nspeed; j++)
+				mean += w->probability[(Size) i * w->nspeed + j] *
+					w->speed_m_s[j];
+	}
+	return mean * in->shear_factor;
+}
+
+char **
+aj_farm_assumptions(const AjFarmInput *in)
+{
+	const AjWind *w = in->wind;
+	char	  **list = palloc0(sizeof(char *) * 8);
+	int			n = 0;
+
+	if (in->shear_factor != 1.0)
+		list[n++] = psprintf("Wind speeds of \"%s\" are valid at %.6g m and were scaled to hub height %.6g m by the power law with exponent %.4g (factor %.4f).",
+							 w->name, w->height_m, in->turbine->hub_height_m,
+							 in->shear_alpha, in->shear_factor);
+	else if (w->height_m > 0 && w->height_m != in->turbine->hub_height_m)
+		list[n++] = psprintf("Wind speeds of \"%s\" are valid at %.6g m; no shear exponent is known, so they are used unchanged at hub height %.6g m.",
+							 w->name, w->height_m,
+							 in->turbine->hub_height_m);
+	else if (w->height_m <= 0)
+		list[n++] = psprintf("Wind resource \"%s\" does not tell its height; its speeds are taken to be valid at hub height %.6g m.",
+							 w->name, in->turbine->hub_height_m);
+	list[n++] = pstrdup("The wind is the same over the whole site: neither speed-up by terrain nor differences of elevation between turbines are modelled.");
+	list[n++] = psprintf("The power and thrust curve of %s is used as loaded, without a correction for air density.",
+						 in->turbine->name);
+	list[n++] = psprintf("A year has 8760 hours; wake model %s with k = %.7g, superposition by %s.",
+						 ajk_wake_name(in->wake.model), in->wake.k,
+						 in->wake.super == AJK_SUPER_RSS ? "root of the sum of squares" :
+						 in->wake.super == AJK_SUPER_LINEAR ? "sum" : "maximum");
+	return list;
+}
+
+double
+aj_true_north(int zone, bool south, double lon, double lat)
+{
+	AjkTm		tm = ajk_tm_utm(zone, south);
+	double		x0,
+				y0,
+				x1,
+				y1;
+
+	ajk_tm_forward(&tm, lon, lat - 1e-4, &x0, &y0);
+	ajk_tm_forward(&tm, lon, lat + 1e-4, &x1, &y1);
+	return AJK_RAD2DEG(atan2(x1 - x0, y1 - y0));
+}
+
+static AJ_NORETURN void
+refuse_layout(const char *what)
+{
+	aj_step_error(AJ_ERRCODE_VALIDATION, "layout_invalid",
+				  psprintf("parameter \"layout\" is invalid: %s", what), NULL,
+				  "Give a GeoJSON FeatureCollection of points (longitude, latitude), such as the layout of a layout job's result, or an array of [x_m, y_m].");
+}
+
+/* First two numbers of an array. */
+static bool
+number_pair(JsonbValue *v, double *a, double *b)
+{
+	double	   *out[2] = {a, b};
+
+	if (v == NULL || v->type != jbvBinary ||
+		!JsonContainerIsArray(v->val.binary.data) ||
+		JsonContainerSize(v->val.binary.data) < 2)
+		return false;
+	for (int i = 0; i < 2; i++)
+	{
+		JsonbValue *e = getIthJsonbValueFromContainer(v->val.binary.data, i);
+
+		if (e->type != jbvNumeric)
+			return false;
+		*out[i] = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+													 NumericGetDatum(e->val.numeric)));
+		if (!isfinite(*out[i]) || fabs(*out[i]) > 1e8)
+			return false;
+	}
+	return true;
+}
+
+/* Longitudes and latitudes to ground metres about their middle. */
+static void
+project(AjPositions *p)
+{
+	double		west = INFINITY;
+	double		east = -INFINITY;
+	double		south = INFINITY;
+	double		north = -INFINITY;
+	double		lon,
+				lat,
+				mx,
+				my,
+				k;
+	int			zone;
+	AjkTm		tm;
+
+	for (int i = 0; i < p->n; i++)
+	{
+		west = fmin(west, p->lon[i]);
+		east = fmax(east, p->lon[i]);
+		south = fmin(south, p->lat[i]);
+		north = fmax(north, p->lat[i]);
+	}
+	lon = 0.5 * (west + east);
+	lat = 0.5 * (south + north);
+	if (east - west > 1.5 || north - south > 1.5)
+		refuse_layout("the turbines are more than 1.5 degrees apart");
+	zone = ajk_utm_zone(lon);
+	tm = ajk_tm_utm(zone, lat < 0);
+	k = ajk_tm_scale(&tm, lon, lat);
+	ajk_tm_forward(&tm, lon, lat, &mx, &my);
+	for (int i = 0; i < p->n; i++)
+	{
+		ajk_tm_forward(&tm, p->lon[i], p->lat[i], &p->x[i], &p->y[i]);
+		p->x[i] = (p->x[i] - mx) / k;
+		p->y[i] = (p->y[i] - my) / k;
+	}
+	p->true_north_deg = aj_true_north(zone, lat < 0, lon, lat);
+}
+
+AjPositions *
+aj_positions_parse(JsonbContainer *layout)
+{
+	AjPositions *p = palloc0(sizeof(AjPositions));
+	JsonbContainer *list = layout;
+	bool		geo = JsonContainerIsObject(layout);
+
+	if (geo)
+	{
+		/* a layout step's whole output will do, too */
+		JsonbContainer *inner = aj_param_object(layout, "layout");
+
+		list = aj_param_array(inner ? inner : layout, "features");
+		if (list == NULL)
+			refuse_layout("it has no features");
+	}
+	p->n = JsonContainerSize(list);
+	if (p->n < 1 || p->n > AJ_MAX_TURBINES)
+		refuse_layout(psprintf("it has %d turbines, allowed are 1 to %d",
+							   p->n, AJ_MAX_TURBINES));
+	p->x = palloc(sizeof(double) * p->n);
+	p->y = palloc(sizeof(double) * p->n);
+	if (geo)
+	{
+		p->lon = palloc(sizeof(double) * p->n);
+		p->lat = palloc(sizeof(double) * p->n);
+	}
+	for (int i = 0; i < p->n; i++)
+	{
+		JsonbValue *v = getIthJsonbValueFromContainer(list, i);
+		JsonbContainer *g;
+		JsonbValue	c;
+
+		if (!geo)
+		{
+			if (!number_pair(v, &p->x[i], &p->y[i]))
+				refuse_layout(psprintf("element %d is not [x_m, y_m]", i + 1));
+			continue;
+		}
+		g = v->type == jbvBinary && JsonContainerIsObject(v->val.binary.data) ?
+			aj_param_object(v->val.binary.data, "geometry") : NULL;
+		if (g == NULL ||
+			strcmp(aj_param_text(g, "type", ""), "Point") != 0 ||
+			getKeyJsonValueFromContainer(g, "coordinates", 11, &c) == NULL ||
+			!number_pair(&c, &p->lon[i], &p->lat[i]))
+			refuse_layout(psprintf("feature %d is not a point", i + 1));
+		if (fabs(p->lon[i]) > 180 || fabs(p->lat[i]) > 84)
+			aj_step_error(AJ_ERRCODE_VALIDATION, "coordinates_out_of_range",
+						  psprintf("feature %d of \"layout\" is at (%.7g, %.7g)",
+								   i + 1, p->lon[i], p->lat[i]), NULL,
+						  "Give longitude -180..180 and latitude -84..84, longitude first.");
+	}
+	if (geo)
+		project(p);
+	for (int i = 0; i < p->n; i++)
+		for (int j = 0; j < i; j++)
+			if (hypot(p->x[i] - p->x[j], p->y[i] - p->y[j]) < 1.0)
+				refuse_layout(psprintf("turbines %d and %d stand in the same place",
+									   j + 1, i + 1));
+	return p;
+}

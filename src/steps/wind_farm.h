@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * wind_farm.h
+ *		What the wind steps share: turbine, wind and wakes for the kernels.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_WIND_FARM_H
+#define AJ_WIND_FARM_H
+
+#include "site_grid.h"
+
+#include "../kernels/wake.h"
+
+#define AJ_DEFAULT_TURBINE	"IEA_3.4MW_130"
+#define AJ_MAX_TURBINES		5000
+
+/* Parameters read here, for aj_check_params lists. */
+#define AJ_WIND_FARM_PARAMS \
+	"turbine", "wind", "wake_model", "k", "shear_alpha"
+#define AJ_LAYOUT_PARAMS \
+	"n_turbines", "target_capacity_kw", "min_spacing_d", "seed", \
+	"max_evaluations", "n_starts"
+#define AJ_SIMULATION_PARAMS \
+	"superposition", "wd_step_deg", "availability_loss_pct", \
+	"electrical_loss_pct", "other_loss_pct", "uncertainty_pct"
+
+typedef struct AjFarmInput
+{
+	AjTurbine  *turbine;
+	AjWind	   *wind;
+	AjkTurbine	kturbine;		/* points into turbine */
+	AjkWake		wake;
+	double		wd_step_deg;	/* of a Weibull resource */
+	double		shear_alpha;	/* NaN where none is known */
+	double		shear_factor;	/* speeds at hub height / as loaded */
+} AjFarmInput;
+
+extern void aj_farm_input(JsonbContainer *params, AjkWakeModel model,
+						  AjFarmInput *in);
+
+/* The climate at hub height; its arrays are palloc'd, don't ajk_wind_free. */
+extern void aj_farm_climate(const AjFarmInput *in, AjkWind *climate);
+
+extern double aj_farm_mean_speed(const AjFarmInput *in);
+
+/* What was assumed, as sentences; NULL-terminated. */
+extern char **aj_farm_assumptions(const AjFarmInput *in);
+
+/*
+ * Turbine positions in ground metres about the farm's middle, x east and y
+ * north of a UTM grid, whose north is true_north_deg anticlockwise of true
+ * north's direction (see AjkFarm).  lon and lat are NULL for a layout given
+ * in plain metres, whose grid north is true north.
+ */
+typedef struct AjPositions
+{
+	int			n;
+	double	   *x;
+	double	   *y;
+	double	   *lon;
+	double	   *lat;
+	double		true_north_deg;
+} AjPositions;
+
+/* A GeoJSON FeatureCollection of points, or an array of [x_m, y_m]. */
+extern AjPositions *aj_positions_parse(JsonbContainer *layout);
+
+/* Clockwise angle from grid north to true north of a UTM zone at a place. */
+extern double aj_true_north(int zone, bool south, double lon, double lat);
+
+/* Refuses what a kernel may return but a caller cannot mend. */
+extern void aj_kernel_failed(AjkError err, const char *what);
+
+/* step_layout's half of a submit-time check, without the site. */
+extern void aj_check_layout_params(JsonbContainer *params);
+extern void aj_check_simulation_params(JsonbContainer *params);
+
+#endif							/* AJ_WIND_FARM_H */

@@ -1,0 +1,32 @@
+#!/bin/bash
+# bench.sh: run every test/bench/*.sh against a private cluster of its own
+# build.  A script gets PGHOST, PGPORT and PGUSER, a database "bench" with the
+# extension, and prints its figures; BENCH="name ..." picks some.  The cluster
+# is durable (fsync on): a rate without it says nothing.
+set -eu
+# shellcheck source=test/tools/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+scripts=("$ROOT"/test/bench/*.sh)
+if [ ! -e "${scripts[0]}" ]; then
+    die "there is no benchmark in test/bench"
+fi
+enter_copy "$@"
+
+build_dest
+sed -i '/^fsync = off/d' "$TEMP_CONFIG"
+start_server
+
+rc=0
+for script in test/bench/*.sh; do
+    name=$(basename "$script" .sh)
+    if [ -n "${BENCH:-}" ] && [[ " $BENCH " != *" $name "* ]]; then
+        continue
+    fi
+    echo "== $name"
+    dropdb --if-exists --force bench 2>/dev/null
+    createdb bench
+    psql -qX -d bench -c 'CREATE EXTENSION asyncjob'
+    PGDATABASE=bench run "$script" || rc=1
+done
+exit $rc

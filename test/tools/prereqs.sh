@@ -1,0 +1,115 @@
+#!/bin/bash
+# prereqs.sh: install what building and testing asyncjob needs and this
+# machine lacks.  Debian and its derivatives; root, or a user who may sudo.
+# Where nothing is missing it does nothing and needs no rights.
+set -eu
+
+PG_CONFIG=${PG_CONFIG:-pg_config}
+
+have_header()
+{
+    printf '#include <%s>\n' "$1" | gcc ${2:+-I"$2"} -E - >/dev/null 2>&1
+}
+
+# What is missing, as names of packages; $1 is the major version or nothing.
+missing()
+{
+    local v=$1 sharedir
+
+    command -v gcc >/dev/null || echo gcc libc6-dev
+    command -v make >/dev/null || echo make
+    command -v perl >/dev/null || echo perl
+    command -v gzip >/dev/null || echo gzip
+    command -v nm >/dev/null || echo binutils
+    command -v setpriv >/dev/null || echo util-linux
+    perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl
+    perl -MTAP::Harness -MTest::More -MTime::HiRes -e1 2>/dev/null || echo perl
+    have_header png.h || echo libpng-dev
+    have_header stdlib.h || echo libc6-dev
+
+    if [ -f "$("$PG_CONFIG" --pgxs 2>/dev/null)" ] &&
+        [ -f "$("$PG_CONFIG" --includedir-server)/postgres.h" ]; then
+        have_header libpq-fe.h "$("$PG_CONFIG" --includedir)" || echo libpq-dev
+    else
+        echo "postgresql-server-dev-$v" libpq-dev
+    fi
+    if [ -x "$("$PG_CONFIG" --bindir 2>/dev/null)/initdb" ]; then
+        sharedir=$("$PG_CONFIG" --sharedir)
+        [ -f "$sharedir/extension/pg_cron.control" ] || echo "postgresql-$v-cron"
+        [ -f "$sharedir/extension/pgtap.control" ] || echo "postgresql-$v-pgtap"
+    else
+        echo "postgresql-$v" "postgresql-$v-cron" "postgresql-$v-pgtap"
+    fi
+}
+
+major()
+{
+    if command -v "$PG_CONFIG" >/dev/null && [ -f "$("$PG_CONFIG" --pgxs)" ]; then
+        "$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'
+    elif command -v apt-cache >/dev/null; then
+        apt-cache depends postgresql 2>/dev/null |
+            sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -1
+    fi
+}
+
+list=$(missing "$(major)")
+[ -n "$list" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "Missing: $(echo "$list" | tr '\n' ' ')(Debian's names)." >&2
+    echo "Install PostgreSQL 15 or later with its server headers, libpq and libpng's headers, gcc, make and perl's IPC::Run." >&2
+    exit 1
+fi
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    # Extensions that only some tests use are no reason to ask for rights.
+    if [ -z "$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap)$')" ]; then
+        echo "Not installed: $(echo "$list" | tr '\n' ' ')- tests that need them are skipped." >&2
+        exit 0
+    fi
+    command -v sudo >/dev/null || {
+        echo "Missing packages: $(echo "$list" | tr '\n' ' ')" >&2
+        echo "Run this as root, or install them with: apt-get install $(echo "$list" | tr '\n' ' ')" >&2
+        exit 1
+    }
+    sudo='sudo'
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+APT="$sudo apt-get -o Dpkg::Use-Pty=0 -qq"
+log=$(mktemp "${TMPDIR:-/tmp}/asyncjob-apt.XXXXXX")
+
+# A bare machine has no package lists yet; others may have stale ones.
+$APT update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+list=$(missing "$(major)" | tr ' ' '\n' | sort -u | tr '\n' ' ')
+echo "Installing: $list"
+
+# The tests bring their own clusters: keep the package from creating and
+# starting one, and leave no trace of that wish.
+guard=
+case " $list" in
+    *" postgresql-"[0-9][0-9]" "*)
+        guard=/etc/postgresql-common/createcluster.d/asyncjob-prereqs.conf
+        $sudo mkdir -p "$(dirname $guard)"
+        echo 'create_main_cluster = false' | $sudo tee $guard >/dev/null
+        ;;
+esac
+rc=0
+# shellcheck disable=SC2086
+$APT install -y --no-install-recommends $list >"$log" 2>&1 || rc=$?
+
+# Some releases have a PostgreSQL without these two; tests then skip.
+if [ $rc != 0 ]; then
+    need=$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap)$' | tr '\n' ' ')
+    rc=0
+    # shellcheck disable=SC2086
+    [ -z "${need// /}" ] || $APT install -y --no-install-recommends $need >"$log" 2>&1 || rc=$?
+fi
+[ -z "$guard" ] || $sudo rm -f $guard
+if [ $rc != 0 ]; then
+    cat "$log" >&2
+    echo "Could not install: $list" >&2
+    exit 1
+fi
+rm -f "$log"

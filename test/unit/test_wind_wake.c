@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_wind_wake.c
+ *		Wake models and annual energy against published figures.
+ *
+ * IEA37: the energies published with the example layouts of IEA Wind Task
+ * 37's case study 1, total and by direction.  PyWake: Horns Rev 1 and the
+ * 16-turbine case by several models.  Jensen: the Nibe example of his 1983
+ * report, and closed forms for turbines in a row.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+#include "wind_cases.h"
+
+#include "wake.h"
+
+static const AjkTurbine iea37 = {
+	.diameter_m = 130,.hub_height_m = 110,.rated_kw = 3350,
+	.curve = AJK_CURVE_IEA37,.cut_in_ms = 4,.rated_ms = 9.8,
+	.cut_out_ms = 25,.ct_const = 8.0 / 9.0
+};
+
+/* the turbine of Jensen's report: only Ct and diameter matter */
+static const AjkTurbine nibe = {
+	.diameter_m = 40,.hub_height_m = 45,.rated_kw = 630,
+	.curve = AJK_CURVE_IEA37,.cut_in_ms = 4,.rated_ms = 13,
+	.cut_out_ms = 25,.ct_const = 8.0 / 9.0
+};
+
+static AjkError
+iea37_wind(AjkWind *wind)
+{
+	double		wd[16];
+	double		ws = 9.8;
+
+	for (int i = 0; i < 16; i++)
+		wd[i] = 22.5 * i;
+	return ajk_wind_from_rose(wind, 16, wd, 1, &ws, iea37_rose);
+}
+
+static void
+test_iea37(void)
+{
+	static const int n[] = {9, 16, 36, 64};
+	static const double *const x[] = {iea37_x9, iea37_x16, iea37_x36, iea37_x64};
+	static const double *const y[] = {iea37_y9, iea37_y16, iea37_y36, iea37_y64};
+	static const double *const aep[] = {iea37_aep9, iea37_aep16, iea37_aep36,
+	iea37_aep64};
+	static const double want[] = {178379.91881, 366941.57116, 737883.09851,
+	1294974.29770};
+	AjkWind		wind;
+
+	ok(iea37_wind(&wind) == AJK_OK, "IEA37 wind rose");
+	for (int c = 0; c < 4; c++)
+	{
+		double		each[64];
+		double		dir[16];
+		double		dir_gross[16];
+		AjkYield	yield = {.turbine_mwh = each,.direction_mwh = dir,
+		.direction_gross_mwh = dir_gross};
+		AjkFarm		farm = {n[c], x[c], y[c], &iea37,
+		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false}, 0.0};
+		double		worst = 0.0;
+		double		sum = 0.0;
+
+		ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_OK,
+		   "IEA37, %d turbines", n[c]);
+		near(yield.net_mwh, want[c], 1e-5, "annual energy, MWh");
+		near(yield.gross_mwh, n[c] * 3.35 * 8760, 1e-6, "without wakes, MWh");
+		for (int i = 0; i < 16; i++)
+			worst = fmax(worst, fabs(dir[i] - aep[c][i]));
+		near(worst, 0.0, 1.1e-5, "worst direction against the published, MWh");
+		for (int i = 0; i < n[c]; i++)
+			sum += each[i];
+		near(sum, yield.net_mwh, 1e-6, "turbines add up to the farm");
+		sum = 0.0;
+		for (int i = 0; i < 16; i++)
+			sum += dir_gross[i];
+		near(sum, yield.gross_mwh, 1e-6, "directions add up to the gross");
+	}
+
+	{
+		AjkFarm		farm = {16, iea37_x16, iea37_y16, &iea37,
+		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false}, 0.0};
+		AjkYield	yield = {0};
+
+		ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
+		near(yield.net_mwh, 367205.0846866496, 367205e-9,
+			 "16 turbines, NOJ (PyWake)");
+		farm.wake.model = AJK_WAKE_BASTANKHAH_2014;
+		farm.wake.k = 0.0324555;
+		ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
+		near(yield.net_mwh, 355971.9717035484, 355971e-9,
+			 "16 turbines, Bastankhah (PyWake)");
+	}
+	ajk_wind_free(&wind);
+}
+
+static void
+test_horns_rev(void)
+{
+	static const struct
+	{
+		AjkWake		wake;
+		double		gwh;
+		const char *what;
+	}			cases[] = {
+		{{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, true}, 701.8641902501, "Horns Rev, NOJ, GWh"},
+		{{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false}, 694.1483188596,
+		"Horns Rev, IEA37 SBG, GWh"},
+		{{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_RSS, 0.0324555, true}, 682.1920555491,
+		"Horns Rev, Bastankhah, GWh"},
+	};
+	double		power[23];
+	AjkTurbine	v80 = {
+		.diameter_m = 80,.hub_height_m = 70,.rated_kw = 2000,
+		.curve = AJK_CURVE_TABLE,.npoints = 23,.ws = v80_ws,
+		.power_kw = power,.ct = v80_ct
+	};
+	AjkWeibull	w = {12, hornsrev_freq, hornsrev_a, hornsrev_k, 0.0};
+	AjkWind		wind;
+
+	for (int i = 0; i < 23; i++)
+		power[i] = v80_power_w[i] / 1000.0;
+	ok(ajk_wind_from_weibull(&wind, &w, 1.0, 3.0, 25.0, 1.0) == AJK_OK,
+	   "Horns Rev climate");
+	for (int c = 0; c < 3; c++)
+	{
+		AjkFarm		farm = {80, hornsrev_x, hornsrev_y, &v80, cases[c].wake, 0.0};
+		AjkYield	yield = {0};
+
+		ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
+		near(yield.gross_mwh / 1000.0, 744.0358905988, 744e-9,
+			 "Horns Rev, gross, GWh");
+		near(yield.net_mwh / 1000.0, cases[c].gwh, cases[c].gwh * 1e-9,
+			 cases[c].what);
+	}
+	ajk_wind_free(&wind);
+}
+
+/* Turbines one behind the other in a west wind. */
+static void
+test_rows(void)
+{
+	double		x[3] = {0.0, 40.0, 100.0};
+	double		y[3] = {0.0, 0.0, 0.0};
+	double		u[3];
+	AjkFarm		farm = {2, x, y, &nibe, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false}, 0.0};
+	double		a = 1.0 / 3.0;	/* of Ct 8/9 */
+	double		d1,
+				d2;
+
+	ajk_farm_speeds(&farm, 270.0, 8.1, u);
+	near(u[0], 8.1, 0.0, "the first of a row is in free wind");
+	near(u[1], 4.35, 1e-9, "Jensen, Nibe, 40 m behind");
+	x[1] = 100.0;
+	ajk_farm_speeds(&farm, 270.0, 8.1, u);
+	near(u[1], 5.7, 1e-9, "Jensen, Nibe, 100 m behind");
+
+	/* 2 a (D/(D+2kx))^2 of both, root of the sum of squares */
+	farm.n = 3;
+	x[1] = 200.0;
+	x[2] = 400.0;
+	d1 = 2.0 * a * pow(40.0 / (40.0 + 0.2 * 400.0), 2);
+	d2 = 2.0 * a * pow(40.0 / (40.0 + 0.2 * 200.0), 2);
+	ajk_farm_speeds(&farm, 270.0, 10.0, u);
+	near(u[2], 10.0 * (1.0 - hypot(d1, d2)), 1e-12, "third of a row, RSS");
+	farm.wake.super = AJK_SUPER_LINEAR;
+	ajk_farm_speeds(&farm, 270.0, 10.0, u);
+	near(u[2], 10.0 * (1.0 - d1 - d2), 1e-12, "third of a row, sum");
+	farm.wake.super = AJK_SUPER_MAX;
+	ajk_farm_speeds(&farm, 270.0, 10.0, u);
+	near(u[2], 10.0 * (1.0 - d2), 1e-12, "third of a row, deepest");
+	farm.wake.super = AJK_SUPER_RSS;
+
+	ajk_farm_speeds(&farm, 90.0, 10.0, u);
+	near(u[2], 10.0, 0.0, "an east wind reaches the eastern turbine first");
+	ok(u[0] < u[1] && u[1] < u[2], "and slows towards the west");
+	ajk_farm_speeds(&farm, 0.0, 10.0, u);
+	ok(u[0] == 10.0 && u[1] == 10.0 && u[2] == 10.0,
+	   "a north wind crosses the row unslowed");
+
+	/* the grid's north is not true north: 270 - 30 from the grid's west */
+	farm.true_north_deg = 30.0;
+	ajk_farm_speeds(&farm, 240.0, 10.0, u);
+	near(u[2], 10.0 * (1.0 - hypot(d1, d2)), 1e-12, "turned grid");
+	farm.true_north_deg = 0.0;
+
+	/* half of the rotor in the wake of a 40 m rotor that does not expand */
+	farm.wake.k = 0.0;
+	farm.n = 2;
+	y[1] = 20.0;
+	ajk_farm_speeds(&farm, 270.0, 10.0, u);
+	/* lens of two equal discs whose centres are one radius apart */
+	near(u[1], 10.0 * (1.0 - 2.0 * a * (2.0 / 3.0 - sqrt(0.75) / AJK_PI)),
+		 1e-12, "partly within the wake");
+	y[1] = 40.0;
+	ajk_farm_speeds(&farm, 270.0, 10.0, u);
+	near(u[1], 10.0, 0.0, "beside the wake");
+}
+
+static void
+test_deficit(void)
+{
+	static const AjkWake wakes[] = {
+		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false},
+		{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_RSS, 0.0324555, false},
+		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.075, false},
+	};
+	double		s;
+
+	for (int m = 0; m < 3; m++)
+	{
+		bool		down = true;
+		bool		across = true;
+		bool		thrust = true;
+		bool		range = true;
+
+		for (double x = 10.0; x < 20000.0; x *= 1.1)
+		{
+			if (x > 300.0 &&
+				ajk_wake_deficit(&wakes[m], 130, 0.8, x * 1.1, 0) >
+				ajk_wake_deficit(&wakes[m], 130, 0.8, x, 0))
+				down = false;
+			for (double y = -600.0; y <= 600.0; y += 25.0)
+			{
+				double		du = ajk_wake_deficit(&wakes[m], 130, 0.8, x, y);
+
+				range = range && isfinite(du) && du >= 0.0 && du <= 1.0;
+				across = across && fabs(du - ajk_wake_deficit(&wakes[m], 130, 0.8, x, -y)) < 1e-15;
+			}
+			/* Bastankhah's wake also widens with Ct, steeply near 1 */
+			if (x > 300.0)
+				for (double ct = 0.05; ct < 0.75; ct += 0.05)
+					thrust = thrust &&
+						ajk_wake_deficit(&wakes[m], 130, ct + 0.05, x, 0) >
+						ajk_wake_deficit(&wakes[m], 130, ct, x, 0);
+		}
+		ok(range, "%s: loss within 0..1", ajk_wake_name(wakes[m].model));
+		ok(down, "%s: loss falls downwind", ajk_wake_name(wakes[m].model));
+		ok(across, "%s: the same to both sides", ajk_wake_name(wakes[m].model));
+		ok(thrust, "%s: more thrust, more loss", ajk_wake_name(wakes[m].model));
+		ok(ajk_wake_deficit(&wakes[m], 130, 0.8, 0.0, 0.0) == 0.0 &&
+		   ajk_wake_deficit(&wakes[m], 130, 0.8, -500.0, 0.0) == 0.0,
+		   "%s: nothing upwind", ajk_wake_name(wakes[m].model));
+		ok(isfinite(ajk_wake_deficit(&wakes[m], 130, 1.2, 1.0, 0.0)),
+		   "%s: finite for a Ct over one", ajk_wake_name(wakes[m].model));
+	}
+
+	/* the published formula, written out */
+	s = 0.0324555 * 910.0 + 130.0 / sqrt(8.0);
+	near(ajk_wake_deficit(&wakes[0], 130, 8.0 / 9.0, 910.0, 50.0),
+		 (1.0 - sqrt(1.0 - (8.0 / 9.0) / (8.0 * s * s / (130.0 * 130.0)))) *
+		 exp(-0.5 * pow(50.0 / s, 2)), 1e-15, "IEA37 formula at 7 D");
+}
+
+static bool
+stop_at_once(void *arg, double fraction)
+{
+	(void) fraction;
+	++*(int *) arg;
+	return true;
+}
+
+static void
+test_limits(void)
+{
+	AjkWind		wind;
+	double		x[2] = {0.0, NAN};
+	double		y[2] = {0.0, 0.0};
+	double		far[400];
+	int			polls = 0;
+	AjkYield	yield = {0};
+	AjkFarm		farm = {2, x, y, &iea37,
+	{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false}, 0.0};
+
+	iea37_wind(&wind);
+	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_INVALID,
+	   "a position that is no number is refused");
+	farm.n = 0;
+	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_INVALID,
+	   "no turbine is refused");
+	for (int i = 0; i < 400; i++)
+		far[i] = 500.0 * i;
+	farm.n = 400;
+	farm.x = farm.y = far;
+	ok(ajk_farm_yield(&farm, &wind, &yield, stop_at_once, &polls) ==
+	   AJK_STOPPED && polls == 1, "stops when the poll says so");
+	x[0] = 1e7;
+	farm.n = 1;
+	farm.x = x;
+	farm.y = y;
+	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_OK &&
+	   fabs(yield.net_mwh - yield.gross_mwh) < 1e-9,
+	   "one turbine has no wake loss");
+	ajk_wind_free(&wind);
+}
+
+int
+main(void)
+{
+	test_iea37();
+	test_horns_rev();
+	test_rows();
+	test_deficit();
+	test_limits();
+	return unit_done();
+}
