@@ -160,13 +160,13 @@ CREATE POLICY everybodys ON asyncjob.turbine FOR SELECT USING (owner IS NULL);
 -- Elevation
 
 CREATE FUNCTION asyncjob.load_dem(name text, asc_grid text, epsg int DEFAULT 4326)
-RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_load_dem';
 COMMENT ON FUNCTION asyncjob.load_dem(text, text, int) IS
     'Load an elevation model from the text of an ESRI ASCII grid; elevations in metres. epsg: 4326 (cells in degrees), 32601..32660, 32701..32760 (UTM, cells in metres). Replaces a model of the same name. Errors AJ101: dem_invalid (names the line), crs_unsupported, coordinates_out_of_range.';
 
 CREATE FUNCTION asyncjob.load_dem_rows(name text, first_row int, asc_grid text, epsg int DEFAULT 4326)
-RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_load_dem_rows';
 COMMENT ON FUNCTION asyncjob.load_dem_rows(text, int, text, int) IS
     'Load an elevation model in pieces of whole grid rows. The piece with first_row 0 comes first and begins with the header of the ESRI ASCII grid; the others hold rows only, in any order (multiples of 256 rows are fastest). The model is used once all rows are there. Errors as load_dem.';
@@ -198,7 +198,7 @@ COMMENT ON FUNCTION asyncjob.check_site(jsonb) IS
     'Check a site and return its figures (area_m2, longitude, latitude, bbox, zones). Errors AJ101: boundary_invalid, zone_invalid, coordinates_out_of_range, boundary_missing.';
 
 CREATE FUNCTION asyncjob.load_site(name text, geojson jsonb)
-RETURNS jsonb LANGUAGE plpgsql STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -229,7 +229,7 @@ COMMENT ON FUNCTION asyncjob.check_wind_resource(jsonb) IS
     'Check a wind resource and return its figures (kind, directions, mean_speed_m_s, height_m). Errors AJ101: wind_probabilities_not_one, wind_invalid, unit_or_range, parameter_missing.';
 
 CREATE FUNCTION asyncjob.load_wind_resource(name text, definition jsonb, kind text)
-RETURNS jsonb LANGUAGE plpgsql STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -252,13 +252,13 @@ COMMENT ON FUNCTION asyncjob.load_wind_resource(text, jsonb, text) IS
     'What load_wind_rose() and load_weibull() have in common.';
 
 CREATE FUNCTION asyncjob.load_wind_rose(name text, rose jsonb)
-RETURNS jsonb LANGUAGE sql STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$ SELECT asyncjob.load_wind_resource($1, $2, 'rose') $$;
 COMMENT ON FUNCTION asyncjob.load_wind_rose(text, jsonb) IS
     'Load a wind rose: {"direction_deg": [...], "speed_m_s": [...] or one number, "probability": [[one row per direction], ...] or one list if there is one speed}; optional turbulence_intensity, height_m, shear_alpha, air_density_kg_m3, source, normalize. Directions are where the wind comes from, clockwise from north; the probabilities sum to 1. Errors as check_wind_resource.';
 
 CREATE FUNCTION asyncjob.load_weibull(name text, sectors jsonb)
-RETURNS jsonb LANGUAGE sql STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$ SELECT asyncjob.load_wind_resource($1, $2, 'weibull') $$;
 COMMENT ON FUNCTION asyncjob.load_weibull(text, jsonb) IS
     'Load Weibull distributions by sector: {"direction_deg": [...], "frequency": [...], "weibull_a_m_s": [...], "weibull_k": [...]}; optional keys as load_wind_rose. The frequencies sum to 1. Errors as check_wind_resource.';
@@ -273,7 +273,7 @@ COMMENT ON FUNCTION asyncjob.check_turbine(jsonb) IS
     'Check a turbine and return its figures. Errors AJ101: turbine_invalid, unit_or_range, parameter_missing.';
 
 CREATE FUNCTION asyncjob.load_turbine(name text, turbine jsonb)
-RETURNS jsonb LANGUAGE plpgsql STRICT VOLATILE PARALLEL UNSAFE
+RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column

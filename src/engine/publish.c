@@ -179,7 +179,7 @@ aj_publish_pending(AjDatabase *db, long *wait_ms)
 	SpinLockRelease(&db->mutex);
 
 	LWLockAcquire(aj_shared->lock, LW_SHARED);
-	for (int i = 0; !pending && i < aj_shared->nslots; i++)
+	for (int i = 0; i < aj_shared->nslots; i++)
 	{
 		AjWorkerSlot *slot = &aj_shared->slots[i];
 
