@@ -277,7 +277,7 @@ improve(Search *q, int64_t evaluations, double far, double hot, double cold)
 	while (q->state->evaluations < until)
 	{
 		double		done = (double) (q->state->evaluations - begun) /
-			(double) evaluations;
+		(double) evaluations;
 		int			t = ajk_rng_below(&q->rng, prob->n);
 		double		now = q->s.total_mwh;
 		double		best = -1.0;
@@ -300,8 +300,8 @@ improve(Search *q, int64_t evaluations, double far, double hot, double cold)
 			{
 				/* 3 D to 0.01 D, smaller ones more often towards the end */
 				double		scale = 3.0 * d *
-					pow(1.0 / 300.0, ajk_rng_uniform(&q->rng) *
-						(0.5 + 0.5 * done));
+				pow(1.0 / 300.0, ajk_rng_uniform(&q->rng) *
+					(0.5 + 0.5 * done));
 
 				x = q->s.x[t] + scale * ajk_rng_normal(&q->rng);
 				y = q->s.y[t] + scale * ajk_rng_normal(&q->rng);

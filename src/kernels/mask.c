@@ -43,6 +43,9 @@ ajk_edt(const uint32_t *cells, uint32_t bits, int ncols, int nrows,
 
 	/* columns: distance to the nearest cell above, then also below */
 	for (int r = 0; err == AJK_OK && r < nrows; r++)
+	{
+		if (poll && r % every == 0 && poll(arg, 0.2 * r / nrows))
+			err = AJK_STOPPED;
 		for (int c = 0; c < ncols; c++)
 		{
 			size_t		at = (size_t) r * ncols + c;
@@ -50,7 +53,11 @@ ajk_edt(const uint32_t *cells, uint32_t bits, int ncols, int nrows,
 			dist[at] = (cells[at] & bits) ? 0.0f :
 				r > 0 ? dist[at - ncols] + 1.0f : INFINITY;
 		}
+	}
 	for (int r = nrows - 2; err == AJK_OK && r >= 0; r--)
+	{
+		if (poll && r % every == 0 && poll(arg, 0.4 - 0.2 * r / nrows))
+			err = AJK_STOPPED;
 		for (int c = 0; c < ncols; c++)
 		{
 			size_t		at = (size_t) r * ncols + c;
@@ -59,6 +66,7 @@ ajk_edt(const uint32_t *cells, uint32_t bits, int ncols, int nrows,
 			if (below < dist[at])
 				dist[at] = below;
 		}
+	}
 
 	/* rows: lower envelope of the parabolas (x - q)^2 + f(q) */
 	for (int r = 0; err == AJK_OK && r < nrows; r++)
@@ -103,7 +111,7 @@ ajk_edt(const uint32_t *cells, uint32_t bits, int ncols, int nrows,
 				line[q] = (float) sqrt(d * d + f[v[i]]);
 			}
 		}
-		if (poll && r % every == 0 && poll(arg, (double) r / nrows))
+		if (poll && r % every == 0 && poll(arg, 0.4 + 0.6 * r / nrows))
 			err = AJK_STOPPED;
 	}
 	free(f);

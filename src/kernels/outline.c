@@ -231,11 +231,16 @@ ajk_outline(const uint32_t *cells, uint32_t mask, uint32_t value, bool not,
 		err = AJK_NOMEM;
 	else
 	{
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && err == AJK_OK; i++)
+		{
 			wanted[i] = ((cells[i] & mask) == value) == not;
+			if (poll && i % 262144 == 0 && poll(arg, 0.0))
+				err = AJK_STOPPED;
+		}
+	}
+	if (err == AJK_OK)
 		err = ajk_mask_patches(wanted, ncols, nrows, 0, 0, w.label,
 							   &npatches, poll, arg);
-	}
 	for (int r = 0; err == AJK_OK && r < nrows; r++)
 	{
 		if (poll && r % (65536 / ncols + 1) == 0 &&

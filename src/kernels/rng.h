@@ -69,7 +69,7 @@ ajk_rng_next(AjkRng *rng)
 static inline double
 ajk_rng_uniform(AjkRng *rng)
 {
-	return (double) (ajk_rng_next(rng) >> 11) * 0x1.0p-53;
+	return (double) (ajk_rng_next(rng) >> 11) * (1.0 / 9007199254740992.0);
 }
 
 /* Uniform in 0 .. n-1; n must be positive.  The bias, n / 2^53, is nil here. */

@@ -50,7 +50,7 @@ typical_ct(const AjkTurbine *turbine, const AjkWind *wind)
 	{
 		double		u = wind->ws[j];
 		double		cost = ajk_turbine_power(turbine, u) -
-			ajk_turbine_power(turbine, 0.95 * u);
+		ajk_turbine_power(turbine, 0.95 * u);
 		double		p = 0.0;
 
 		for (int i = 0; i < wind->nwd; i++)

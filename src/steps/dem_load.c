@@ -456,12 +456,25 @@ load(char *name, int first_row, text *asc, int epsg, bool whole)
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(buf.data));
 }
 
+/* A NULL is a file that was not read rather than a wish to load nothing. */
+static void
+require_arguments(FunctionCallInfo fcinfo, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (PG_ARGISNULL(i))
+			aj_step_error(AJ_ERRCODE_VALIDATION, "parameter_missing",
+						  psprintf("argument %d of the elevation model is null",
+								   i + 1), NULL,
+						  "Give name, text of the grid and EPSG code.");
+}
+
 /*
  * load_dem(name text, asc_grid text, epsg int) returns jsonb
  */
 Datum
 aj_load_dem(PG_FUNCTION_ARGS)
 {
+	require_arguments(fcinfo, 3);
 	return load(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0,
 				PG_GETARG_TEXT_PP(1), PG_GETARG_INT32(2), true);
 }
@@ -473,6 +486,7 @@ aj_load_dem(PG_FUNCTION_ARGS)
 Datum
 aj_load_dem_rows(PG_FUNCTION_ARGS)
 {
+	require_arguments(fcinfo, 4);
 	return load(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1),
 				PG_GETARG_TEXT_PP(2), PG_GETARG_INT32(3), false);
 }

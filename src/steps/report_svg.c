@@ -133,7 +133,7 @@ draw_scale_and_north(StringInfo b, double w, double h, double unit,
 	double		x = w - len - 22 * unit;
 	double		y = h - 24 * unit;
 	char	   *label = len >= 1000 ? psprintf("%.6g km", len / 1000) :
-		psprintf("%.6g m", len);
+	psprintf("%.6g m", len);
 
 	appendStringInfo(b, "<g font-size=\"%.1f\" text-anchor=\"middle\" font-weight=\"600\">"
 					 "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"%.1f\" fill=\"#fff\" fill-opacity=\".85\"/>"
@@ -241,7 +241,7 @@ sector_shares(const AjFarmInput *in, int sector, double *share)
 		for (int c = 0; c < NCLASSES; c++)
 		{
 			double		upto = isinf(class_limit[c + 1]) ? 1 :
-				ajk_weibull_cdf(a, w->weibull_k[sector], class_limit[c + 1]);
+			ajk_weibull_cdf(a, w->weibull_k[sector], class_limit[c + 1]);
 
 			share[c] = w->frequency[sector] * (upto - below);
 			below = upto;

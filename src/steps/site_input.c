@@ -231,6 +231,24 @@ check_rings(Parse *p, int n, const AjPath *paths)
 			refuse(p, psprintf("ring %d encloses no area near (%.7f, %.7f)",
 							   ring + 1, x, y));
 	}
+	/*
+	 * By the even-odd rule a ring is a hole if an odd number of the others
+	 * lie around it; the nesting given must say the same.
+	 */
+	for (int i = 0; i < n; i++)
+	{
+		bool		inside = false;
+
+		for (int j = 0; j < n; j++)
+			if (j != i && ajk_in_rings(&rings[j], 1, rings[i].x[0],
+									   rings[i].y[0]))
+				inside = !inside;
+		if (inside != paths[i].hole)
+			refuse(p, psprintf(paths[i].hole ?
+							   "ring %d is a hole but lies outside of its polygon" :
+							   "ring %d lies inside of another polygon",
+							   i + 1));
+	}
 	for (int i = 0; i < n; i++)
 	{
 		double		w = 180,

@@ -485,7 +485,18 @@ aj_poll(void *arg, double fraction)
 	if (poll)
 		aj_progress(poll->from + fraction * (poll->to - poll->from),
 					poll->message);
-	return InterruptPending && (QueryCancelPending || ProcDiePending);
+	if (!InterruptPending)
+		return false;
+	if (QueryCancelPending || ProcDiePending)
+		return true;
+
+	/*
+	 * Something else, such as a barrier that DROP DATABASE waits for: serve
+	 * it here, since a computation may take a minute.  None of these raises
+	 * an ERROR, which would jump over the kernel.
+	 */
+	CHECK_FOR_INTERRUPTS();
+	return false;
 }
 
 void

@@ -42,7 +42,8 @@ CREATE ROLE analyst LOGIN;
 SELECT asyncjob.grant_usage('analyst') \g /dev/null
 SQL
 
-echo "Loading the elevation model, the lease and a wind climate ..."
+echo "Loading an elevation model (SRTM, Tennessee), a lease on it and a wind climate"
+echo "(Horns Rev 1, published; it stands in for a measurement on the site) ..."
 export PGUSER=analyst PGDATABASE=demo
 # The wind climate is published: the twelve sectors of Horns Rev 1 (as in
 # PyWake's example site), measured offshore at 70 m. The site has no public

@@ -155,7 +155,8 @@ rule('the engine includes asyncjob.h and PostgreSQL',
 			my $include = $header;
 			my @out = command_lines('sh', '-c',
 				"printf '$first#include \"$include\"\\n' | gcc -std=gnu11 -D_GNU_SOURCE -fsyntax-only -I. $paths -x c - 2>&1");
-			push @bad, "$header: $out[0]" if $? != 0;
+			my ($error) = grep { /error:/ } @out;
+			push @bad, $error // "$header: @out" if $? != 0;
 		}
 	}
 	rule('every header compiles on its own', @bad);
@@ -201,6 +202,21 @@ my %defined;
 	{
 		skip('exported symbols begin with aj_ or ajk_', 'nothing is built');
 	}
+}
+
+# Both objects are loaded with their symbols open to each other, so that a
+# name defined twice would be one object's for both.
+{
+	my @bad;
+
+	foreach my $symbol (sort keys %{ $defined{'asyncjob_steps.so'} // {} })
+	{
+		push @bad, $symbol
+		  if $defined{'asyncjob.so'}{$symbol} && $symbol !~ /^(?:_PG_init|Pg_magic_func)$/;
+	}
+	rule('no symbol is defined in both shared objects', @bad) if keys %defined > 1;
+	skip('no symbol is defined in both shared objects', 'nothing is built')
+	  if keys %defined < 2;
 }
 
 my @parts = sort glob('sql/[0-9][0-9]-*.sql');
