@@ -388,7 +388,8 @@ feed_owner(const AjReadyOwner *owner)
 	RoleRest   *rest = hash_search(resting, &owner->role, HASH_FIND, NULL);
 	TimestampTz now = GetCurrentTimestamp();
 	bool		start = false,
-				idle = false;
+				idle = false,
+				rivals = false;
 
 	if (rest != NULL && rest->until > now)
 		return TimestampDifferenceMilliseconds(now, rest->until) + 1;
@@ -399,7 +400,10 @@ feed_owner(const AjReadyOwner *owner)
 		AjWorkerSlot *slot = &aj_shared->slots[i];
 
 		if (slot->dbid != my_db->dbid || slot->roleid != owner->role)
+		{
+			rivals |= slot->state != AJ_SLOT_FREE;
 			continue;
+		}
 		if (slot->state == AJ_SLOT_STARTING)
 			idle = true;
 		if (slot->state == AJ_SLOT_IDLE && !slot->leave)
@@ -421,7 +425,7 @@ feed_owner(const AjReadyOwner *owner)
 
 	if (start)
 		start_worker(owner->role);
-	return idle || start ? 1000 : 100;
+	return rivals && !idle && !start ? 100 : 1000;
 }
 
 /*

@@ -27,18 +27,20 @@
 #include "utils/syscache.h"
 
 #include "extension.h"
+#include "pipeline.h"
 #include "queue.h"
 #include "scope.h"
 #include "types.h"
 
-static Oid	table_owner = InvalidOid;
-static Oid	extension_seen = InvalidOid;
+static Oid	table = InvalidOid;		/* asyncjob.job, the last time we looked */
+static Oid	table_owner = InvalidOid;	/* InvalidOid: look again */
 static bool callback_registered = false;
 
 static void
 forget_owner(Datum arg, Oid relid)
 {
-	table_owner = InvalidOid;
+	if (relid == table || relid == InvalidOid)
+		table_owner = InvalidOid;
 }
 
 /*
@@ -56,22 +58,13 @@ aj_extension_lock(void)
 
 	/* It may have been dropped while we waited. */
 	AcceptInvalidationMessages();
-	extension = get_extension_oid(AJ_EXTENSION, true);
-	if (!OidIsValid(extension))
-		return false;
-	if (extension != extension_seen)
-	{
-		/* a new extension has new tables */
-		if (OidIsValid(extension_seen))
-			aj_forget_plans();
-		extension_seen = extension;
-		table_owner = InvalidOid;
-	}
-	return true;
+	return OidIsValid(get_extension_oid(AJ_EXTENSION, true));
 }
 
 /*
- * Role that owns the engine's tables, as which its statements run.
+ * Role that owns the engine's tables, as which its statements run.  Where the
+ * extension was dropped and created again since, what this process remembers
+ * of it is forgotten.
  */
 Oid
 aj_extension_table_owner(void)
@@ -84,9 +77,9 @@ aj_extension_table_owner(void)
 	if (!OidIsValid(table_owner))
 	{
 		Oid			schema = get_namespace_oid(AJ_SCHEMA, true);
-		Oid			table = OidIsValid(schema) ?
+		Oid			found = OidIsValid(schema) ?
 			get_relname_relid("job", schema) : InvalidOid;
-		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(found));
 
 		if (!HeapTupleIsValid(tuple))
 			ereport(ERROR,
@@ -94,6 +87,12 @@ aj_extension_table_owner(void)
 					 errmsg("extension \"%s\" is not installed in this database",
 							AJ_EXTENSION),
 					 errhint("Run CREATE EXTENSION asyncjob.")));
+		if (found != table)
+		{
+			aj_forget_plans();
+			aj_pipeline_forget();
+			table = found;
+		}
 		table_owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 		ReleaseSysCache(tuple);
 	}

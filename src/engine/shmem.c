@@ -193,6 +193,23 @@ aj_wake_coordinator(Oid dbid)
 	LWLockRelease(aj_shared->lock);
 }
 
+/* Let the coordinator look at the queue. */
+void
+aj_ask_coordinator(Oid dbid)
+{
+	AjDatabase *db;
+
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	db = aj_database_find(dbid);
+	if (db != NULL)
+	{
+		pg_atomic_write_u32(&db->work, 1);
+		if (db->proc)
+			SetLatch(&db->proc->procLatch);
+	}
+	LWLockRelease(aj_shared->lock);
+}
+
 /*
  * A job of this role became ready: wake one idle worker of the role, else
  * the coordinator, which will start one.  Runs in commit callbacks, so it

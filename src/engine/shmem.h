@@ -176,6 +176,7 @@ extern AjDatabase *aj_database_find(Oid dbid);
 extern AjDatabase *aj_database_want(Oid dbid);
 extern void aj_wake_launcher(void);
 extern void aj_wake_coordinator(Oid dbid);
+extern void aj_ask_coordinator(Oid dbid);
 extern bool aj_wake_for_job(Oid dbid, Oid roleid);
 extern bool aj_signal_cancel(Oid dbid, int64 job_id);
 extern void aj_wake_waiters(int64 job_id);

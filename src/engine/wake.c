@@ -90,16 +90,7 @@ wake_xact_callback(XactEvent event, void *arg)
 					aj_wake_launcher();
 				}
 				if (pending_look)
-				{
-					AjDatabase *db;
-
-					LWLockAcquire(aj_shared->lock, LW_SHARED);
-					db = aj_database_find(MyDatabaseId);
-					if (db != NULL)
-						pg_atomic_write_u32(&db->work, 1);
-					LWLockRelease(aj_shared->lock);
-					aj_wake_coordinator(MyDatabaseId);
-				}
+					aj_ask_coordinator(MyDatabaseId);
 			}
 			forget_all();
 			break;

@@ -459,17 +459,7 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 	if (AJ_STATE_IS_FINAL(state))
 		aj_wake_waiters(job->id);
 	else
-	{
-		/* it is queued again; the coordinator knows when */
-		AjDatabase *db;
-
-		LWLockAcquire(aj_shared->lock, LW_SHARED);
-		db = aj_database_find(MyDatabaseId);
-		if (db)
-			pg_atomic_write_u32(&db->work, 1);
-		LWLockRelease(aj_shared->lock);
-		aj_wake_coordinator(MyDatabaseId);
-	}
+		aj_ask_coordinator(MyDatabaseId);	/* it is queued again, for when? */
 	MemoryContextReset(job_context);
 	clean_session();
 	pgstat_report_stat(true);
@@ -495,6 +485,7 @@ aj_worker_main(Datum arg)
 {
 	AjWorkerExtra extra;
 	TimestampTz idle_since;
+	bool		was_idle = true;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -538,10 +529,15 @@ aj_worker_main(Datum arg)
 		job = MemoryContextAllocZero(job_context, sizeof(AjJob));
 		if (claim(job, &pipeline, &gone))
 		{
+			/* there may be work for one more */
+			if (was_idle)
+				aj_ask_coordinator(MyDatabaseId);
+			was_idle = false;
 			run_job(job, pipeline);
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}
+		was_idle = true;
 		MemoryContextReset(job_context);
 		if (gone)
 			break;

@@ -54,8 +54,11 @@
 /* Accepted moves after which rounding is swept out of the estimate. */
 #define REFRESH 2000
 
-/* Pairs of turbines and directions between two polls, under 10 ms. */
+/* Pairs of turbines and directions between two polls, a few milliseconds. */
 #define WORK_PER_POLL 100000
+
+/* What the caller's test of a place counts for; a boundary may be long. */
+#define WORK_PER_PLACE 1000
 
 typedef struct Search
 {
@@ -85,18 +88,38 @@ typedef struct Search
 	double	   *pack_y;
 } Search;
 
+/*
+ * The poll for whatever the search calls: their own shares of work would
+ * make progress run up and down, so the search's is told.
+ */
+static bool
+search_poll(void *arg, double fraction)
+{
+	Search	   *q = arg;
+
+	(void) fraction;
+	if (!q->stopped && q->poll)
+		q->stopped = q->poll(q->arg, (double) q->state->evaluations /
+							 (double) q->prob->max_evaluations);
+	return q->stopped;
+}
+
 static bool
 should_stop(Search *q, int64_t work)
 {
 	q->work += work;
-	if (q->work >= WORK_PER_POLL && !q->stopped)
+	if (q->work >= WORK_PER_POLL)
 	{
 		q->work = 0;
-		q->stopped = q->poll &&
-			q->poll(q->arg, (double) q->state->evaluations /
-					(double) q->prob->max_evaluations);
+		search_poll(q, 0.0);
 	}
 	return q->stopped;
+}
+
+static void
+set_layout(Search *q, int n, const double *x, const double *y)
+{
+	(void) ajk_surrogate_set(&q->s, n, x, y, search_poll, q);
 }
 
 /* Is x, y far enough from all turbines but one, and allowed? */
@@ -126,7 +149,7 @@ random_place(Search *q, double *x, double *y)
 static bool
 insert_all(Search *q, int trials)
 {
-	ajk_surrogate_set(&q->s, 0, q->s.x, q->s.y);
+	set_layout(q, 0, q->s.x, q->s.y);
 	while (q->s.n < q->prob->n)
 	{
 		int			misses = 0;
@@ -142,7 +165,7 @@ insert_all(Search *q, int trials)
 						y,
 						e;
 
-			if (should_stop(q, q->s.n))
+			if (should_stop(q, WORK_PER_PLACE + q->s.n))
 				return false;
 			random_place(q, &x, &y);
 			if (!free_place(q, -1, x, y))
@@ -194,7 +217,8 @@ insert_lattice(Search *q)
 	int			n = q->prob->n;
 	int			m;
 
-	if (ajk_packer_lattice(q->packer, lo, angle, u, v, NULL, NULL, cap) < n)
+	if (ajk_packer_lattice(q->packer, lo, angle, u, v, NULL, NULL, cap) < n ||
+		should_stop(q, WORK_PER_POLL))
 		return false;
 	for (int i = 0; i < 40; i++)
 	{
@@ -210,6 +234,8 @@ insert_lattice(Search *q)
 	}
 	m = ajk_packer_lattice(q->packer, lo, angle, u, v, q->pack_x, q->pack_y,
 						   cap);
+	if (should_stop(q, WORK_PER_POLL))
+		return false;
 
 	/* bisection assumes what is nearly true: more pitch, fewer places */
 	for (int i = n; i < m; i++)
@@ -222,7 +248,7 @@ insert_lattice(Search *q)
 	if (m < n || !(ajk_min_spacing(n, q->pack_x, q->pack_y) >=
 				   q->prob->area.spacing_m))
 		return false;
-	ajk_surrogate_set(&q->s, n, q->pack_x, q->pack_y);
+	set_layout(q, n, q->pack_x, q->pack_y);
 	return true;
 }
 
@@ -273,6 +299,8 @@ improve(Search *q, int64_t evaluations, double far, double hot, double cold)
 	int64_t		lifts = 0;
 	int			accepted = 0;
 
+	if (q->stopped)
+		return;
 	note_best(q);
 	while (q->state->evaluations < until)
 	{
@@ -306,7 +334,7 @@ improve(Search *q, int64_t evaluations, double far, double hot, double cold)
 				x = q->s.x[t] + scale * ajk_rng_normal(&q->rng);
 				y = q->s.y[t] + scale * ajk_rng_normal(&q->rng);
 			}
-			if (should_stop(q, prob->n))
+			if (should_stop(q, WORK_PER_PLACE + prob->n))
 				return;
 			if (!free_place(q, t, x, y))
 				continue;
@@ -337,7 +365,9 @@ improve(Search *q, int64_t evaluations, double far, double hot, double cold)
 			{
 				ajk_surrogate_drop(&q->s, bx, by);
 				if (++accepted % REFRESH == 0)
-					ajk_surrogate_set(&q->s, prob->n, q->s.x, q->s.y);
+					set_layout(q, prob->n, q->s.x, q->s.y);
+				if (q->stopped)
+					return;
 				if (q->s.total_mwh > q->best_mwh)
 					note_best(q);
 			}
@@ -359,13 +389,13 @@ make_start(Search *q, int start)
 		good = insert_lattice(q);
 	else
 		good = insert_all(q, start % 2 ? GREEDY_TRIALS : 1);
-	if (q->stopped)
+	if (q->stopped || should_stop(q, WORK_PER_POLL))
 		return AJK_STOPPED;
 	if (good)
 		return AJK_OK;
 
 	err = ajk_packer_search(q->packer, n, ajk_rng_next(&q->rng), q->pack_x,
-							q->pack_y, &found, q->poll, q->arg);
+							q->pack_y, &found, search_poll, q);
 	if (err != AJK_OK)
 		return err;
 	if (found < n)
@@ -373,13 +403,13 @@ make_start(Search *q, int start)
 		/* a later start may fail to find what an earlier one found */
 		if (start > 0)
 		{
-			ajk_surrogate_set(&q->s, n, q->first_x, q->first_y);
+			set_layout(q, n, q->first_x, q->first_y);
 			return AJK_OK;
 		}
 		q->result->n_fit = found;
 		return AJK_INFEASIBLE;
 	}
-	ajk_surrogate_set(&q->s, n, q->pack_x, q->pack_y);
+	set_layout(q, n, q->pack_x, q->pack_y);
 	return AJK_OK;
 }
 
@@ -389,7 +419,7 @@ exact_energy(Search *q, const double *x, const double *y, double *mwh)
 	const AjkLayoutProblem *p = q->prob;
 	AjkFarm		farm = {p->n, x, y, p->turbine, p->wake, p->true_north_deg};
 	AjkYield	yield = {0};
-	AjkError	err = ajk_farm_yield(&farm, p->wind, &yield, q->poll, q->arg);
+	AjkError	err = ajk_farm_yield(&farm, p->wind, &yield, search_poll, q);
 
 	*mwh = yield.net_mwh;
 	return err;
@@ -427,12 +457,12 @@ run(Search *q)
 	}
 
 	q->state->start = prob->nstarts + 1;
-	ajk_surrogate_set(&q->s, prob->n, q->top_x, q->top_y);
+	set_layout(q, prob->n, q->top_x, q->top_y);
 	improve(q, (prob->max_evaluations - q->state->evaluations) / 2,
 			0.15, 2e-3, 5e-5);
 	if (q->stopped)
 		return AJK_STOPPED;
-	ajk_surrogate_set(&q->s, prob->n, q->top_x, q->top_y);
+	set_layout(q, prob->n, q->top_x, q->top_y);
 	improve(q, prob->max_evaluations - q->state->evaluations,
 			0.05, 5e-5, 1e-7);
 	if (q->stopped)
@@ -486,7 +516,7 @@ ajk_layout_optimize(const AjkLayoutProblem *problem, AjkLayoutResult *result,
 		return AJK_INVALID;
 	ajk_rng_seed(&q.rng, problem->seed);
 
-	err = ajk_packer_new(&problem->area, &q.packer, poll, arg);
+	err = ajk_packer_new(&problem->area, &q.packer, search_poll, &q);
 	if (err != AJK_OK)
 		return err;
 	q.ncells = ajk_packer_cells(q.packer, &q.cx, &q.cy);

@@ -50,6 +50,8 @@ struct AjkPacker
 				south,
 				east,
 				north;
+	ajk_poll	poll;			/* for lattices, which may have many points */
+	void	   *arg;
 	int			stride;			/* search looks at every stride-th of them */
 
 	/* points placed so far, found by bins of one spacing's width */
@@ -198,6 +200,8 @@ ajk_packer_new(const AjkArea *area, AjkPacker **packer, ajk_poll poll,
 	if (p == NULL)
 		return AJK_NOMEM;
 	p->area = *area;
+	p->poll = poll;
+	p->arg = arg;
 	p->cx = malloc(sizeof(double) * n);
 	p->cy = malloc(sizeof(double) * n);
 	p->order = malloc(sizeof(Ranked) * n);
@@ -215,7 +219,7 @@ ajk_packer_new(const AjkArea *area, AjkPacker **packer, ajk_poll poll,
 	p->east = p->north = -INFINITY;
 	for (int i = 0; i < area->ncells; i++)
 	{
-		if (i % 1000 == 0 && poll && poll(arg, (double) i / area->ncells))
+		if (i % 100 == 0 && poll && poll(arg, (double) i / area->ncells))
 		{
 			ajk_packer_free(p);
 			return AJK_STOPPED;
@@ -284,6 +288,9 @@ ajk_packer_lattice(AjkPacker *p, double pitch, double angle, double shift_u,
 
 	for (int r = -rows; r <= rows; r++)
 	{
+		/* cut short where the poll says stop; callers poll again after it */
+		if (p->poll && p->poll(p->arg, 0.0))
+			break;
 		for (int k = -cols; k <= cols; k++)
 		{
 			double		a = (k + shift_u + (r & 1 ? 0.5 : 0.0)) * u;

@@ -191,8 +191,9 @@ loss2(const AjkSurrogate *s, double dx, double dy)
 }
 
 /* Recompute everything; also what rounding has gathered. */
-void
-ajk_surrogate_set(AjkSurrogate *s, int n, const double *x, const double *y)
+bool
+ajk_surrogate_set(AjkSurrogate *s, int n, const double *x, const double *y,
+				  ajk_poll poll, void *arg)
 {
 	if (x != s->x)
 	{
@@ -205,6 +206,8 @@ ajk_surrogate_set(AjkSurrogate *s, int n, const double *x, const double *y)
 	{
 		double	   *sum = s->sum + (size_t) d * s->cap;
 
+		if (n > 100 && poll && poll(arg, (double) d / s->nwd))
+			return false;
 		for (int i = 0; i < n; i++)
 			sum[i] = 0.0;
 		for (int i = 0; i < n; i++)
@@ -230,6 +233,7 @@ ajk_surrogate_set(AjkSurrogate *s, int n, const double *x, const double *y)
 			s->total_mwh += e;
 		}
 	}
+	return true;
 }
 
 /* Make ready for one more turbine: it counts as lifted, so try, then drop. */

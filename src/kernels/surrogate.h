@@ -43,8 +43,10 @@ extern AjkError ajk_surrogate_init(AjkSurrogate *s, int cap,
 								   const AjkWind *wind, const AjkWake *wake,
 								   double true_north_deg, int max_wd);
 extern void ajk_surrogate_free(AjkSurrogate *s);
-extern void ajk_surrogate_set(AjkSurrogate *s, int n, const double *x,
-							  const double *y);
+
+/* false if the poll asked to stop */
+extern bool ajk_surrogate_set(AjkSurrogate *s, int n, const double *x,
+							  const double *y, ajk_poll poll, void *arg);
 extern void ajk_surrogate_next(AjkSurrogate *s);
 extern void ajk_surrogate_lift(AjkSurrogate *s, int turbine);
 extern double ajk_surrogate_try(const AjkSurrogate *s, double x, double y);

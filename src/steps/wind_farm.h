@@ -15,7 +15,7 @@
 #include "../kernels/wake.h"
 
 #define AJ_DEFAULT_TURBINE	"IEA_3.4MW_130"
-#define AJ_MAX_TURBINES		5000
+#define AJ_MAX_TURBINES		2000
 
 /* Parameters read here, for aj_check_params lists. */
 #define AJ_WIND_FARM_PARAMS \
