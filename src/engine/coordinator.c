@@ -26,6 +26,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "commands/dbcommands.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -109,6 +110,20 @@ leave_for_good(void)
 	}
 	LWLockRelease(aj_shared->lock);
 	proc_exit(0);
+}
+
+/* The database isn't named in asyncjob.databases, or no longer. */
+static void
+leave_if_unlisted(void)
+{
+	bool		listed;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	listed = aj_database_listed(get_database_name(MyDatabaseId));
+	CommitTransactionCommand();
+	if (!listed)
+		leave_for_good();
 }
 
 /*
@@ -631,6 +646,7 @@ aj_coordinator_main(Datum arg)
 	MemoryContextSwitchTo(context);
 	pgstat_report_appname("asyncjob coordinator");
 
+	leave_if_unlisted();
 	note_suspects();
 	requeue_orphans();
 	first_round = false;
@@ -656,6 +672,8 @@ aj_coordinator_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			leave_if_unlisted();
+			MemoryContextSwitchTo(context);
 			next_look = 0;
 		}
 

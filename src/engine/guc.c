@@ -15,6 +15,9 @@
 
 #include <limits.h>
 
+#include "nodes/pg_list.h"
+#include "utils/varlena.h"
+
 #include "guc.h"
 
 int			aj_guc_backoff = 5000;
@@ -140,4 +143,28 @@ aj_guc_define(bool preloading)
 							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("asyncjob");
+}
+
+/* Is this database named in asyncjob.databases? */
+bool
+aj_database_listed(const char *name)
+{
+	char	   *copy;
+	List	   *names;
+	ListCell   *cell;
+	bool		listed = false;
+
+	if (aj_guc_databases == NULL || aj_guc_databases[0] == '\0')
+		return true;
+	copy = pstrdup(aj_guc_databases);
+	if (!SplitIdentifierString(copy, ',', &names))
+	{
+		pfree(copy);
+		return false;
+	}
+	foreach(cell, names)
+		listed |= strcmp(lfirst(cell), name) == 0;
+	list_free(names);
+	pfree(copy);
+	return listed;
 }

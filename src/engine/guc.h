@@ -27,5 +27,6 @@ extern char *aj_guc_user_id;
 extern int	aj_guc_worker_idle_timeout; /* ms */
 
 extern void aj_guc_define(bool preloading);
+extern bool aj_database_listed(const char *name);
 
 #endif							/* AJ_GUC_H */

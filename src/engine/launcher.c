@@ -36,7 +36,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/varlena.h"
 #include "utils/wait_event.h"
 
 #include "guc.h"
@@ -57,30 +56,6 @@ launcher_exit(int code, Datum arg)
 	aj_shared->launcher = NULL;
 	aj_shared->launcher_pid = 0;
 	LWLockRelease(aj_shared->lock);
-}
-
-/* Is this database named in asyncjob.databases? */
-static bool
-database_listed(const char *name)
-{
-	char	   *copy;
-	List	   *names;
-	ListCell   *cell;
-	bool		listed = false;
-
-	if (aj_guc_databases == NULL || aj_guc_databases[0] == '\0')
-		return true;
-	copy = pstrdup(aj_guc_databases);
-	if (!SplitIdentifierString(copy, ',', &names))
-	{
-		pfree(copy);
-		return false;
-	}
-	foreach(cell, names)
-		listed |= strcmp(lfirst(cell), name) == 0;
-	list_free(names);
-	pfree(copy);
-	return listed;
 }
 
 /*
@@ -106,7 +81,7 @@ find_databases(void)
 
 		if (!database->datallowconn || database->datistemplate ||
 			database->datconnlimit < -1 ||	/* invalid: half dropped */
-			!database_listed(NameStr(database->datname)))
+			!aj_database_listed(NameStr(database->datname)))
 			continue;
 
 		LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);

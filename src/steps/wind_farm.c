@@ -197,6 +197,9 @@ aj_farm_assumptions(const AjFarmInput *in)
 	else if (w->height_m <= 0)
 		list[n++] = psprintf("Wind resource \"%s\" does not tell its height; its speeds are taken to be valid at hub height %.6g m.",
 							 w->name, in->turbine->hub_height_m);
+	if (w->kind == AJ_WIND_ROSE && w->ndir < 72)
+		list[n++] = psprintf("Wakes are computed for the %d directions of the wind rose \"%s\" alone, not for those in between.",
+							 w->ndir, w->name);
 	list[n++] = pstrdup("The wind is the same over the whole site: neither speed-up by terrain nor differences of elevation between turbines are modelled.");
 	list[n++] = psprintf("The power and thrust curve of %s is used as loaded, without a correction for air density.",
 						 in->turbine->name);
