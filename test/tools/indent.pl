@@ -20,7 +20,8 @@ use File::Temp;
 my @options = qw(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1
   -i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4);
 
-# "text" is a type of the server's; elsewhere it names variables.
+# "text" is a type of the server's; in a file without "text *" it can only be
+# the name of a variable.
 open my $list, '<', dirname(__FILE__) . '/typedefs.list'
   or die "could not read typedefs.list: $!\n";
 my @names = <$list>;
@@ -85,7 +86,7 @@ foreach my $file (@ARGV)
 	my $work = $text;
 	$work =~ s{/\*(-{3,})}{/*-X-$1}g;
 
-	my $types = $file =~ m{(?:^|/)(?:client|kernels|unit)/} ? $plain_types : $server_types;
+	my $types = $text =~ /\btext\s+\*\W*\w/ ? $server_types : $plain_types;
 	my $temp = File::Temp->new(SUFFIX => '.c');
 	print $temp $work;
 	close $temp;

@@ -154,7 +154,7 @@ test_surrogate(AjkWind *wind)
 
 	ok(ajk_surrogate_init(&s, 16, &iea37, wind, &sbg, 0.0, 120) == AJK_OK,
 	   "estimate set up");
-	ajk_surrogate_set(&s, 16, iea37_x16, iea37_y16);
+	ajk_surrogate_set(&s, 16, iea37_x16, iea37_y16, NULL, NULL);
 	ajk_farm_yield(&farm, wind, &yield, NULL, NULL);
 	near(s.total_mwh, yield.net_mwh, 2e-5 * yield.net_mwh,
 		 "estimate of the example layout");
@@ -175,7 +175,7 @@ test_surrogate(AjkWind *wind)
 	tried = s.total_mwh;
 	memcpy(x, s.x, sizeof(x));
 	memcpy(y, s.y, sizeof(y));
-	ajk_surrogate_set(&s, 16, x, y);
+	ajk_surrogate_set(&s, 16, x, y, NULL, NULL);
 	near(tried, s.total_mwh, 1e-3, "no drift over 500 moves, MWh");
 	ajk_surrogate_free(&s);
 }
@@ -198,7 +198,7 @@ stop_later(void *arg, double fraction)
 	int		   *polls_so_far = arg;
 
 	(void) fraction;
-	return ++*polls_so_far > 5;
+	return ++* polls_so_far > 5;
 }
 
 static void
