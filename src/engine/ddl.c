@@ -18,6 +18,7 @@
  */
 #include "compat.h"
 
+#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
@@ -26,6 +27,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -35,6 +37,21 @@
 #define EVICT_WAIT_MS	4000
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple;
+	bool		may = superuser();
+
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	if (HeapTupleIsValid(tuple))
+	{
+		may |= ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+		ReleaseSysCache(tuple);
+	}
+	return may;
+}
 
 /*
  * The database that the command wants to itself, if the user may do that to
@@ -91,7 +108,7 @@ database_wanted(Node *stmt)
 	if (!OidIsValid(dbid))
 		return InvalidOid;
 	if (!aj_database_ownercheck(dbid, GetUserId()) &&
-		!(copied && have_createdb_privilege()))
+		!(copied && may_create_databases()))
 		return InvalidOid;
 	return dbid;
 }

@@ -13,6 +13,8 @@
  */
 #include "compat.h"
 
+#include "utils/memutils.h"
+
 #include "launcher.h"
 #include "registration.h"
 
@@ -53,6 +55,8 @@ aj_start_process(const char *main_function, const char *type,
 				 BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker bgw;
+	MemoryContext old;
+	bool		registered;
 
 	fill(&bgw, main_function, type, name);
 	bgw.bgw_main_arg = arg;
@@ -60,5 +64,10 @@ aj_start_process(const char *main_function, const char *type,
 	Assert(extra_len <= BGW_EXTRALEN);
 	if (extra_len > 0)
 		memcpy(bgw.bgw_extra, extra, extra_len);
-	return RegisterDynamicBackgroundWorker(&bgw, handle);
+
+	/* the handle outlives the caller's round */
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&bgw, handle);
+	MemoryContextSwitchTo(old);
+	return registered;
 }

@@ -306,7 +306,7 @@ on_row(void *arg, int row, const float *values)
 		else if (v < LOWEST_M || v > HIGHEST_M)
 			refuse(d->name,
 				   psprintf("%.10g at row %d, column %d is no elevation in metres",
-							v, row, c),
+							v, row + 1, c + 1),
 				   "Declare voids with NODATA_value in the header, and give elevations in metres.");
 		else
 		{
