@@ -37,15 +37,13 @@ static char *
 name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
 {
 	char	   *name = aj_text_arg(fcinfo, n);
-	bool		valid;
+	static const char allowed[] = "0123456789.-_"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 	if (name == NULL)
 		aj_null_argument("name");
-	valid = strlen(name) <= limit &&
-		(name[0] == '_' || isalpha((unsigned char) name[0]));
-	for (char *c = name; valid && *c; c++)
-		valid = strchr("_.-", *c) || (isalnum((unsigned char) *c) && !IS_HIGHBIT_SET(*c));
-	if (!valid)
+	if (name[0] == '\0' || strlen(name) > limit ||
+		strspn(name, allowed) != strlen(name) || strspn(name, "0123456789.-") > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("\"%s\" cannot be the name of a %s", name, what),

@@ -55,7 +55,7 @@ AJ_STATEMENT(read_result,
 	" CASE WHEN j.state = 'completed' THEN 1.0" \
 	"  ELSE (j.step_no + coalesce(l.progress, 0)) / n.n END," \
 	" CASE WHEN j.state = 'completed' THEN 1.0 ELSE l.progress END," \
-	" l.message," \
+	" CASE WHEN j.state = 'cancelled' THEN j.cancel_reason ELSE l.message END," \
 	" CASE WHEN j.state = 'running' AND (j.step_no + coalesce(l.progress, 0)) / n.n >= 0.02" \
 	"  THEN (clock_timestamp() - j.started_at)" \
 	"   * (n.n / (j.step_no + coalesce(l.progress, 0)) - 1) END," \

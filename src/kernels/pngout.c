@@ -65,6 +65,13 @@ on_warning(png_structp png, png_const_charp message)
 	(void) message;
 }
 
+static int
+color_type(int channels)
+{
+	return channels == 1 ? PNG_COLOR_TYPE_GRAY :
+		channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA;
+}
+
 AjkError
 ajk_png(const uint8_t *pixels, int width, int height, int channels,
 		uint8_t **out, size_t *len, ajk_poll poll, void *arg)
@@ -73,8 +80,6 @@ ajk_png(const uint8_t *pixels, int width, int height, int channels,
 	png_infop	info;
 	Sink	   *sink;
 	bool		stopped;
-	int			type = channels == 1 ? PNG_COLOR_TYPE_GRAY :
-		channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA;
 
 	*out = NULL;
 	*len = 0;
@@ -99,7 +104,7 @@ ajk_png(const uint8_t *pixels, int width, int height, int channels,
 
 	png_set_write_fn(png, sink, sink_write, sink_flush);
 	png_set_compression_level(png, 6);
-	png_set_IHDR(png, info, width, height, 8, type, PNG_INTERLACE_NONE,
+	png_set_IHDR(png, info, width, height, 8, color_type(channels), PNG_INTERLACE_NONE,
 				 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
 	png_write_info(png, info);
 	for (int row = 0; row < height; row++)
