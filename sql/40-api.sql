@@ -24,7 +24,7 @@ CREATE FUNCTION asyncjob.create_pipeline(
     RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_create_pipeline';
 COMMENT ON FUNCTION asyncjob.create_pipeline(text, jsonb, text, text) IS
-'Make a pipeline, or a new version of one''s own; returns its id. steps is an array of objects with the keys name, handler (a function (jsonb) RETURNS jsonb), after (names of steps it needs, default the one before), max_attempts (1..100), backoff (array of delays such as "5s", the last one repeats), timeout (such as "5 min"). validator is a function (jsonb) RETURNS void that submit() calls as the submitter to refuse bad params.';
+'Make a pipeline, or a new version of one''s own; returns its id. steps is an array of objects with the keys name, handler (a function (jsonb) RETURNS jsonb), after (names of steps it needs, default the one before), max_attempts (1..100), backoff (array of delays such as "5s", the last one repeats), timeout (such as "5 min"), batch (true: jobs may share a transaction, see docs/writing-a-step.md). validator is a function (jsonb) RETURNS void that submit() calls as the submitter to refuse bad params.';
 
 CREATE FUNCTION asyncjob.drop_pipeline(name text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_drop_pipeline';

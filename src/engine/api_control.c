@@ -41,7 +41,7 @@ job_arg(FunctionCallInfo fcinfo)
  * cancel(job_id bigint, reason text): true if the job ends, or has ended, as
  * cancelled.
  *
- * A worker that runs the job is interrupted at once, before the row is
+ * A worker that runs the job (in a batch it is still queued to others) is interrupted at once, before the row is
  * touched: it must not be kept from stopping by what this transaction does
  * later.  So the cancel of a running job is not undone by a rollback.
  */
@@ -62,7 +62,7 @@ aj_cancel(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	if (!aj_queue_head(&caller, job_id, false, &head))
 		aj_unknown_job(job_id);
-	if (head.state == AJ_RUNNING && aj_shared != NULL)
+	if (!AJ_STATE_IS_FINAL(head.state) && aj_shared != NULL)
 		(void) aj_signal_cancel(MyDatabaseId, job_id);
 
 	if (!aj_queue_head(&caller, job_id, true, &head))

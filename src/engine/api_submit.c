@@ -420,6 +420,7 @@ job_in_foreground(AjJob *job, bool catch)
 		run.logs = NIL;
 		run.artifacts = NIL;
 		run.dropped_logs = 0;
+		run.prepared = false;
 		state = step_in_foreground(&run, catch);
 		CHECK_FOR_INTERRUPTS();
 	} while (state == AJ_RUNNING);

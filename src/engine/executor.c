@@ -23,6 +23,7 @@
  */
 #include "compat.h"
 
+#include "catalog/pg_language.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "mb/pg_wchar.h"
@@ -34,6 +35,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "asyncjob.h"
@@ -287,20 +289,36 @@ job_result(const AjRun *run, Jsonb *output)
 }
 
 /*
+ * Look up the handler of the current step, which the current user must be
+ * allowed to execute.  What is remembered lives in context.
+ */
+void
+aj_prepare_step(AjRun *run, MemoryContext context)
+{
+	const AjStep *step = &run->pipeline->steps[run->job->step_no];
+	Oid			function = aj_handler_lookup(step->handler, GetUserId(), false);
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	run->compiled = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId;
+	ReleaseSysCache(tuple);
+	fmgr_info_cxt(function, &run->flinfo, context);
+	run->prepared = true;
+}
+
+/*
  * Call the handler of the current step, as the current user in the current
  * transaction.  The output is in run->context.
  */
 Jsonb *
 aj_call_step(AjRun *run)
 {
-	const AjStep *step = &run->pipeline->steps[run->job->step_no];
 	MemoryContext old;
-	FmgrInfo	flinfo;
 	LOCAL_FCINFO(fcinfo, 1);
 	Jsonb	   *input,
 			   *output;
 	Datum		result;
-	Oid			function;
 
 	run->started = GetCurrentTimestamp();
 	run->outer = current_run;
@@ -311,9 +329,9 @@ aj_call_step(AjRun *run)
 
 	old = MemoryContextSwitchTo(run->context);
 	input = aj_run_input(run);
-	function = aj_handler_lookup(step->handler, GetUserId(), false);
-	fmgr_info_cxt(function, &flinfo, run->context);
-	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	if (!run->prepared)
+		aj_prepare_step(run, run->context);
+	InitFunctionCallInfoData(*fcinfo, &run->flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(input);
 	fcinfo->args[0].isnull = false;
 	result = FunctionCallInvoke(fcinfo);
@@ -411,6 +429,20 @@ aj_tell_chat(AjRun *run, const char *content, AjState state)
 }
 
 /*
+ * Deferred triggers belong to the step: in a worker they run before its end
+ * is recorded, as the owner, and their errors are the step's.
+ */
+void
+aj_fire_deferred_triggers(void)
+{
+	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
+
+	immediate->constraints = NIL;
+	immediate->deferred = false;
+	AfterTriggerSetState(immediate);
+}
+
+/*
  * Store the step's output and move the job on, in the transaction of the
  * step's own effects.  Returns false if the job was cancelled or taken away:
  * the caller must roll back.
@@ -424,18 +456,8 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	AjScope		scope;
 	bool		done;
 
-	/*
-	 * Deferred triggers belong to the step: in a worker they run now, as the
-	 * owner, and their errors are the step's.
-	 */
 	if (worker_id != 0)
-	{
-		ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
-
-		immediate->constraints = NIL;
-		immediate->deferred = false;
-		AfterTriggerSetState(immediate);
-	}
+		aj_fire_deferred_triggers();
 
 	aj_scope_enter(&scope, worker_id != 0);
 	if (!aj_extension_lock())

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
@@ -28,6 +29,9 @@ typedef struct AjRun
 	List	   *logs;			/* of AjLogLine */
 	int			dropped_logs;
 	List	   *artifacts;		/* of AjArtifact */
+	bool		prepared;		/* flinfo is that of the current step */
+	bool		compiled;		/* and its handler is written in C */
+	FmgrInfo	flinfo;
 	TimestampTz started;		/* of the step */
 	Snapshot	snapshot;		/* pushed by us for the handler, or NULL */
 	struct AjRun *outer;		/* run() inside a handler */
@@ -35,7 +39,9 @@ typedef struct AjRun
 
 extern void aj_executor_install(void);
 extern const AjRun *aj_current_run(void);
+extern void aj_prepare_step(AjRun *run, MemoryContext context);
 extern Jsonb *aj_call_step(AjRun *run);
+extern void aj_fire_deferred_triggers(void);
 extern bool aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output);
 extern AjState aj_fail_step(AjRun *run, int64 worker_id, AjError *error,
 							bool cancelled, bool *found);

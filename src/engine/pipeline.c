@@ -144,7 +144,8 @@ parse_strings(const JsonbValue *v, const char *step, const char *key, int *n)
 }
 
 static const char *const step_keys[] = {
-	"name", "handler", "after", "max_attempts", "backoff", "timeout", NULL
+	"name", "handler", "after", "max_attempts", "backoff", "timeout", "batch",
+	NULL
 };
 
 static void
@@ -188,7 +189,7 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("step \"%s\" has an unknown key \"%s\"",
 							step->name, value_to_cstring(&key)),
-					 errhint("The keys are name, handler, after, max_attempts, backoff and timeout.")));
+					 errhint("The keys are name, handler, after, max_attempts, backoff, timeout and batch.")));
 	}
 
 	v = get_key(object, "handler");
@@ -211,6 +212,15 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 					 errmsg("timeout of step \"%s\" is not a string", step->name),
 					 errhint("Give a length of time such as \"5 min\".")));
 		step->timeout = parse_duration(value_to_cstring(v), step->name, "timeout");
+	}
+	if ((v = get_key(object, "batch")) != NULL)
+	{
+		if (v->type != jbvBool)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("batch of step \"%s\" is not true or false",
+							step->name)));
+		step->batch = v->val.boolean;
 	}
 	if ((v = get_key(object, "backoff")) != NULL)
 	{
@@ -387,6 +397,8 @@ aj_pipeline_normalise(const AjPipeline *pipeline)
 								 b ? ", " : "", step->backoff[b]);
 			appendStringInfoChar(&s, ']');
 		}
+		if (step->batch)
+			appendStringInfoString(&s, ", \"batch\": true");
 		if (step->timeout)
 			appendStringInfo(&s, ", \"timeout\": \"" INT64_FORMAT " ms\"",
 							 step->timeout);

@@ -133,35 +133,45 @@ aj_publish_nowait(const AjNotice *notice)
 	aj_wake_coordinator(MyDatabaseId);
 }
 
-/* For workers, outside of a transaction: store it, waiting for room. */
+/* For workers, outside of a transaction: store them, waiting for room. */
+void
+aj_publish_many(const AjNotice *notices, int n)
+{
+	AjDatabase *db = my_database();
+	bool		waited = false;
+
+	if (db == NULL || n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		TimestampTz start = 0;
+
+		while (!ring_put(db, &notices[i]))
+		{
+			if (!waited)
+				ConditionVariablePrepareToSleep(&db->room);
+			waited = true;
+			if (start == 0)
+				start = GetCurrentTimestamp();
+			aj_wake_coordinator(MyDatabaseId);
+			if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+										   RING_WAIT_MS))
+			{
+				aj_publish_nowait(&notices[i]);
+				break;
+			}
+			(void) ConditionVariableTimedSleep(&db->room, 1000, PG_WAIT_EXTENSION);
+		}
+	}
+	if (waited)
+		ConditionVariableCancelSleep();
+	aj_wake_coordinator(MyDatabaseId);
+}
+
 void
 aj_publish(const AjNotice *notice)
 {
-	AjDatabase *db = my_database();
-	TimestampTz start;
-
-	if (db == NULL)
-		return;
-	if (ring_put(db, notice))
-	{
-		aj_wake_coordinator(MyDatabaseId);
-		return;
-	}
-
-	start = GetCurrentTimestamp();
-	ConditionVariablePrepareToSleep(&db->room);
-	while (!ring_put(db, notice))
-	{
-		aj_wake_coordinator(MyDatabaseId);
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
-									   RING_WAIT_MS))
-		{
-			aj_publish_nowait(notice);
-			break;
-		}
-		(void) ConditionVariableTimedSleep(&db->room, 1000, PG_WAIT_EXTENSION);
-	}
-	ConditionVariableCancelSleep();
+	aj_publish_many(notice, 1);
 }
 
 /*

@@ -20,6 +20,7 @@ extern void aj_notice_fill(AjNotice *notice, int64 job_id, int seq,
 						   const char *session);
 extern void aj_publish_nowait(const AjNotice *notice);
 extern void aj_publish(const AjNotice *notice);
+extern void aj_publish_many(const AjNotice *notices, int n);
 extern bool aj_publish_pending(AjDatabase *db, long *wait_ms);
 extern void aj_publish_send(AjDatabase *db);
 

@@ -28,6 +28,7 @@
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -79,6 +80,29 @@ AJ_STATEMENT(claim_in_lane,
 		  "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED) c"
 		  " WHERE j.id = c.id RETURNING " JOB_COLUMNS,
 		  OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
+
+/* locked, but not marked: they end in this transaction or stay queued */
+AJ_STATEMENT(lock_in_lane,
+			 "SELECT " JOB_COLUMNS " FROM asyncjob.job j"
+			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
+			 "   AND j.priority = $3 AND j.run_at <= $4"
+			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
+
+AJ_STATEMENT(claim_locked,
+			 "UPDATE asyncjob.job SET state = 'running', worker_id = $2,"
+			 " started_at = coalesce(started_at, $3), seq = seq + 1"
+			 " WHERE id = $1",
+			 INT8OID, INT8OID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(complete_many,
+			 "UPDATE asyncjob.job j SET state = 'completed',"
+			 " result = u.result, started_at = u.started_at,"
+			 " finished_at = u.finished_at, seq = 3"
+			 " FROM unnest($1, $2, $3, $4) u (id, result, started_at, finished_at)"
+			 " WHERE j.id = u.id AND j.state = 'queued' AND j.seq = 1",
+			 INT8ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID,
+			 TIMESTAMPTZARRAYOID);
 
 AJ_STATEMENT(claim_alone,
 		  "UPDATE asyncjob.job j SET state = 'running', worker_id = $3,"
@@ -212,27 +236,27 @@ column(int row, int col, bool *isnull)
  * Fill in a job from a row of JOB_COLUMNS, in the caller's memory context.
  */
 static void
-read_job(AjJob *job, MemoryContext context)
+read_job(int row, AjJob *job, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	bool		isnull;
 	Datum		value;
 
-	job->id = DatumGetInt64(column(0, 1, &isnull));
-	job->owner = DatumGetObjectId(column(0, 2, &isnull));
-	job->pipeline_id = DatumGetInt32(column(0, 3, &isnull));
-	job->step_no = DatumGetInt16(column(0, 4, &isnull));
-	job->failures = DatumGetInt16(column(0, 5, &isnull));
-	job->free_retries = DatumGetInt16(column(0, 6, &isnull));
-	job->crashes = DatumGetInt16(column(0, 7, &isnull));
-	job->seq = DatumGetInt32(column(0, 8, &isnull));
-	value = column(0, 9, &isnull);
+	job->id = DatumGetInt64(column(row, 1, &isnull));
+	job->owner = DatumGetObjectId(column(row, 2, &isnull));
+	job->pipeline_id = DatumGetInt32(column(row, 3, &isnull));
+	job->step_no = DatumGetInt16(column(row, 4, &isnull));
+	job->failures = DatumGetInt16(column(row, 5, &isnull));
+	job->free_retries = DatumGetInt16(column(row, 6, &isnull));
+	job->crashes = DatumGetInt16(column(row, 7, &isnull));
+	job->seq = DatumGetInt32(column(row, 8, &isnull));
+	value = column(row, 9, &isnull);
 	job->session_id = isnull ? NULL : TextDatumGetCString(value);
-	value = column(0, 10, &isnull);
+	value = column(row, 10, &isnull);
 	job->user_id = isnull ? NULL : TextDatumGetCString(value);
-	value = column(0, 11, &isnull);
+	value = column(row, 11, &isnull);
 	job->params = DatumGetJsonbPCopy(value);
-	job->alone = DatumGetBool(column(0, 12, &isnull));
+	job->alone = DatumGetBool(column(row, 12, &isnull));
 	MemoryContextSwitchTo(old);
 }
 
@@ -272,22 +296,28 @@ note_start(AjJob *job)
 }
 
 /*
+ * This owner's lanes that have ready jobs, the most urgent first; they are
+ * left in SPI_tuptable.
+ */
+static int
+find_ready_lanes(Oid owner, TimestampTz now, Datum *values)
+{
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = TimestampTzGetDatum(now);
+	return aj_execute(&find_lanes, values, NULL, 0);
+}
+
+/*
  * Claim this owner's most urgent ready job.  The result lives in the memory
  * context of the call.
  */
 bool
 aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 {
-	MemoryContext context = CurrentMemoryContext;
 	TimestampTz now = GetCurrentTimestamp();
 	Datum		values[5];
-	int			nlanes;
-	SPITupleTable *lanes;
-
-	values[0] = ObjectIdGetDatum(owner);
-	values[1] = TimestampTzGetDatum(now);
-	nlanes = aj_execute(&find_lanes, values, NULL, 0);
-	lanes = SPI_tuptable;
+	int			nlanes = find_ready_lanes(owner, now, values);
+	SPITupleTable *lanes = SPI_tuptable;
 
 	for (int i = 0; i < nlanes; i++)
 	{
@@ -299,13 +329,81 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 		values[4] = Int64GetDatum(worker_id);
 		if (aj_execute(&claim_in_lane, values, NULL, 0) == 1)
 		{
-			read_job(job, context);
+			read_job(0, job, CurrentMemoryContext);
 			note_start(job);
 			return true;
 		}
 		/* others hold all that is ready in this lane; try the next */
 	}
 	return false;
+}
+
+/*
+ * Lock up to max of this owner's most urgent ready jobs, all of one lane.
+ * They stay queued; the caller ends them in this transaction, claims one with
+ * aj_queue_claim_locked(), or lets go of them.  Returns an array in the
+ * memory context of the call.
+ */
+AjJob *
+aj_queue_lock_many(Oid owner, int max, int *n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		values[5];
+	int			nlanes = find_ready_lanes(owner, now, values);
+	SPITupleTable *lanes = SPI_tuptable;
+
+	*n = 0;
+	for (int i = 0; i < nlanes; i++)
+	{
+		bool		isnull;
+
+		values[1] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 1, &isnull);
+		values[2] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 2, &isnull);
+		values[3] = TimestampTzGetDatum(now);
+		values[4] = Int64GetDatum(max);
+		*n = aj_execute(&lock_in_lane, values, NULL, 0);
+		if (*n > 0)
+		{
+			AjJob	   *jobs = palloc0(*n * sizeof(AjJob));
+
+			for (int j = 0; j < *n; j++)
+				read_job(j, &jobs[j], CurrentMemoryContext);
+			return jobs;
+		}
+	}
+	return NULL;
+}
+
+/* Mark one of the locked jobs running. */
+void
+aj_queue_claim_locked(AjJob *job, int64 worker_id)
+{
+	Datum		values[3] = {Int64GetDatum(job->id), Int64GetDatum(worker_id),
+	TimestampTzGetDatum(GetCurrentTimestamp())};
+
+	aj_execute(&claim_locked, values, NULL, 0);
+	job->seq++;
+	note_start(job);
+}
+
+/*
+ * End n locked jobs that are new (seq 1) and have one step.
+ */
+int
+aj_queue_complete_many(int n, Datum *ids, Datum *results, Datum *started,
+					   Datum *finished)
+{
+	Datum		values[4];
+
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
+												FLOAT8PASSBYVAL, 'd'));
+	values[1] = PointerGetDatum(construct_array(results, n, JSONBOID, -1,
+												false, 'i'));
+	values[2] = PointerGetDatum(construct_array(started, n, TIMESTAMPTZOID, 8,
+												FLOAT8PASSBYVAL, 'd'));
+	values[3] = PointerGetDatum(construct_array(finished, n, TIMESTAMPTZOID, 8,
+												FLOAT8PASSBYVAL, 'd'));
+	return aj_execute(&complete_many, values, NULL, 0);
 }
 
 /* Claim the one job that is to run alone after a server crash. */
@@ -320,7 +418,7 @@ aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
 	values[2] = Int64GetDatum(worker_id);
 	if (aj_execute(&claim_alone, values, NULL, 0) != 1)
 		return false;
-	read_job(job, context);
+	read_job(0, job, context);
 	note_start(job);
 	return true;
 }
@@ -335,7 +433,7 @@ aj_queue_take(int64 job_id, AjJob *job)
 	values[0] = Int64GetDatum(job_id);
 	if (aj_execute(&take, values, NULL, 0) != 1)
 		return false;
-	read_job(job, context);
+	read_job(0, job, context);
 	note_start(job);
 	return true;
 }

@@ -58,6 +58,10 @@ typedef struct AjReadyOwner
 
 /* queue.c: a job's way from claim to end */
 extern bool aj_queue_claim(Oid owner, int64 worker_id, AjJob *job);
+extern AjJob *aj_queue_lock_many(Oid owner, int max, int *n);
+extern void aj_queue_claim_locked(AjJob *job, int64 worker_id);
+extern int	aj_queue_complete_many(int n, Datum *ids, Datum *results,
+								   Datum *started, Datum *finished);
 extern bool aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id,
 								 AjJob *job);
 extern bool aj_queue_take(int64 job_id, AjJob *job);

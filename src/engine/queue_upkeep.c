@@ -91,10 +91,12 @@ AJ_STATEMENT(bury_orphans,
 			 "  AND failures + 1 >= $5))",
 			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID, INT4OID);
 
+/* a job of a batch was not marked running; it is queued still */
 AJ_STATEMENT(mark_suspect,
 			 "UPDATE asyncjob.job SET state = 'waiting', suspect = true,"
 			 " crashes = $3, worker_id = NULL"
-			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
+			 " WHERE id = $1 AND (worker_id = $2 AND state = 'running'"
+			 "  OR worker_id IS NULL AND state = 'queued')",
 			 INT8OID, INT8OID, INT2OID);
 
 AJ_STATEMENT(bury_crasher,

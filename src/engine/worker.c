@@ -53,6 +53,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "batch.h"
 #include "crashfile.h"
 #include "errors.h"
 #include "executor.h"
@@ -126,8 +127,8 @@ attach(int slot_no, const AjWorkerExtra *extra)
 /*
  * Begin a transaction, whatever ALTER ROLE SET says its defaults are.
  */
-static void
-begin_transaction(void)
+void
+aj_worker_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -140,10 +141,10 @@ begin_transaction(void)
 /*
  * Remove what a handler may have left in the session.  See DiscardAll().
  */
-static void
-clean_session(void)
+void
+aj_worker_clean_session(void)
 {
-	begin_transaction();
+	aj_worker_begin();
 	PortalHashTableDeleteAll();
 	SetPGVariable("session_authorization", NIL, false);
 	ResetAllOptions();
@@ -210,7 +211,7 @@ claim(AjJob *job, const AjPipeline **pipeline, bool *gone)
 
 	HOLD_CANCEL_INTERRUPTS();
 	pgstat_report_activity(STATE_RUNNING, "asyncjob: claiming a job");
-	begin_transaction();
+	aj_worker_begin();
 	if (!aj_extension_lock())
 		*gone = true;
 	else
@@ -281,7 +282,7 @@ read_checkpoints(AjRun *run)
 	AjScope		scope;
 
 	HOLD_CANCEL_INTERRUPTS();
-	begin_transaction();
+	aj_worker_begin();
 	aj_scope_enter(&scope, true);
 	if (aj_extension_lock())
 	{
@@ -303,7 +304,7 @@ give_up(AjRun *run, AjError *error, bool cancelled)
 	AjState		state;
 
 	HOLD_CANCEL_INTERRUPTS();
-	begin_transaction();
+	aj_worker_begin();
 	state = aj_fail_step(run, aj_my_slot->worker_id, error, cancelled, &found);
 	CommitTransactionCommand();
 	QueryCancelPending = false;
@@ -351,7 +352,7 @@ run_step(AjRun *run)
 		pgstat_report_activity(STATE_RUNNING,
 							   psprintf("asyncjob: job " INT64_FORMAT ", pipeline %s, step %s",
 										run->job->id, run->pipeline->name, step->name));
-		begin_transaction();
+		aj_worker_begin();
 		if (step->timeout > 0)
 		{
 			timed = true;
@@ -448,6 +449,7 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		run.logs = NIL;
 		run.artifacts = NIL;
 		run.dropped_logs = 0;
+		run.prepared = false;
 		show_step(&run);
 		state = run_step(&run);
 	} while (state == AJ_RUNNING);
@@ -460,9 +462,41 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		aj_wake_waiters(job->id);
 	else
 		aj_ask_coordinator(MyDatabaseId);	/* it is queued again, for when? */
-	MemoryContextReset(job_context);
-	clean_session();
+	aj_worker_clean_session();
 	pgstat_report_stat(true);
+}
+
+/*
+ * A batch (batch.c), surviving its failure as a whole: then nothing of it
+ * was done.
+ */
+static AjBatchResult
+run_batch(AjJob *single, const AjPipeline **pipeline, bool *gone)
+{
+	volatile AjBatchResult result = AJ_BATCH_DONE;
+
+	PG_TRY();
+	{
+		result = aj_batch_run(job_context, single, pipeline, gone);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		if (geterrcode() != ERRCODE_QUERY_CANCELED)
+			EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(TopMemoryContext);
+		QueryCancelPending = false;
+		aj_crashfile_leave();
+		aj_forget_current_run();
+		aj_slot_end_job();
+		aj_batch_reset();
+		RESUME_INTERRUPTS();
+		aj_worker_clean_session();
+	}
+	PG_END_TRY();
+	return result;
 }
 
 static bool
@@ -513,7 +547,9 @@ aj_worker_main(Datum arg)
 	{
 		AjJob	   *job;
 		const AjPipeline *pipeline = NULL;
-		bool		gone;
+		AjBatchResult found;
+		int64		alone_job;
+		bool		gone = false;
 		long		wait_ms;
 
 		ResetLatch(MyLatch);
@@ -527,13 +563,23 @@ aj_worker_main(Datum arg)
 			break;
 
 		job = MemoryContextAllocZero(job_context, sizeof(AjJob));
-		if (claim(job, &pipeline, &gone))
+		if (aj_batch_wanted() && may_claim(&alone_job) && alone_job == 0)
+			found = run_batch(job, &pipeline, &gone);
+		else
+			found = claim(job, &pipeline, &gone) ?
+				AJ_BATCH_SINGLE : AJ_BATCH_NOTHING;
+		if (found != AJ_BATCH_NOTHING)
 		{
 			/* there may be work for one more */
 			if (was_idle)
 				aj_ask_coordinator(MyDatabaseId);
 			was_idle = false;
-			run_job(job, pipeline);
+			if (found == AJ_BATCH_SINGLE)
+			{
+				run_job(job, pipeline);
+				aj_batch_hint(pipeline);
+			}
+			MemoryContextReset(job_context);
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}

@@ -21,5 +21,7 @@ typedef struct AjWorkerExtra
 } AjWorkerExtra;
 
 extern PGDLLEXPORT void aj_worker_main(Datum arg);
+extern void aj_worker_begin(void);
+extern void aj_worker_clean_session(void);
 
 #endif							/* AJ_WORKER_H */
