@@ -72,6 +72,7 @@ aj_cancel(PG_FUNCTION_ARGS)
 		case AJ_QUEUED:
 		case AJ_WAITING:
 			aj_queue_cancel_now(&head, reason);
+			aj_at_end_reset_lanes(false);
 			aj_at_commit_changed(job_id, head.seq + 1, AJ_CANCELLED,
 								 head.step_no, head.step_count, head.session_id);
 			break;
@@ -118,7 +119,7 @@ aj_retry(PG_FUNCTION_ARGS)
 
 	aj_at_commit_changed(job_id, seq, AJ_QUEUED, head.step_no,
 						 head.step_count, head.session_id);
-	aj_at_commit_job_ready(head.owner, 0);
+	aj_at_end_reset_lanes(true);
 	PG_RETURN_VOID();
 }
 
@@ -150,8 +151,7 @@ aj_reprioritize(PG_FUNCTION_ARGS)
 		aj_unknown_job(job_id);
 	done = aj_queue_reprioritize(job_id, priority);
 	aj_scope_leave(&scope);
-	if (done)
-		aj_at_commit_look();
+	aj_at_end_reset_lanes(done);
 	PG_RETURN_BOOL(done);
 }
 

@@ -220,7 +220,7 @@ aj_resume(PG_FUNCTION_ARGS)
 	aj_origin_adopt();
 	aj_scope_leave(&scope);
 	aj_at_commit_announce();
-	aj_at_commit_look();
+	aj_at_end_reset_lanes(true);
 	PG_RETURN_VOID();
 }
 

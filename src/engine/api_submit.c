@@ -265,7 +265,8 @@ aj_submit(PG_FUNCTION_ARGS)
 	id = aj_queue_add_job(&target.s, params, &added);
 	aj_scope_leave(&scope);
 	if (added)
-		aj_at_commit_job_ready(target.s.owner, target.s.run_at);
+		aj_at_commit_job_ready(target.s.owner, target.s.queue_id,
+							   target.s.priority, target.s.run_at, id);
 	PG_RETURN_INT64(id);
 }
 
@@ -285,6 +286,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	Datum	   *elements;
 	bool	   *nulls;
 	int			n;
+	int64		first;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (pipeline == NULL)
@@ -316,11 +318,12 @@ aj_submit_many(PG_FUNCTION_ARGS)
 		validate(target.pipeline, DatumGetJsonbP(elements[i]));
 
 	aj_scope_enter(&scope, false);
-	(void) aj_queue_add_jobs(&target.s, PointerGetDatum(array));
+	(void) aj_queue_add_jobs(&target.s, PointerGetDatum(array), &first);
 	aj_return_rows(fcinfo);
 	aj_scope_leave(&scope);
 	if (n > 0)
-		aj_at_commit_job_ready(target.s.owner, target.s.run_at);
+		aj_at_commit_job_ready(target.s.owner, target.s.queue_id,
+							   target.s.priority, target.s.run_at, first);
 	return (Datum) 0;
 }
 
@@ -502,6 +505,9 @@ aj_drain(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_jobs is out of range: %d", max),
 				 errhint("Give a number from 0, or null for all.")));
+
+	/* workers step over what we hold; a rollback must call them back */
+	aj_at_end_reset_lanes(true);
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob drain",
 									ALLOCSET_DEFAULT_SIZES);

@@ -55,6 +55,7 @@
 #define BATCH_GROW_MS	5
 
 static int	batch_size = 1;		/* 1: job by job */
+static const AjJob *held = NULL;	/* first locked job that isn't done */
 static int64 not_in_batch = 0;	/* the job that must be run by itself */
 
 bool
@@ -72,11 +73,24 @@ fits(const AjJob *job, const AjPipeline *pipeline)
 		job->id != not_in_batch;
 }
 
-/* Go back to the job by job way: a batch failed as a whole. */
+/* The first of the jobs that we held, and hold no longer, can be claimed. */
+static void
+let_go(void)
+{
+	if (held != NULL)
+		aj_queue_let_go(held);
+	held = NULL;
+}
+
+/*
+ * A batch failed as a whole and was rolled back: go back to the job by job
+ * way.
+ */
 void
 aj_batch_reset(void)
 {
 	batch_size = 1;
+	let_go();
 }
 
 /* A job was run by itself: would it have fitted? */
@@ -186,6 +200,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		pgstat_report_activity(STATE_IDLE, NULL);
 		return AJ_BATCH_NOTHING;
 	}
+	held = &jobs[0];
 	pipelines = palloc(n * sizeof(*pipelines));
 	for (int i = 0; i < n; i++)
 		pipelines[i] = aj_pipeline_get(jobs[i].pipeline_id);
@@ -196,6 +211,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		batch_size = 1;
 		aj_scope_leave(&scope);
 		CommitTransactionCommand();
+		let_go();
 		MemoryContextSwitchTo(TopMemoryContext);
 		RESUME_CANCEL_INTERRUPTS();
 		return AJ_BATCH_DONE;
@@ -211,7 +227,9 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		QueryCancelPending = false;
 		aj_slot_begin_job(single->id);
 		aj_scope_leave(&scope);
+		held = n > 1 ? &jobs[1] : NULL;
 		CommitTransactionCommand();
+		let_go();
 		MemoryContextSwitchTo(TopMemoryContext);
 		RESUME_CANCEL_INTERRUPTS();
 		return AJ_BATCH_SINGLE;
@@ -289,6 +307,8 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		aj_worker_defaults();
 	}
 	CommitTransactionCommand();
+	held = done < n ? &jobs[done] : NULL;
+	let_go();
 	MemoryContextSwitchTo(TopMemoryContext);
 	QueryCancelPending = false;
 	RESUME_CANCEL_INTERRUPTS();

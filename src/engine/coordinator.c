@@ -42,6 +42,7 @@
 #include "crashfile.h"
 #include "extension.h"
 #include "guc.h"
+#include "lanes.h"
 #include "publish.h"
 #include "queue.h"
 #include "registration.h"
@@ -241,6 +242,7 @@ requeue_orphans(void)
 	begin(&scope);
 	count = aj_queue_requeue_orphans(living, n, limit, first_round);
 	commit(&scope);
+	aj_lanes_reset(my_db->dbid);
 	if (count > 0)
 		ereport(LOG,
 				(errmsg("asyncjob gave back %d jobs of lost workers", count)));
@@ -542,6 +544,25 @@ tend_suspects(void)
 /* ---------- rounds ---------- */
 
 /*
+ * Look for jobs that nobody announced, each poll interval; less often where
+ * dead entries make that slow.
+ */
+static void
+find_lanes(void)
+{
+	static TimestampTz next = 0;
+	TimestampTz start = GetCurrentTimestamp();
+	long		took;
+
+	if (start < next)
+		return;
+	aj_queue_find_lanes();
+	took = TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+	next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									   Max(aj_guc_poll_interval, 50 * took));
+}
+
+/*
  * Look at the queue: bury, feed, and find out when to look again.
  */
 static long
@@ -560,7 +581,10 @@ tend_queue(void)
 	ours = aj_origin_is_ours();
 	if (ours && aj_guc_enabled)
 	{
-		int			buried = aj_queue_bury_ownerless();
+		int			buried;
+
+		find_lanes();
+		buried = aj_queue_bury_ownerless();
 
 		if (buried > 0)
 			ereport(LOG,

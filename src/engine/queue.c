@@ -35,6 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "errors.h"
+#include "lanes.h"
 #include "queue.h"
 #include "scope.h"
 #include "shmem.h"
@@ -47,7 +48,8 @@ const char *const aj_state_names[] = {
 
 #define JOB_COLUMNS \
 	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
-	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect"
+	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect," \
+	" j.queue_id, j.priority, j.run_at"
 
 AJ_STATEMENT(find_lanes,
 		  "WITH RECURSIVE lane AS ("
@@ -86,7 +88,19 @@ AJ_STATEMENT(lock_in_lane,
 			 "SELECT " JOB_COLUMNS " FROM asyncjob.job j"
 			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
 			 "   AND j.priority = $3 AND j.run_at <= $4"
+			 "   AND (j.run_at, j.id) >= ($6, $7)"
+			 "   AND EXISTS (SELECT FROM asyncjob.queue q"
+			 "     WHERE q.id = $2 AND NOT q.paused)"
 			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT8OID);
+
+/* the first job of a lane from a place on, due or not */
+AJ_STATEMENT(find_head,
+			 "SELECT j.run_at, j.id FROM asyncjob.job j"
+			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
+			 "   AND j.priority = $3 AND (j.run_at, j.id) >= ($4, $5)"
+			 " ORDER BY j.run_at, j.id LIMIT 1",
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
 
 AJ_STATEMENT(claim_locked,
@@ -257,6 +271,9 @@ read_job(int row, AjJob *job, MemoryContext context)
 	value = column(row, 11, &isnull);
 	job->params = DatumGetJsonbPCopy(value);
 	job->alone = DatumGetBool(column(row, 12, &isnull));
+	job->queue_id = DatumGetInt32(column(row, 13, &isnull));
+	job->priority = DatumGetInt16(column(row, 14, &isnull));
+	job->run_at = DatumGetTimestampTz(column(row, 15, &isnull));
 	MemoryContextSwitchTo(old);
 }
 
@@ -295,16 +312,100 @@ note_start(AjJob *job)
 					  "running", job->step_no, NULL, NULL, NULL);
 }
 
+/* Order of lanes: the most urgent first, then the one with the oldest job. */
+static int
+compare_lanes(const void *a, const void *b)
+{
+	const AjLaneView *la = a,
+			   *lb = b;
+
+	if (la->key.priority != lb->key.priority)
+		return la->key.priority > lb->key.priority ? -1 : 1;
+	return aj_place_before(la->floor, lb->floor) ? -1 : 1;
+}
+
 /*
- * This owner's lanes that have ready jobs, the most urgent first; they are
- * left in SPI_tuptable.
+ * This owner's lanes that may have ready jobs, the most urgent first.  A
+ * worker knows them from shared memory, others skip through the index.
  */
 static int
-find_ready_lanes(Oid owner, TimestampTz now, Datum *values)
+find_ready_lanes(Oid owner, TimestampTz now, AjLaneView **views)
 {
+	int			n = 0;
+
+	if (aj_my_slot != NULL && aj_lanes_complete())
+	{
+		int			all = aj_lanes_list(MyDatabaseId, owner, views);
+
+		for (int i = 0; i < all; i++)
+		{
+			if ((*views)[i].floor.run_at <= now)
+				(*views)[n++] = (*views)[i];
+		}
+		qsort(*views, n, sizeof(AjLaneView), compare_lanes);
+	}
+	else
+	{
+		Datum		values[2] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(now)};
+
+		n = aj_execute(&find_lanes, values, NULL, 0);
+		*views = palloc0((n + 1) * sizeof(AjLaneView));
+		for (int i = 0; i < n; i++)
+		{
+			bool		isnull;
+
+			(*views)[i].key.queue_id = DatumGetInt32(column(i, 1, &isnull));
+			(*views)[i].key.priority = DatumGetInt16(column(i, 2, &isnull));
+			(*views)[i].index = -1;
+		}
+	}
+	return n;
+}
+
+/*
+ * Begin to look for jobs of a lane, and where nothing could be taken, find
+ * out from where on there is something.
+ */
+static void
+lane_values(Oid owner, const AjLaneView *lane, Datum *values, AjPlace *floor)
+{
+	floor->run_at = DT_NOBEGIN;
+	floor->id = 0;
+	if (lane->index >= 0)
+		*floor = aj_lane_scan_begin(lane->index);
 	values[0] = ObjectIdGetDatum(owner);
-	values[1] = TimestampTzGetDatum(now);
-	return aj_execute(&find_lanes, values, NULL, 0);
+	values[1] = Int32GetDatum(lane->key.queue_id);
+	values[2] = Int16GetDatum(lane->key.priority);
+}
+
+static AjPlace
+find_place(Datum *values, AjPlace floor)
+{
+	AjPlace		place = {DT_NOEND, 0};
+	bool		isnull;
+
+	values[3] = TimestampTzGetDatum(floor.run_at);
+	values[4] = Int64GetDatum(floor.id);
+	if (aj_execute(&find_head, values, NULL, 0) > 0)
+	{
+		place.run_at = DatumGetTimestampTz(column(0, 1, &isnull));
+		place.id = DatumGetInt64(column(0, 2, &isnull));
+	}
+	return place;
+}
+
+/* The coordinator's look at a lane: place of its first job, due or not. */
+AjPlace
+aj_queue_lane_head(const AjLaneView *lane)
+{
+	Datum		values[5];
+	AjPlace		floor,
+				head;
+
+	lane_values(lane->key.owner, lane, values, &floor);
+	head = find_place(values, floor);
+	aj_lane_scan_end(lane->index, &head);
+	return head;
 }
 
 /*
@@ -315,25 +416,37 @@ bool
 aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		values[5];
-	int			nlanes = find_ready_lanes(owner, now, values);
-	SPITupleTable *lanes = SPI_tuptable;
+	AjLaneView *lanes;
+	int			nlanes = find_ready_lanes(owner, now, &lanes);
 
 	for (int i = 0; i < nlanes; i++)
 	{
-		bool		isnull;
+		Datum		values[7];
+		AjPlace		floor,
+					reached;
+		bool		claimed;
 
-		values[1] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 1, &isnull);
-		values[2] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 2, &isnull);
+		lane_values(owner, &lanes[i], values, &floor);
 		values[3] = TimestampTzGetDatum(now);
 		values[4] = Int64GetDatum(worker_id);
-		if (aj_execute(&claim_in_lane, values, NULL, 0) == 1)
+		values[5] = TimestampTzGetDatum(floor.run_at);
+		values[6] = Int64GetDatum(floor.id);
+		claimed = aj_execute(&claim_in_lane, values, NULL, 0) == 1;
+		if (claimed)
 		{
 			read_job(0, job, CurrentMemoryContext);
+			reached.run_at = job->run_at;
+			reached.id = job->id;
+		}
+		else if (lanes[i].index >= 0)
+			reached = find_place(values, floor);	/* others hold what is ready */
+		if (lanes[i].index >= 0)
+			aj_lane_scan_end(lanes[i].index, &reached);
+		if (claimed)
+		{
 			note_start(job);
 			return true;
 		}
-		/* others hold all that is ready in this lane; try the next */
 	}
 	return false;
 }
@@ -341,37 +454,61 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 /*
  * Lock up to max of this owner's most urgent ready jobs, all of one lane.
  * They stay queued; the caller ends them in this transaction, claims one with
- * aj_queue_claim_locked(), or lets go of them.  Returns an array in the
- * memory context of the call.
+ * aj_queue_claim_locked(), or lets go of them, and then has to say so by
+ * aj_queue_let_go().  Returns an array in the memory context of the call.
  */
 AjJob *
 aj_queue_lock_many(Oid owner, int max, int *n)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		values[5];
-	int			nlanes = find_ready_lanes(owner, now, values);
-	SPITupleTable *lanes = SPI_tuptable;
+	AjLaneView *lanes;
+	int			nlanes = find_ready_lanes(owner, now, &lanes);
 
 	*n = 0;
 	for (int i = 0; i < nlanes; i++)
 	{
-		bool		isnull;
+		Datum		values[7];
+		AjPlace		floor,
+					reached;
+		AjJob	   *jobs = NULL;
 
-		values[1] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 1, &isnull);
-		values[2] = SPI_getbinval(lanes->vals[i], lanes->tupdesc, 2, &isnull);
+		lane_values(owner, &lanes[i], values, &floor);
 		values[3] = TimestampTzGetDatum(now);
 		values[4] = Int64GetDatum(max);
+		values[5] = TimestampTzGetDatum(floor.run_at);
+		values[6] = Int64GetDatum(floor.id);
 		*n = aj_execute(&lock_in_lane, values, NULL, 0);
 		if (*n > 0)
 		{
-			AjJob	   *jobs = palloc0(*n * sizeof(AjJob));
-
+			jobs = palloc0(*n * sizeof(AjJob));
 			for (int j = 0; j < *n; j++)
 				read_job(j, &jobs[j], CurrentMemoryContext);
-			return jobs;
+
+			/* others need not look at what is ours */
+			reached.run_at = jobs[*n - 1].run_at;
+			reached.id = jobs[*n - 1].id;
 		}
+		else if (lanes[i].index >= 0)
+			reached = find_place(values, floor);
+		if (lanes[i].index >= 0)
+			aj_lane_scan_end(lanes[i].index, &reached);
+		if (*n > 0)
+			return jobs;
 	}
 	return NULL;
+}
+
+/*
+ * This job can be claimed again, by anybody: after the commit or rollback of
+ * the transaction that held it.
+ */
+void
+aj_queue_let_go(const AjJob *job)
+{
+	AjLaneKey	lane = {MyDatabaseId, job->owner, job->queue_id, job->priority};
+	AjPlace		place = {job->run_at, job->id};
+
+	aj_lane_ready(&lane, place);
 }
 
 /* Mark one of the locked jobs running. */
@@ -574,7 +711,8 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 
 	values[2] = CStringGetTextDatum(aj_state_names[state]);
 	values[3] = Int32GetDatum(job->seq);
-	values[4] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, delay_ms));
+	job->run_at = TimestampTzPlusMilliseconds(now, delay_ms);
+	values[4] = TimestampTzGetDatum(job->run_at);
 	if (AJ_STATE_IS_FINAL(state))
 		nulls[4] = 'n';
 	values[5] = Int16GetDatum(job->failures);

@@ -16,6 +16,7 @@
 
 #include "nodes/pg_list.h"
 
+#include "lanes.h"
 #include "pipeline.h"
 #include "types.h"
 
@@ -59,6 +60,8 @@ typedef struct AjReadyOwner
 /* queue.c: a job's way from claim to end */
 extern bool aj_queue_claim(Oid owner, int64 worker_id, AjJob *job);
 extern AjJob *aj_queue_lock_many(Oid owner, int max, int *n);
+extern void aj_queue_let_go(const AjJob *job);
+extern AjPlace aj_queue_lane_head(const AjLaneView *lane);
 extern void aj_queue_claim_locked(AjJob *job, int64 worker_id);
 extern int	aj_queue_complete_many(int n, Datum *ids, Datum *results,
 								   Datum *started, Datum *finished);
@@ -85,6 +88,7 @@ extern int	aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
 extern void aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes,
 								  bool dead);
 extern List *aj_queue_ready_owners(TimestampTz *next_due);
+extern void aj_queue_find_lanes(void);
 extern int64 aj_queue_next_suspect(int64 after, Oid *owner);
 extern int	aj_queue_bury_ownerless(void);
 

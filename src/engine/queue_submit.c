@@ -223,10 +223,14 @@ aj_queue_note_owner(Oid role, const char *rolname)
 }
 
 static void
-submission_values(const AjSubmission *s, Datum *values, char *nulls)
+submission_values(AjSubmission *s, Datum *values, char *nulls)
 {
-	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[1] = s->run_at == 0 ? values[0] : TimestampTzGetDatum(s->run_at);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (s->run_at == 0)
+		s->run_at = now;
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = TimestampTzGetDatum(s->run_at);
 	values[2] = ObjectIdGetDatum(s->owner);
 	values[3] = Int32GetDatum(s->pipeline_id);
 	values[4] = Int32GetDatum(s->queue_id);
@@ -237,10 +241,10 @@ submission_values(const AjSubmission *s, Datum *values, char *nulls)
 
 /*
  * Insert a job.  Where an unfinished job of the same unique key exists, its
- * id is returned and nothing is inserted.
+ * id is returned and nothing is inserted.  s->run_at is set if it was 0.
  */
 int64
-aj_queue_add_job(const AjSubmission *s, Jsonb *params, bool *added)
+aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 {
 	Datum		values[10];
 	char		nulls[11] = "          ";
@@ -263,16 +267,23 @@ aj_queue_add_job(const AjSubmission *s, Jsonb *params, bool *added)
 	}
 }
 
-/* Insert many; their ids, in order, are left in SPI_tuptable. */
+/*
+ * Insert many; their ids, in order, are left in SPI_tuptable.  Returns how
+ * many, and the first id.
+ */
 int
-aj_queue_add_jobs(const AjSubmission *s, Datum params_array)
+aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 {
 	Datum		values[9];
 	char		nulls[10] = "         ";
+	bool		isnull;
+	int			n;
 
 	submission_values(s, values, nulls);
 	values[8] = params_array;
-	return aj_execute(&add_jobs, values, nulls, 0);
+	n = aj_execute(&add_jobs, values, nulls, 0);
+	*first = n > 0 ? DatumGetInt64(first_value(&isnull)) : 0;
+	return n;
 }
 
 /*

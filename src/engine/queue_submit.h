@@ -37,9 +37,10 @@ extern int32 aj_queue_find_queue(const char *name);
 extern bool aj_queue_session_exists(const char *session, Oid role,
 									const char *user_id);
 extern void aj_queue_note_owner(Oid role, const char *rolname);
-extern int64 aj_queue_add_job(const AjSubmission *s, Jsonb *params,
+extern int64 aj_queue_add_job(AjSubmission *s, Jsonb *params,
 							  bool *added);
-extern int	aj_queue_add_jobs(const AjSubmission *s, Datum params_array);
+extern int	aj_queue_add_jobs(AjSubmission *s, Datum params_array,
+							  int64 *first);
 extern int32 aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 								   const char *description, bool superuser);
 extern Oid	aj_queue_pipeline_owner(const char *name);

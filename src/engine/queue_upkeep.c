@@ -16,6 +16,7 @@
 
 #include "errors.h"
 #include "guc.h"
+#include "lanes.h"
 #include "queue.h"
 #include "scope.h"
 
@@ -111,14 +112,11 @@ AJ_STATEMENT(bury_crasher,
 			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
 			 INT8OID, INT8OID, INT2OID);
 
-/*
- * The lanes of all owners, as in queue.c; of each the best ready job and the
- * time when the next one falls due.
- */
-AJ_STATEMENT(ready_owners,
+/* The lanes of all owners, as in queue.c, and of each the first job. */
+AJ_STATEMENT(all_lanes,
 			 "WITH RECURSIVE lane AS ("
 			 " (SELECT j.owner, j.queue_id, j.priority FROM asyncjob.job j"
-			 "   WHERE j.state = 'queued'"
+			 "   WHERE j.state = 'queued' AND $1"
 			 "   ORDER BY j.owner, j.queue_id, j.priority LIMIT 1)"
 			 " UNION ALL"
 			 " SELECT n.owner, n.queue_id, n.priority FROM lane l"
@@ -128,23 +126,16 @@ AJ_STATEMENT(ready_owners,
 			 "      AND (j.owner, j.queue_id, j.priority)"
 			 "        > (l.owner, l.queue_id, l.priority)"
 			 "    ORDER BY j.owner, j.queue_id, j.priority LIMIT 1) n)"
-			 " SELECT l.owner, l.priority, h.run_at, h.id, f.run_at"
-			 " FROM lane l"
-			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
-			 " LEFT JOIN LATERAL"
+			 " SELECT l.owner, l.queue_id, l.priority, h.run_at, h.id"
+			 " FROM lane l CROSS JOIN LATERAL"
 			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
 			 "    WHERE j.state = 'queued' AND j.owner = l.owner"
 			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
-			 "      AND j.run_at <= $1"
-			 "    ORDER BY j.run_at, j.id LIMIT 1) h ON true"
-			 " LEFT JOIN LATERAL"
-			 "  (SELECT j.run_at FROM asyncjob.job j"
-			 "    WHERE j.state = 'queued' AND j.owner = l.owner"
-			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
-			 "      AND j.run_at > $1"
-			 "    ORDER BY j.run_at, j.id LIMIT 1) f ON true"
-			 " ORDER BY l.priority DESC, h.run_at, h.id",
-			 TIMESTAMPTZOID);
+			 "    ORDER BY j.run_at, j.id LIMIT 1) h",
+			 BOOLOID);
+
+AJ_STATEMENT(paused_queues,
+			 "SELECT q.id FROM asyncjob.queue q WHERE q.paused = $1", BOOLOID);
 
 AJ_STATEMENT(next_suspect,
 			 "SELECT j.id, j.owner FROM asyncjob.job j"
@@ -152,18 +143,8 @@ AJ_STATEMENT(next_suspect,
 			 " ORDER BY j.id LIMIT 1",
 			 INT8OID);
 
-AJ_STATEMENT(list_owners,
-			 "WITH RECURSIVE o AS ("
-			 " (SELECT j.owner FROM asyncjob.job j WHERE j.state = 'queued'"
-			 "   ORDER BY j.owner LIMIT 1)"
-			 " UNION ALL"
-			 " SELECT n.owner FROM o CROSS JOIN LATERAL"
-			 "  (SELECT j.owner FROM asyncjob.job j"
-			 "    WHERE j.state = 'queued' AND j.owner > o.owner"
-			 "    ORDER BY j.owner LIMIT 1) n)"
-			 " SELECT o.owner FROM o WHERE $1 AND NOT EXISTS"
-			 "  (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = o.owner)",
-			 BOOLOID);
+AJ_STATEMENT(role_exists,
+			 "SELECT true FROM pg_catalog.pg_roles r WHERE r.oid = $1", OIDOID);
 
 AJ_STATEMENT(bury_owner,
 			 "UPDATE asyncjob.job j SET state = 'failed', seq = seq + 1,"
@@ -245,6 +226,71 @@ aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes, bool dead)
 	aj_execute(dead ? &bury_crasher : &mark_suspect, values, NULL, 0);
 }
 
+/* Insert a lane's best job into the list of owners, the best owner first. */
+static List *
+add_owner(List *owners, const AjLaneView *lane, AjPlace head)
+{
+	AjReadyOwner *owner = NULL;
+	ListCell   *cell;
+	int			place = 0;
+
+	foreach(cell, owners)
+	{
+		AjReadyOwner *other = lfirst(cell);
+
+		if (other->role == lane->key.owner)
+			owner = other;
+	}
+	if (owner != NULL)
+	{
+		if (owner->priority > lane->key.priority ||
+			(owner->priority == lane->key.priority && owner->run_at <= head.run_at))
+			return owners;
+		owners = list_delete_ptr(owners, owner);
+	}
+	else
+		owner = palloc(sizeof(AjReadyOwner));
+	owner->role = lane->key.owner;
+	owner->priority = lane->key.priority;
+	owner->run_at = head.run_at;
+	owner->job_id = head.id;
+	foreach(cell, owners)
+	{
+		AjReadyOwner *other = lfirst(cell);
+
+		if (other->priority < owner->priority ||
+			(other->priority == owner->priority && other->run_at > owner->run_at))
+			break;
+		place++;
+	}
+	return list_insert_nth(owners, place, owner);
+}
+
+/* Look through the whole index for lanes, and lower floors that are too high. */
+void
+aj_queue_find_lanes(void)
+{
+	Datum		values[1] = {BoolGetDatum(true)};
+	int			n = aj_execute(&all_lanes, values, NULL, 0);
+
+	for (int i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		AjLaneKey	key;
+		AjPlace		head;
+
+		key.dbid = MyDatabaseId;
+		key.owner = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
+		key.queue_id = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+		key.priority = DatumGetInt16(SPI_getbinval(row, desc, 3, &isnull));
+		head.run_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 4, &isnull));
+		head.id = DatumGetInt64(SPI_getbinval(row, desc, 5, &isnull));
+		aj_lane_ready(&key, head);
+	}
+}
+
 /*
  * Roles that have ready jobs, the one with the best job first, in the memory
  * context of the call; and when the next job falls due (0: none will).
@@ -252,47 +298,46 @@ aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes, bool dead)
 List *
 aj_queue_ready_owners(TimestampTz *next_due)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Datum		values[1] = {TimestampTzGetDatum(GetCurrentTimestamp())};
-	int			n = aj_execute(&ready_owners, values, NULL, 0);
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		values[1] = {BoolGetDatum(true)};
+	int			npaused,
+				n;
+	int32	   *paused;
+	AjLaneView *lanes;
 	List	   *result = NIL;
 
 	*next_due = 0;
+	npaused = aj_execute(&paused_queues, values, NULL, 0);
+	paused = palloc((npaused + 1) * sizeof(int32));
+	for (int i = 0; i < npaused; i++)
+	{
+		bool		isnull;
+
+		paused[i] = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i],
+												SPI_tuptable->tupdesc, 1, &isnull));
+	}
+
+	/* a table that is full can't be trusted to hold every lane */
+	if (!aj_lanes_complete())
+		aj_queue_find_lanes();
+
+	n = aj_lanes_list(MyDatabaseId, InvalidOid, &lanes);
 	for (int i = 0; i < n; i++)
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		Oid			role;
-		Datum		value;
-		bool		isnull,
-					known = false;
-		ListCell   *cell;
+		AjPlace		head = lanes[i].floor;
+		bool		is_paused = false;
 
-		value = SPI_getbinval(row, desc, 5, &isnull);
-		if (!isnull && (*next_due == 0 ||
-						DatumGetTimestampTz(value) < *next_due))
-			*next_due = DatumGetTimestampTz(value);
-
-		role = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
-		value = SPI_getbinval(row, desc, 3, &isnull);
-		if (isnull)
-			continue;			/* nothing ready in this lane */
-		foreach(cell, result)
-			known |= ((AjReadyOwner *) lfirst(cell))->role == role;
-		if (!known)
-		{
-			MemoryContext old = MemoryContextSwitchTo(context);
-			AjReadyOwner *owner = palloc(sizeof(AjReadyOwner));
-
-			owner->role = role;
-			owner->run_at = DatumGetTimestampTz(value);
-			owner->priority =
-				DatumGetInt16(SPI_getbinval(row, desc, 2, &isnull));
-			owner->job_id =
-				DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
-			result = lappend(result, owner);
-			MemoryContextSwitchTo(old);
-		}
+		for (int p = 0; p < npaused; p++)
+			is_paused |= paused[p] == lanes[i].key.queue_id;
+		if (is_paused)
+			continue;
+		if (head.run_at <= now)
+			head = aj_queue_lane_head(&lanes[i]);
+		if (head.run_at <= now)
+			result = add_owner(result, &lanes[i], head);
+		else if (head.run_at != DT_NOEND &&
+				 (*next_due == 0 || head.run_at < *next_due))
+			*next_due = head.run_at;
 	}
 	return result;
 }
@@ -316,17 +361,18 @@ aj_queue_next_suspect(int64 after, Oid *owner)
 int
 aj_queue_bury_ownerless(void)
 {
-	Datum		values[1] = {BoolGetDatum(true)};
-	int			n = aj_execute(&list_owners, values, NULL, 0);
-	SPITupleTable *owners = SPI_tuptable;
+	AjLaneView *lanes;
+	int			n = aj_lanes_list(MyDatabaseId, InvalidOid, &lanes);
 	int			buried = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		bool		isnull;
+		Datum		values[1] = {ObjectIdGetDatum(lanes[i].key.owner)};
 
-		values[0] = SPI_getbinval(owners->vals[i], owners->tupdesc, 1, &isnull);
-		buried += aj_execute(&bury_owner, values, NULL, 0);
+		if (lanes[i].floor.run_at == DT_NOEND)
+			continue;			/* an empty lane */
+		if (aj_execute(&role_exists, values, NULL, 0) == 0)
+			buried += aj_execute(&bury_owner, values, NULL, 0);
 	}
 	return buried;
 }

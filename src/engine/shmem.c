@@ -29,6 +29,7 @@
 
 #include "crashfile.h"
 #include "guc.h"
+#include "lanes.h"
 #include "shmem.h"
 
 AjShared   *aj_shared = NULL;
@@ -56,6 +57,7 @@ aj_shmem_size(void)
 								   MAXALIGN(sizeof(AjDatabase))));
 	size = add_size(size, mul_size(aj_shmem_slot_count(),
 								   MAXALIGN(sizeof(AjWorkerSlot))));
+	size = add_size(size, aj_lanes_size());
 	return size;
 }
 
@@ -65,7 +67,7 @@ aj_shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(aj_shmem_size());
-	RequestNamedLWLockTranche("asyncjob", 1);
+	RequestNamedLWLockTranche("asyncjob", 2);	/* ours and lanes.c's */
 }
 
 static void
@@ -95,6 +97,8 @@ aj_shmem_startup(void)
 		aj_shared->databases = (AjDatabase *) base;
 		base += mul_size(aj_guc_max_databases, MAXALIGN(sizeof(AjDatabase)));
 		aj_shared->slots = (AjWorkerSlot *) base;
+		base += mul_size(aj_shared->nslots, MAXALIGN(sizeof(AjWorkerSlot)));
+		aj_lanes_init(base);
 
 		for (int i = 0; i < aj_shared->ndatabases; i++)
 		{

@@ -49,6 +49,9 @@ typedef struct AjJob
 	int64		id;
 	Oid			owner;
 	int32		pipeline_id;
+	int32		queue_id;
+	int			priority;
+	TimestampTz run_at;			/* when it is, or was, due */
 	int			step_no;		/* index into the pipeline's run order, from 0 */
 	int			failures;		/* attempts that the current step has spent */
 	int			free_retries;	/* retries of it that were not charged */

@@ -22,10 +22,16 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "lanes.h"
 #include "publish.h"
 #include "wake.h"
 
-#define MAX_OWNERS	8
+typedef struct PendingReady
+{
+	AjLaneKey	lane;
+	AjPlace		first;
+	struct PendingReady *next;
+} PendingReady;
 
 typedef struct PendingNotice
 {
@@ -40,8 +46,9 @@ typedef struct PendingCancel
 } PendingCancel;
 
 /* notes of the current transaction, in TopTransactionContext */
-static Oid	pending_owners[MAX_OWNERS];
-static int	npending_owners = 0;
+static PendingReady *pending_ready = NULL;
+static bool pending_reset = false;	/* all lanes, at commit */
+static bool pending_reset_abort = false;	/* all lanes, if rolled back */
 static bool pending_look = false;	/* the coordinator shall look for itself */
 static bool pending_announce = false;
 static PendingCancel *pending_cancels = NULL;
@@ -52,7 +59,9 @@ static bool pending_any = false;
 static void
 forget_all(void)
 {
-	npending_owners = 0;
+	pending_ready = NULL;
+	pending_reset = false;
+	pending_reset_abort = false;
 	pending_look = false;
 	pending_announce = false;
 	pending_cancels = NULL;
@@ -72,8 +81,20 @@ wake_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			if (aj_shared != NULL)
 			{
-				for (int i = 0; i < npending_owners; i++)
-					(void) aj_wake_for_job(MyDatabaseId, pending_owners[i]);
+				TimestampTz now = pending_ready ? GetCurrentTimestamp() : 0;
+
+				if (pending_reset)
+					aj_lanes_reset(MyDatabaseId);
+				for (PendingReady *r = pending_ready; r; r = r->next)
+				{
+					aj_lane_ready(&r->lane, r->first);
+
+					/* what isn't due yet needs the coordinator's alarm */
+					if (r->first.run_at <= now)
+						(void) aj_wake_for_job(MyDatabaseId, r->lane.owner);
+					else
+						pending_look = true;
+				}
 				for (PendingCancel *c = pending_cancels; c; c = c->next)
 					(void) aj_signal_cancel(MyDatabaseId, c->job_id);
 				for (PendingNotice *n = pending_notices; n; n = n->next)
@@ -96,6 +117,11 @@ wake_xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_ABORT:
+			if (pending_reset_abort && aj_shared != NULL)
+				aj_lanes_reset(MyDatabaseId);
+			forget_all();
+			break;
+
 		case XACT_EVENT_PREPARE:
 			forget_all();
 			break;
@@ -111,26 +137,45 @@ aj_wake_install(void)
 	RegisterXactCallback(wake_xact_callback, NULL);
 }
 
-/* A job of this role is queued. */
+/*
+ * A job is queued, or several of which this is the first in its lane.
+ */
 void
-aj_at_commit_job_ready(Oid owner, TimestampTz run_at)
+aj_at_commit_job_ready(Oid owner, int32 queue_id, int priority,
+					   TimestampTz run_at, int64 id)
+{
+	AjLaneKey	lane = {MyDatabaseId, owner, queue_id, priority};
+	AjPlace		place = {run_at, id};
+	PendingReady *ready;
+
+	pending_any = true;
+	for (ready = pending_ready; ready; ready = ready->next)
+	{
+		if (memcmp(&ready->lane, &lane, sizeof(lane)) == 0)
+		{
+			if (aj_place_before(place, ready->first))
+				ready->first = place;
+			return;
+		}
+	}
+	ready = MemoryContextAlloc(TopTransactionContext, sizeof(PendingReady));
+	ready->lane = lane;
+	ready->first = place;
+	ready->next = pending_ready;
+	pending_ready = ready;
+}
+
+/*
+ * Queued jobs were locked or moved: where the first job of a lane stands has
+ * to be found out again, at commit only if moved, after a rollback always.
+ */
+void
+aj_at_end_reset_lanes(bool moved)
 {
 	pending_any = true;
-	if (run_at > GetCurrentTimestamp())
-	{
-		/* not for a worker yet; the coordinator sets its alarm */
-		pending_look = true;
-		return;
-	}
-	for (int i = 0; i < npending_owners; i++)
-	{
-		if (pending_owners[i] == owner)
-			return;
-	}
-	if (npending_owners < MAX_OWNERS)
-		pending_owners[npending_owners++] = owner;
-	else
-		pending_look = true;
+	pending_reset |= moved;
+	pending_look |= moved;
+	pending_reset_abort = true;
 }
 
 /* A running job is to be stopped. */

@@ -76,6 +76,7 @@ worker_exit(int code, Datum arg)
 	AjDatabase *db;
 
 	aj_crashfile_leave();
+	aj_lane_scan_abandon();
 
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_slot->proc = NULL;
@@ -461,7 +462,11 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 	if (AJ_STATE_IS_FINAL(state))
 		aj_wake_waiters(job->id);
 	else
-		aj_ask_coordinator(MyDatabaseId);	/* it is queued again, for when? */
+	{
+		/* it is queued again, perhaps for later */
+		aj_queue_let_go(job);
+		aj_ask_coordinator(MyDatabaseId);
+	}
 	aj_worker_clean_session();
 	pgstat_report_stat(true);
 }
@@ -490,8 +495,9 @@ run_batch(AjJob *single, const AjPipeline **pipeline, bool *gone)
 		QueryCancelPending = false;
 		aj_crashfile_leave();
 		aj_forget_current_run();
-		aj_slot_end_job();
+		aj_lane_scan_abandon();
 		aj_batch_reset();
+		aj_slot_end_job();
 		RESUME_INTERRUPTS();
 		aj_worker_clean_session();
 	}
