@@ -143,6 +143,11 @@ DECLARE
     params  jsonb := '{}';
     winds   text[];
 BEGIN
+    IF job_type = 'simulation' THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'layout_missing',
+            MESSAGE = 'a simulation needs the places of the turbines, which the query cannot give',
+            HINT = 'Ask for a full analysis, which places them first; or submit() the pipeline simulation with the layout of a layout job''s result.';
+    END IF;
     IF NOT q ? 'latitude' THEN
         RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'site_missing',
             MESSAGE = 'the query names no place',

@@ -253,13 +253,13 @@ COMMENT ON FUNCTION asyncjob.load_wind_resource(text, jsonb, text) IS
 
 CREATE FUNCTION asyncjob.load_wind_rose(name text, rose jsonb)
 RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$ SELECT asyncjob.load_wind_resource($1, $2, 'rose') $$;
+RETURN asyncjob.load_wind_resource($1, $2, 'rose');
 COMMENT ON FUNCTION asyncjob.load_wind_rose(text, jsonb) IS
     'Load a wind rose: {"direction_deg": [...], "speed_m_s": [...] or one number, "probability": [[one row per direction], ...] or one list if there is one speed}; optional turbulence_intensity, height_m, shear_alpha, air_density_kg_m3, source, normalize. Directions are where the wind comes from, clockwise from north; the probabilities sum to 1. Errors as check_wind_resource.';
 
 CREATE FUNCTION asyncjob.load_weibull(name text, sectors jsonb)
 RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$ SELECT asyncjob.load_wind_resource($1, $2, 'weibull') $$;
+RETURN asyncjob.load_wind_resource($1, $2, 'weibull');
 COMMENT ON FUNCTION asyncjob.load_weibull(text, jsonb) IS
     'Load Weibull distributions by sector: {"direction_deg": [...], "frequency": [...], "weibull_a_m_s": [...], "weibull_k": [...]}; optional keys as load_wind_rose. The frequencies sum to 1. Errors as check_wind_resource.';
 

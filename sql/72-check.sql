@@ -5,6 +5,9 @@ CREATE FUNCTION asyncjob.check()
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    -- first of all: where nothing is preloaded this loads the library, and
+    -- with it the settings
+    library    text := asyncjob._library_version();
     preloaded  boolean := current_setting('asyncjob.max_databases', true) IS NOT NULL;
     workers    integer := current_setting('asyncjob.max_workers')::integer;
     processes  integer := current_setting('max_worker_processes')::integer;
@@ -43,8 +46,8 @@ BEGIN
     RETURN NEXT;
 
     item := 'version';
-    SELECT e.extversion = asyncjob._library_version(),
-           format('extension %s, library %s', e.extversion, asyncjob._library_version())
+    SELECT e.extversion = library,
+           format('extension %s, library %s', e.extversion, library)
     INTO ok, detail FROM pg_extension e WHERE e.extname = 'asyncjob';
     hint := CASE WHEN NOT ok THEN 'Run ALTER EXTENSION asyncjob UPDATE, or restart the server with the newer library.' END;
     RETURN NEXT;

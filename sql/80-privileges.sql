@@ -31,7 +31,9 @@ CREATE POLICY chat_message_own ON asyncjob.chat_message FOR SELECT
 
 ALTER TABLE asyncjob.pipeline ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
-    USING (owner = asyncjob._role() OR EXISTS
+    USING (owner = asyncjob._role()
+        OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE')
+        OR EXISTS
         (SELECT FROM asyncjob.pipeline_grant g
          WHERE g.pipeline = name
            AND (g.role = 0 OR pg_has_role(g.role, 'USAGE'))));

@@ -99,6 +99,7 @@ aj_retry(PG_FUNCTION_ARGS)
 	AjCaller	caller;
 	AjJobHead	head;
 	AjScope		scope;
+	int64		rival;
 	int			seq;
 	MemoryContext context = CurrentMemoryContext;
 
@@ -114,6 +115,13 @@ aj_retry(PG_FUNCTION_ARGS)
 				 errmsg("job " INT64_FORMAT " is %s", job_id,
 						aj_state_names[head.state]),
 				 errhint("Only a failed or cancelled job can be retried.")));
+	rival = aj_queue_find_rival(&head);
+	if (rival != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("job " INT64_FORMAT " cannot be queued again", job_id),
+				 errdetail("Job " INT64_FORMAT " has the same unique_key and has not ended.",
+						   rival)));
 	seq = aj_queue_retry(&head);
 	aj_scope_leave(&scope);
 

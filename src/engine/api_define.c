@@ -62,11 +62,10 @@ aj_create_queue(PG_FUNCTION_ARGS)
 	aj_require_admin("create queues");
 	PreventCommandIfReadOnly("create_queue()");
 	aj_scope_enter(&scope, false);
-	if (aj_queue_find_queue(name) != 0)
+	if (aj_queue_add_queue(name) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("queue \"%s\" already exists", name)));
-	(void) aj_queue_add_queue(name);
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }
@@ -217,7 +216,9 @@ aj_resume(PG_FUNCTION_ARGS)
 	aj_require_admin("resume a copied queue");
 	PreventCommandIfReadOnly("resume()");
 	aj_scope_enter(&scope, false);
-	aj_origin_adopt();
+	/* names may only be trusted over OIDs where the OIDs are another server's */
+	if (!aj_origin_is_ours())
+		aj_origin_adopt();
 	aj_scope_leave(&scope);
 	aj_at_commit_announce();
 	aj_at_end_reset_lanes(true);

@@ -494,6 +494,7 @@ aj_drain(PG_FUNCTION_ARGS)
 {
 	int			max = PG_ARGISNULL(0) ? PG_INT32_MAX : PG_GETARG_INT32(0);
 	int			n = 0;
+	Oid			caller = GetUserId();	/* in a scope we are the engine */
 	AjScope		scope;
 	MemoryContext context,
 				old;
@@ -520,7 +521,7 @@ aj_drain(PG_FUNCTION_ARGS)
 		MemoryContextReset(context);
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(context);
-		claimed = aj_queue_claim(GetUserId(), 0, &job);
+		claimed = aj_queue_claim(caller, 0, &job);
 		if (claimed)
 			(void) aj_pipeline_get(job.pipeline_id);
 		aj_scope_leave(&scope);

@@ -123,7 +123,14 @@ run_one(AjRun *run, MemoryContext handler_context, MemoryContext context)
 		if (!run->prepared)
 			aj_prepare_step(run, handler_context);
 		output = aj_call_step(run);
-		ReleaseCurrentSubTransaction();
+		if (run->logs == NIL && run->artifacts == NIL)
+			ReleaseCurrentSubTransaction();
+		else
+		{
+			/* it is run by itself next, so what it did here must go */
+			RollbackAndReleaseCurrentSubTransaction();
+			output = NULL;
+		}
 	}
 	PG_CATCH();
 	{
@@ -147,7 +154,7 @@ run_one(AjRun *run, MemoryContext handler_context, MemoryContext context)
 	aj_crashfile_leave();
 
 	MemoryContextSwitchTo(context);
-	if (output == NULL || run->logs != NIL || run->artifacts != NIL)
+	if (output == NULL)
 		return NULL;
 	return (Jsonb *) DatumGetPointer(datumCopy(JsonbPGetDatum(output), false, -1));
 }
@@ -295,11 +302,11 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		done++;
 	}
 
+	if (done > 0 && clean)
+		aj_fire_deferred_triggers();
 	HOLD_CANCEL_INTERRUPTS();
 	if (done > 0)
 	{
-		if (clean)
-			aj_fire_deferred_triggers();
 		aj_scope_enter(&scope, true);
 		if (aj_queue_complete_many(done, ids, results, started, finished) != done)
 			elog(ERROR, "some of %d locked jobs changed", done);

@@ -638,6 +638,7 @@ aj_coordinator_main(Datum arg)
 	TimestampTz next_look = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGINT, SIG_IGN);	/* pg_cancel_backend(): nothing to cancel */
 	pqsignal(SIGTERM, die);
 	memcpy(&dbid, MyBgworkerEntry->bgw_extra, sizeof(dbid));
 

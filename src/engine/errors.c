@@ -34,7 +34,9 @@ aj_error_copy(const ErrorData *edata, MemoryContext context)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	AjError    *error = palloc0(sizeof(AjError));
 
-#define COPY(field, value) error->field = (value) ? pstrdup(value) : NULL
+/* what was raised as an empty string is as good as not given */
+#define COPY(field, value) \
+	error->field = (value) && *(value) ? pstrdup(value) : NULL
 	error->sqlerrcode = edata->sqlerrcode;
 	COPY(message, edata->message ? edata->message : "missing error text");
 	COPY(detail, edata->detail);
@@ -120,6 +122,7 @@ static int64
 requested_delay(const AjError *error)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = QueryCancelHoldoffCount;
 	volatile int64 ms = -1;
 
 	if (error->detail == NULL)
@@ -145,6 +148,8 @@ requested_delay(const AjError *error)
 	{
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
+		/* an error lets go of what our caller holds off */
+		QueryCancelHoldoffCount = holdoff;
 	}
 	PG_END_TRY();
 	if (ms < 0 || ms > (int64) 366 * SECS_PER_DAY * 1000)

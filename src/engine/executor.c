@@ -78,6 +78,8 @@ api_attempt(void)
 static void
 api_progress(double fraction, const char *message)
 {
+	int			len = 0;
+
 	if (aj_my_slot == NULL || current_run == NULL || current_run->outer)
 		return;
 	if (!(fraction >= 0))
@@ -85,10 +87,16 @@ api_progress(double fraction, const char *message)
 	else if (fraction > 1)
 		fraction = 1;
 
+	if (message)
+		len = pg_mbcliplen(message, strlen(message), AJ_MESSAGE_LEN - 1);
+
 	SpinLockAcquire(&aj_my_slot->mutex);
 	aj_my_slot->fraction = fraction;
 	if (message)
-		strlcpy(aj_my_slot->message, message, AJ_MESSAGE_LEN);
+	{
+		memcpy(aj_my_slot->message, message, len);
+		aj_my_slot->message[len] = '\0';
+	}
 	aj_my_slot->changes++;
 	SpinLockRelease(&aj_my_slot->mutex);
 }
@@ -392,6 +400,7 @@ aj_tell_chat(AjRun *run, const char *content, AjState state)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = QueryCancelHoldoffCount;
 
 	if (run->job->session_id == NULL)
 		return;
@@ -416,6 +425,10 @@ aj_tell_chat(AjRun *run, const char *content, AjState state)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		/* an error lets go of what our caller holds off */
+		QueryCancelHoldoffCount = holdoff;
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(edata);	/* run() and drain(): the caller's */
 
 		line.at = GetCurrentTimestamp();
 		line.level = "warning";
@@ -429,8 +442,9 @@ aj_tell_chat(AjRun *run, const char *content, AjState state)
 }
 
 /*
- * Deferred triggers belong to the step: in a worker they run before its end
- * is recorded, as the owner, and their errors are the step's.
+ * Deferred triggers belong to the step: a worker runs them before it records
+ * the step's end, as the owner, within the step's timeout and where cancel()
+ * reaches them.  Their errors are the step's.
  */
 void
 aj_fire_deferred_triggers(void)
@@ -455,9 +469,6 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	bool		last = job->step_no == run->pipeline->nsteps - 1;
 	AjScope		scope;
 	bool		done;
-
-	if (worker_id != 0)
-		aj_fire_deferred_triggers();
 
 	aj_scope_enter(&scope, worker_id != 0);
 	if (!aj_extension_lock())
@@ -502,6 +513,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	int64		delay_ms = 0;
 	AjScope		scope;
 	AjState		state = AJ_QUEUED;
+	int			seq;
 
 	*found = false;
 	aj_scope_enter(&scope, worker_id != 0);
@@ -509,8 +521,11 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	{
 		if (!cancelled)
 			verdict = aj_error_verdict(error, job, step, &delay_ms);
-		aj_queue_log(job, run->logs);
+		*found = aj_queue_lock_running(job->id, worker_id);
+		if (*found)
+			aj_queue_log(job, run->logs);
 		state = aj_queue_fail(job, worker_id, error, verdict, delay_ms, found);
+		seq = job->seq;
 		if (*found && state == AJ_FAILED)
 			aj_tell_chat(run,
 						 psprintf("Analysis failed at step %s: %s%s%s", step->name,
@@ -520,6 +535,12 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 						 AJ_FAILED);
 		else if (*found && state == AJ_CANCELLED)
 			aj_tell_chat(run, "Analysis was cancelled.", AJ_CANCELLED);
+		if (job->seq != seq)
+		{
+			/* the chat's failure was logged: the end comes after it */
+			job->seq++;
+			aj_queue_set_seq(job);
+		}
 	}
 	aj_scope_leave(&scope);
 	return state;

@@ -455,21 +455,16 @@ aj_pipeline_get(int32 id)
 	return pipeline;
 }
 
-/* Forget all, because the extension they belonged to is gone. */
+/*
+ * Forget all, because the extension they belonged to is gone.  They are not
+ * freed: the job in hand may still use one.
+ */
 void
 aj_pipeline_forget(void)
 {
 	if (pipeline_cache != NULL)
-	{
-		HASH_SEQ_STATUS seq;
-		PipelineCacheEntry *entry;
-
-		hash_seq_init(&seq, pipeline_cache);
-		while ((entry = hash_seq_search(&seq)) != NULL)
-			MemoryContextDelete(GetMemoryChunkContext(entry->pipeline));
 		hash_destroy(pipeline_cache);
-		pipeline_cache = NULL;
-	}
+	pipeline_cache = NULL;
 }
 
 /* to_regprocedure(), which gives NULL instead of an error */

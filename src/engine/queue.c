@@ -34,6 +34,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "asyncjob.h"
 #include "errors.h"
 #include "lanes.h"
 #include "queue.h"
@@ -73,14 +74,19 @@ AJ_STATEMENT(find_lanes,
 		  " ORDER BY l.priority DESC, h.run_at, h.id",
 		  OIDOID, TIMESTAMPTZOID);
 
+/*
+ * The subquery must be a scalar one, which runs once.  As a table of a join
+ * it may become the inner side of a nested loop, and would lock another job
+ * for each row of the outer side.
+ */
 AJ_STATEMENT(claim_in_lane,
 		  "UPDATE asyncjob.job j SET state = 'running', worker_id = $5,"
 		  " started_at = coalesce(j.started_at, $4), seq = j.seq + 1"
-		  " FROM (SELECT c.id FROM asyncjob.job c"
+		  " WHERE j.id = (SELECT c.id FROM asyncjob.job c"
 		  "  WHERE c.state = 'queued' AND c.owner = $1 AND c.queue_id = $2"
 		  "    AND c.priority = $3 AND c.run_at <= $4"
-		  "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED) c"
-		  " WHERE j.id = c.id RETURNING " JOB_COLUMNS,
+		  "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+		  " RETURNING " JOB_COLUMNS,
 		  OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
 
 /* locked, but not marked: they end in this transaction or stay queued */
@@ -172,15 +178,19 @@ AJ_STATEMENT(lock_running,
 		  " FOR UPDATE",
 		  INT8OID, INT8OID);
 
+AJ_STATEMENT(set_seq, "UPDATE asyncjob.job SET seq = $2 WHERE id = $1",
+			 INT8OID, INT4OID);
+
 AJ_STATEMENT(end_attempt,
 		  "UPDATE asyncjob.job SET state = $3::asyncjob.job_state,"
 		  " seq = $4, run_at = coalesce($5, run_at), failures = $6,"
 		  " free_retries = $7, error = coalesce($8, error), worker_id = NULL,"
+		  " cancel_reason = coalesce(cancel_reason, $9),"
 		  " suspect = false,"
 		  " finished_at = CASE WHEN $5 IS NULL THEN clock_timestamp() END"
 		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
 		  INT8OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT2OID,
-		  INT2OID, JSONBOID);
+		  INT2OID, JSONBOID, TEXTOID);
 
 AJ_STATEMENT(add_artifact,
 		  "INSERT INTO asyncjob.artifact AS a"
@@ -660,8 +670,8 @@ AjState
 aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 			  AjVerdict verdict, int64 delay_ms, bool *found)
 {
-	Datum		values[8];
-	char		nulls[9] = "        ";
+	Datum		values[9];
+	char		nulls[10] = "         ";
 	bool		isnull;
 	AjState		state;
 	Jsonb	   *error_json = NULL;
@@ -720,8 +730,30 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	values[7] = JsonbPGetDatum(error_json);
 	if (error_json == NULL)
 		nulls[7] = 'n';
+	/* what a handler said when it cancelled its job */
+	values[8] = text_or_null(state == AJ_CANCELLED && error != NULL &&
+							 error->sqlerrcode == AJ_ERRCODE_CANCEL ?
+							 error->message : NULL, &nulls[8]);
 	aj_execute(&end_attempt, values, nulls, 0);
 	return state;
+}
+
+/* Lock a job's row if this worker still has it. */
+bool
+aj_queue_lock_running(int64 job_id, int64 worker_id)
+{
+	Datum		values[2] = {Int64GetDatum(job_id), Int64GetDatum(worker_id)};
+
+	return aj_execute(&lock_running, values, NULL, 0) == 1;
+}
+
+/* Updates were added after the job's row was written. */
+void
+aj_queue_set_seq(const AjJob *job)
+{
+	Datum		values[2] = {Int64GetDatum(job->id), Int32GetDatum(job->seq)};
+
+	aj_execute(&set_seq, values, NULL, 0);
 }
 
 /* Write down what the handler logged. */

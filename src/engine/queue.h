@@ -75,6 +75,8 @@ extern bool aj_queue_complete(AjJob *job, int64 worker_id, Jsonb *result);
 extern AjState aj_queue_fail(AjJob *job, int64 worker_id,
 							 const AjError *error, AjVerdict verdict,
 							 int64 delay_ms, bool *found);
+extern bool aj_queue_lock_running(int64 job_id, int64 worker_id);
+extern void aj_queue_set_seq(const AjJob *job);
 extern void aj_queue_log(AjJob *job, List *lines);
 extern void aj_queue_store_artifacts(AjJob *job, List *artifacts);
 extern bool aj_queue_write_chat(const AjJob *job, const char *content,

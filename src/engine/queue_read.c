@@ -180,9 +180,10 @@ AJ_STATEMENT(cancel_now,
 			 " WHERE id = $1",
 			 INT8OID, TEXTOID);
 
+/* the first reason is the one that counts */
 AJ_STATEMENT(ask_cancel,
 			 "UPDATE asyncjob.job SET cancel_requested = true,"
-			 " cancel_reason = $2 WHERE id = $1",
+			 " cancel_reason = coalesce(cancel_reason, $2) WHERE id = $1",
 			 INT8OID, TEXTOID);
 
 /* what ended before becomes history */
@@ -200,6 +201,13 @@ AJ_STATEMENT(queue_again,
 			 " free_retries = 0, crashes = 0, error = NULL,"
 			 " cancel_requested = false, cancel_reason = NULL"
 			 " WHERE id = $1 RETURNING seq",
+			 INT8OID);
+
+AJ_STATEMENT(find_rival,
+			 "SELECT r.id FROM asyncjob.job j JOIN asyncjob.job r"
+			 " ON r.owner = j.owner AND r.unique_key = j.unique_key"
+			 " AND r.state IN ('queued', 'running', 'waiting')"
+			 " WHERE j.id = $1 AND r.id <> j.id",
 			 INT8OID);
 
 AJ_STATEMENT(note_queued,
@@ -436,6 +444,18 @@ aj_queue_ask_cancel(const AjJobHead *head, const char *reason)
 
 	values[1] = text_or_null(reason, &nulls[1]);
 	aj_execute(&ask_cancel, values, nulls, 0);
+}
+
+/* The unfinished job that has a job's unique key, or 0. */
+int64
+aj_queue_find_rival(const AjJobHead *head)
+{
+	Datum		values[1] = {Int64GetDatum(head->id)};
+	bool		isnull;
+
+	if (aj_execute(&find_rival, values, NULL, 0) == 0)
+		return 0;
+	return DatumGetInt64(value(1, &isnull));
 }
 
 /* Queue a locked job that ended again.  Returns its seq. */

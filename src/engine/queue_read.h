@@ -56,6 +56,7 @@ extern Datum aj_queue_artifact_piece(int64 job_id, const char *name,
 									 bool *isnull);
 extern void aj_queue_cancel_now(const AjJobHead *head, const char *reason);
 extern void aj_queue_ask_cancel(const AjJobHead *head, const char *reason);
+extern int64 aj_queue_find_rival(const AjJobHead *head);
 extern int	aj_queue_retry(const AjJobHead *head);
 extern bool aj_queue_reprioritize(int64 job_id, int priority);
 

@@ -80,6 +80,10 @@ AJ_STATEMENT(add_jobs,
 			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
 			 TEXTOID, TEXTOID, JSONBARRAYOID);
 
+/* so that two that make versions of one pipeline do so in turn */
+AJ_STATEMENT(lock_pipelines,
+			 "LOCK TABLE ONLY asyncjob.pipeline IN SHARE ROW EXCLUSIVE MODE");
+
 AJ_STATEMENT(lock_pipeline,
 			 "SELECT p.id, p.owner, p.version FROM asyncjob.pipeline p"
 			 " WHERE p.name = $1 ORDER BY p.version DESC LIMIT 1 FOR UPDATE",
@@ -97,7 +101,8 @@ AJ_STATEMENT(add_pipeline,
 			 TEXTOID, INT4OID, OIDOID, JSONBOID, TEXTOID, TEXTOID);
 
 AJ_STATEMENT(add_queue,
-			 "INSERT INTO asyncjob.queue (name) VALUES ($1) RETURNING id",
+			 "INSERT INTO asyncjob.queue (name) VALUES ($1)"
+			 " ON CONFLICT (name) DO NOTHING RETURNING id",
 			 TEXTOID);
 
 AJ_STATEMENT(set_paused,
@@ -299,6 +304,7 @@ aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 	int			version = 1;
 	bool		isnull;
 
+	aj_execute(&lock_pipelines, NULL, NULL, 0);
 	if (aj_execute(&lock_pipeline, values, NULL, 0) > 0)
 	{
 		HeapTuple	row = SPI_tuptable->vals[0];
@@ -355,7 +361,8 @@ aj_queue_add_queue(const char *name)
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	bool		isnull;
 
-	aj_execute(&add_queue, values, NULL, 0);
+	if (aj_execute(&add_queue, values, NULL, 0) == 0)
+		return 0;
 	return DatumGetInt32(first_value(&isnull));
 }
 

@@ -36,6 +36,32 @@ AJ_STATEMENT(remap_jobs,
 			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
 			 "  ON r.rolname = o.rolname"
 			 " WHERE j.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+/* where the name is unknown here, its OID may be a stranger's */
+AJ_STATEMENT(disown_jobs,
+			 "UPDATE asyncjob.job j SET owner = 0"
+			 " FROM asyncjob.owner o WHERE j.owner = o.role AND $1"
+			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+			 "  WHERE r.rolname = o.rolname)", BOOLOID);
+AJ_STATEMENT(disown_pipelines,
+			 "UPDATE asyncjob.pipeline p SET owner = 0"
+			 " FROM asyncjob.owner o WHERE p.owner = o.role AND $1"
+			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+			 "  WHERE r.rolname = o.rolname)", BOOLOID);
+AJ_STATEMENT(disown_sessions,
+			 "UPDATE asyncjob.chat_session s SET owner = 0"
+			 " FROM asyncjob.owner o WHERE s.owner = o.role AND $1"
+			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+			 "  WHERE r.rolname = o.rolname)", BOOLOID);
+AJ_STATEMENT(disown_messages,
+			 "UPDATE asyncjob.chat_message m SET owner = 0"
+			 " FROM asyncjob.owner o WHERE m.owner = o.role AND $1"
+			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+			 "  WHERE r.rolname = o.rolname)", BOOLOID);
+AJ_STATEMENT(disown_grants,
+			 "DELETE FROM asyncjob.pipeline_grant g"
+			 " USING asyncjob.owner o WHERE g.role = o.role AND $1"
+			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
+			 "  WHERE r.rolname = o.rolname)", BOOLOID);
 AJ_STATEMENT(remap_pipelines,
 			 "UPDATE asyncjob.pipeline p SET owner = r.oid"
 			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
@@ -179,6 +205,11 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 {
 	Datum		values[2] = {BoolGetDatum(true), ObjectIdGetDatum(dbid)};
 
+	aj_execute(&disown_jobs, values, NULL, 0);
+	aj_execute(&disown_pipelines, values, NULL, 0);
+	aj_execute(&disown_sessions, values, NULL, 0);
+	aj_execute(&disown_messages, values, NULL, 0);
+	aj_execute(&disown_grants, values, NULL, 0);
 	aj_execute(&remap_jobs, values, NULL, 0);
 	aj_execute(&remap_pipelines, values, NULL, 0);
 	aj_execute(&remap_sessions, values, NULL, 0);

@@ -20,6 +20,7 @@
 #include "compat.h"
 
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "lanes.h"
@@ -36,12 +37,14 @@ typedef struct PendingReady
 typedef struct PendingNotice
 {
 	AjNotice	notice;
+	SubTransactionId subid;		/* that it belongs to */
 	struct PendingNotice *next;
 } PendingNotice;
 
 typedef struct PendingCancel
 {
 	int64		job_id;
+	SubTransactionId subid;
 	struct PendingCancel *next;
 } PendingCancel;
 
@@ -131,9 +134,50 @@ wake_xact_callback(XactEvent event, void *arg)
 	}
 }
 
+/*
+ * What a savepoint did and was rolled back must not be told to listeners; what
+ * it committed becomes its parent's.
+ */
+static void
+wake_subxact_callback(SubXactEvent event, SubTransactionId subid,
+					  SubTransactionId parent, void *arg)
+{
+	PendingNotice **notice = &pending_notices;
+	PendingCancel **cancel = &pending_cancels;
+
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (PendingNotice *n = pending_notices; n; n = n->next)
+			if (n->subid == subid)
+				n->subid = parent;
+		for (PendingCancel *c = pending_cancels; c; c = c->next)
+			if (c->subid == subid)
+				c->subid = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (*notice != NULL)
+		{
+			if ((*notice)->subid == subid)
+				*notice = (*notice)->next;
+			else
+				notice = &(*notice)->next;
+		}
+		pending_notices_end = notice;
+		while (*cancel != NULL)
+		{
+			if ((*cancel)->subid == subid)
+				*cancel = (*cancel)->next;
+			else
+				cancel = &(*cancel)->next;
+		}
+	}
+}
+
 void
 aj_wake_install(void)
 {
+	RegisterSubXactCallback(wake_subxact_callback, NULL);
 	RegisterXactCallback(wake_xact_callback, NULL);
 }
 
@@ -186,6 +230,7 @@ aj_at_commit_cancel(int64 job_id)
 											   sizeof(PendingCancel));
 
 	cancel->job_id = job_id;
+	cancel->subid = GetCurrentSubTransactionId();
 	cancel->next = pending_cancels;
 	pending_cancels = cancel;
 	pending_any = true;
@@ -201,15 +246,28 @@ aj_at_commit_changed(int64 job_id, int seq, AjState state, int step_no,
 
 	aj_notice_fill(&pending->notice, job_id, seq, state, step_no, step_count,
 				   session);
+	pending->subid = GetCurrentSubTransactionId();
 	*pending_notices_end = pending;
 	pending_notices_end = &pending->next;
 	pending_any = true;
 }
 
-/* The extension was created. */
+/*
+ * The extension was created.  A template database is not served, as at the
+ * launcher's start: a coordinator in it would be in the way of CREATE DATABASE.
+ */
 void
 aj_at_commit_announce(void)
 {
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
+										ObjectIdGetDatum(MyDatabaseId));
+	bool		template = HeapTupleIsValid(tuple) &&
+		((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (template)
+		return;
 	pending_any = true;
 	pending_announce = true;
 }

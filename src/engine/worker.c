@@ -274,7 +274,10 @@ show_step(const AjRun *run)
 	aj_my_slot->published_at = aj_my_slot->step_started;
 	SpinLockRelease(&aj_my_slot->mutex);
 
+	/* a cancel that comes before the handler runs is the handler's */
+	HOLD_CANCEL_INTERRUPTS();
 	aj_publish(&notice);
+	RESUME_CANCEL_INTERRUPTS();
 }
 
 static void
@@ -344,12 +347,17 @@ run_step(AjRun *run)
 			read_checkpoints(run);
 	}
 
+	/* a timeout or signal that came too late for the step before */
+	if (!aj_slot_cancel_wanted(run->job->id))
+		QueryCancelPending = false;
+
 	aj_crashfile_enter(&entry);
 	PG_TRY();
 	{
 		Jsonb	   *output;
 		bool		done;
 
+		MemoryContextSwitchTo(run->context);
 		pgstat_report_activity(STATE_RUNNING,
 							   psprintf("asyncjob: job " INT64_FORMAT ", pipeline %s, step %s",
 										run->job->id, run->pipeline->name, step->name));
@@ -360,6 +368,7 @@ run_step(AjRun *run)
 			enable_timeout_after(STATEMENT_TIMEOUT, (int) Min(step->timeout, INT_MAX));
 		}
 		output = aj_call_step(run);
+		aj_fire_deferred_triggers();
 		CHECK_FOR_INTERRUPTS();
 		if (timed)
 		{
@@ -455,6 +464,8 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		state = run_step(&run);
 	} while (state == AJ_RUNNING);
 
+	/* what was meant for this job must not hit what follows */
+	HOLD_CANCEL_INTERRUPTS();
 	aj_notice_fill(&notice, job->id, job->seq, state, job->step_no,
 				   pipeline->nsteps, job->session_id);
 	aj_slot_end_job();
@@ -468,6 +479,8 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		aj_ask_coordinator(MyDatabaseId);
 	}
 	aj_worker_clean_session();
+	QueryCancelPending = false;
+	RESUME_CANCEL_INTERRUPTS();
 	pgstat_report_stat(true);
 }
 
@@ -559,6 +572,8 @@ aj_worker_main(Datum arg)
 		long		wait_ms;
 
 		ResetLatch(MyLatch);
+		/* pg_cancel_backend() of an idle worker: nothing to cancel */
+		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
