@@ -30,6 +30,7 @@
 #include "queue_read.h"
 #include "shmem.h"
 
+#define MAX_TIMEOUT_MS	(366 * (int64) SECS_PER_DAY * 1000)
 #define POLL_MS			1000
 #define POLL_ALONE_MS	50		/* nothing preloaded, nobody will wake us */
 
@@ -53,6 +54,8 @@ deadline(FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("timeout must not be negative")));
+	if (timeout->month > 12 || timeout->day > 366 || ms > MAX_TIMEOUT_MS)
+		return 0;				/* as good as for ever */
 	return GetCurrentTimestamp() + ms * 1000;
 }
 

@@ -204,7 +204,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(TopMemoryContext);
 		RESUME_CANCEL_INTERRUPTS();
-		pgstat_report_activity(STATE_IDLE, NULL);
+		pgstat_report_activity(STATE_IDLE, "asyncjob: waiting for jobs");
 		return AJ_BATCH_NOTHING;
 	}
 	held = &jobs[0];
@@ -332,6 +332,6 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		batch_size = Min(batch_size * 2, BATCH_MAX);
 	if (clean)
 		aj_worker_clean_session();
-	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_activity(STATE_IDLE, "asyncjob: waiting for jobs");
 	return AJ_BATCH_DONE;
 }

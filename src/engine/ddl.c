@@ -18,7 +18,6 @@
  */
 #include "compat.h"
 
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
@@ -27,7 +26,6 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -38,30 +36,15 @@
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 
-static bool
-may_create_databases(void)
-{
-	HeapTuple	tuple;
-	bool		may = superuser();
-
-	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
-	if (HeapTupleIsValid(tuple))
-	{
-		may |= ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
-		ReleaseSysCache(tuple);
-	}
-	return may;
-}
-
 /*
  * The database that the command wants to itself, if the user may do that to
- * it at all.
+ * it at all.  To copy one that isn't marked as a template, and templates are
+ * not served, takes its owner too.
  */
 static Oid
 database_wanted(Node *stmt)
 {
 	const char *name = NULL;
-	bool		copied = false;
 	Oid			dbid;
 
 	switch (nodeTag(stmt))
@@ -96,7 +79,6 @@ database_wanted(Node *stmt)
 					if (strcmp(option->defname, "template") == 0 && option->arg)
 						name = defGetString(option);
 				}
-				copied = true;
 				break;
 			}
 		default:
@@ -107,8 +89,7 @@ database_wanted(Node *stmt)
 	dbid = get_database_oid(name, true);
 	if (!OidIsValid(dbid))
 		return InvalidOid;
-	if (!aj_database_ownercheck(dbid, GetUserId()) &&
-		!(copied && may_create_databases()))
+	if (!aj_database_ownercheck(dbid, GetUserId()))
 		return InvalidOid;
 	return dbid;
 }

@@ -292,7 +292,8 @@ aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 }
 
 /*
- * Store a pipeline, as a new version if the role owns one of that name.
+ * Store a pipeline, as a new version if the role owns one of that name; a
+ * superuser's new version stays its owner's.
  * Returns its id, or 0 if the name is another role's.
  */
 int32
@@ -301,6 +302,7 @@ aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 {
 	Datum		values[6] = {CStringGetTextDatum(pipeline->name)};
 	char		nulls[7] = "      ";
+	Oid			owner = pipeline->owner;
 	int			version = 1;
 	bool		isnull;
 
@@ -310,14 +312,14 @@ aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 		HeapTuple	row = SPI_tuptable->vals[0];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 
-		if (DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull)) !=
-			pipeline->owner && !superuser)
+		owner = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
+		if (owner != pipeline->owner && !superuser)
 			return 0;
 		version = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull)) + 1;
 		aj_execute(&retire_pipeline, values, NULL, 0);
 	}
 	values[1] = Int32GetDatum(version);
-	values[2] = ObjectIdGetDatum(pipeline->owner);
+	values[2] = ObjectIdGetDatum(owner);
 	values[3] = JsonbPGetDatum(steps);
 	values[4] = text_datum(pipeline->validator, &nulls[4]);
 	values[5] = text_datum(description, &nulls[5]);

@@ -244,7 +244,7 @@ claim(AjJob *job, const AjPipeline **pipeline, bool *gone)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
 	RESUME_CANCEL_INTERRUPTS();
-	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_activity(STATE_IDLE, "asyncjob: waiting for jobs");
 	if (again)
 		SetLatch(MyLatch);
 	return claimed && !again;
@@ -437,7 +437,7 @@ run_step(AjRun *run)
 		aj_forget_step(run);
 		state = give_up(run, error, cancelled);
 	}
-	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_activity(STATE_IDLE, "asyncjob: waiting for jobs");
 	return state;
 }
 

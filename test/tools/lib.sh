@@ -91,10 +91,6 @@ enter_copy()
     WORK=$(mktemp -d "$base/asyncjob.XXXXXX")
     trap 'end_child; rm -rf "$WORK"; exit 130' INT TERM HUP
     copy_tree "$ROOT" "$WORK/src"
-    if [ -d "$ROOT/../shared/data" ]; then
-        AJ_SHARED_DATA=${AJ_SHARED_DATA:-$(cd "$ROOT/../shared/data" && pwd)}
-        export AJ_SHARED_DATA
-    fi
     [ -z "$user" ] || chown -R "$user" "$WORK"
 
     cd "$WORK/src" || exit 1

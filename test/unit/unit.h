@@ -79,21 +79,4 @@ test_data(const char *name)
 	return path;
 }
 
-/* The same of the data that is not in the project; NULL where missing. */
-static inline const char *__attribute__((unused))
-shared_data(const char *name)
-{
-	static char path[1024];
-	const char *dir = getenv("AJ_SHARED_DATA");
-	FILE	   *f;
-
-	snprintf(path, sizeof(path), "%s/%s",
-			 dir ? dir : "../../../shared/data", name);
-	f = fopen(path, "r");
-	if (f == NULL)
-		return NULL;
-	fclose(f);
-	return path;
-}
-
 #endif							/* UNIT_H */
