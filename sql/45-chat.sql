@@ -47,7 +47,10 @@ DECLARE
     types   text[] := '{}';
     squeezed text;
     found   text;
+    named   boolean := false;
     num     CONSTANT text := '([0-9]+(?:\.[0-9]+)?)';
+    degrees CONSTANT text := '([-+]?[0-9]{1,3}(?:\.[0-9]+)?)';
+    unit    CONSTANT text := '(?:km|kilomet\w+|m|met\w+|gw|mw|kw)\M';
 BEGIN
     IF query IS NULL OR length(query) > 10000 THEN
         RAISE EXCEPTION USING ERRCODE = '22023',
@@ -74,12 +77,20 @@ BEGIN
         result := result || jsonb_build_object('job_type', 'full_analysis');
     END IF;
 
-    -- where: decimal degrees, latitude first, with signs or N/S and E/W
-    m := regexp_match(query,
-        '([-+]?[0-9]{1,3}(?:\.[0-9]+)?)\s*°?\s*([NS])?\s*[,;/ ]\s*([-+]?[0-9]{1,3}(?:\.[0-9]+)?)\s*°?\s*([EW])?(?![0-9a-z%])', 'i');
-    IF m IS NOT NULL AND (m[1] LIKE '%.%' OR m[3] LIKE '%.%' OR m[2] IS NOT NULL) THEN
-        lat := m[1]::numeric * CASE WHEN upper(m[2]) = 'S' THEN -1 ELSE 1 END;
-        lon := m[3]::numeric * CASE WHEN upper(m[4]) = 'W' THEN -1 ELSE 1 END;
+    -- where: decimal degrees, by name or latitude first, with signs or N/S
+    -- and E/W; at least one of the two with decimals or a hemisphere, and
+    -- neither the amount of something
+    m := regexp_match(query, '\mlat(?:itude)?\s*[:=]?\s*' || degrees || '\s*°?\s*(N(?:orth)?\M|S(?:outh)?\M)?', 'i') ||
+         regexp_match(query, '\m(?:longitude|long?|lng)\s*[:=]?\s*' || degrees || '\s*°?\s*(E(?:ast)?\M|W(?:est)?\M)?', 'i');
+    IF coalesce(cardinality(m), 0) <> 4 THEN
+        m := regexp_match(query, '(?<![0-9.])' || degrees || '\s*°?\s*(N(?:orth)?\M|S(?:outh)?\M)?\s*[,;/ ]\s*' ||
+            degrees || '\s*°?\s*(E(?:ast)?\M|W(?:est)?\M)?(?!\.?[0-9]|[a-z%]|\s*(?:' || unit || '|turbines?\M))', 'i');
+    ELSE
+        named := true;
+    END IF;
+    IF m IS NOT NULL AND (named OR m[1] LIKE '%.%' OR m[3] LIKE '%.%' OR m[2] IS NOT NULL) THEN
+        lat := m[1]::numeric * CASE WHEN m[2] ILIKE 's%' THEN -1 ELSE 1 END;
+        lon := m[3]::numeric * CASE WHEN m[4] ILIKE 'w%' THEN -1 ELSE 1 END;
         IF abs(lat) > 90 OR abs(lon) > 180 THEN
             RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'coordinates_out_of_range',
                 MESSAGE = format('coordinates %s, %s are out of range', lat, lon),
@@ -88,17 +99,18 @@ BEGIN
         result := result || jsonb_build_object('latitude', lat, 'longitude', lon);
     END IF;
 
-    m := regexp_match(query, '(?:radius|within)(?: of)?\s*' || num || '\s*(km|kilomet\w+|m|met\w+)\M', 'i');
+    m := regexp_match(query, '(?:radius|within)(?: of)?\s*[:=]?\s*' || num || '\s*(km|kilomet\w+|m|met\w+)\M', 'i');
     IF m IS NULL THEN
         m := regexp_match(query, num || '\s*-?\s*(km|kilomet\w+|m|met\w+)\s+radius', 'i');
     END IF;
     IF m IS NOT NULL THEN
         result := result || jsonb_build_object('radius_km',
-            CASE WHEN lower(m[2]) LIKE 'k%' THEN m[1]::numeric ELSE m[1]::numeric / 1000 END);
+            trim_scale(CASE WHEN m[2] ILIKE 'k%' THEN m[1]::numeric ELSE m[1]::numeric / 1000 END));
     END IF;
 
     -- how many, how much, of what
-    m := regexp_match(query, '\m([0-9]{1,5})\s+(?:[[:alnum:]_.-]+\s+){0,4}?(?:wind\s+)?turbines?\M', 'i');
+    m := regexp_match(query, '(?<![0-9.,-])\m([0-9]{1,5})\s+(?!' || unit || ')'
+        '(?:(?:[0-9.]+\s*-?mw|[[:alpha:]_][[:alnum:]_.-]*)\s+){0,5}?turbines?\M', 'i');
     IF m IS NOT NULL THEN
         result := result || jsonb_build_object('n_turbines', m[1]::int);
     END IF;
@@ -116,12 +128,14 @@ BEGIN
         result := result || jsonb_build_object('turbine', found);
     END IF;
 
-    -- a capacity is a number of MW that is not part of a turbine's name
-    FOR m IN SELECT regexp_matches(query, '([[:alpha:]_]*)\s*\m' || num || '\s*(gw|mw|kw)\M', 'gi') LOOP
+    -- a capacity is a number of MW that is no part of a turbine's name, nor
+    -- what one turbine has
+    FOR m IN SELECT regexp_matches(query, '([[:alpha:]_]*)[-\s]*(?<![0-9.])' || num ||
+            '\s*-?\s*(gw|mw|kw)\M(?!\s+(?:wind\s+)?(?:turbine|machine))', 'gi') LOOP
         IF lower(m[1]) NOT IN ('iea', 'nrel', 'reference') AND m[1] !~ '_$' THEN
             result := result || jsonb_build_object('target_capacity_kw',
-                m[2]::numeric * CASE lower(m[3]) WHEN 'gw' THEN 1000000
-                                                 WHEN 'mw' THEN 1000 ELSE 1 END);
+                trim_scale(m[2]::numeric * CASE lower(m[3]) WHEN 'gw' THEN 1000000
+                                                            WHEN 'mw' THEN 1000 ELSE 1 END));
             EXIT;
         END IF;
     END LOOP;

@@ -516,9 +516,10 @@ aj_poll_finish(void)
 static char *
 bytes_text(double bytes)
 {
-	if (bytes >= 1e9)
-		return psprintf("%.1f GB", bytes / 1e9);
-	return psprintf("%.0f MB", ceil(bytes / 1e6));
+	/* as the units of the setting: powers of 1024 */
+	if (bytes >= 1024.0 * 1024 * 1024)
+		return psprintf("%.1f GB", bytes / (1024.0 * 1024 * 1024));
+	return psprintf("%.0f MB", ceil(bytes / (1024.0 * 1024)));
 }
 
 void

@@ -1,0 +1,92 @@
+# A handler that brings the whole server down, beside one that does not: the
+# crasher is found, runs alone, and is a dead letter after three crashes of
+# its own; nobody else comes to harm.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AsyncJobTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = aj_node('crasher', conf => "restart_after_crash = on\n");
+my $count = PostgreSQL::Test::Utils::tempdir() . '/crashes';
+aj_role($node, 'app');
+
+# The shell that COPY starts is a child of the worker.
+$node->safe_psql('postgres', <<SQL);
+CREATE FUNCTION crash(a jsonb) RETURNS jsonb LANGUAGE plpgsql AS \$\$
+BEGIN
+    INSERT INTO effects VALUES (asyncjob.current_job(), 'crash', asyncjob.attempt(), pg_backend_pid());
+    COPY (SELECT 1) TO PROGRAM 'cat >> $count; kill -SEGV \$PPID; sleep 60';
+    RETURN a;
+END \$\$;
+SELECT asyncjob.create_pipeline('crash', '[{"name": "crash", "handler": "public.crash"}]');
+SQL
+
+sub crashes
+{
+	return -e $count ? scalar(() = slurp_file($count) =~ /^1$/mg) : 0;
+}
+
+# Submit although the server may be going down; returns the id.
+sub submit_at_last
+{
+	my ($pipeline, @user) = @_;
+	my ($rc, $out, $err);
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		($rc, $out, $err) = $node->psql('postgres',
+			"SELECT asyncjob.submit('$pipeline')", @user);
+		return $out if $rc == 0;
+		select undef, undef, undef, 0.1;
+	}
+	die "could not submit: $err";
+}
+
+my $innocent = aj_submit($node, 'gated', as => 'app');
+ok(aj_in_step($node, $innocent), 'an innocent job is in its step');
+my $crasher = aj_submit($node, 'crash');
+
+my @meanwhile = map { submit_at_last('quick', extra_params => [ '-U', 'app' ]) } 1 .. 5;
+
+ok( aj_until($node, 'the dead letter',
+		"SELECT state = 'failed' FROM asyncjob.job WHERE id = $crasher"),
+	'the crasher becomes a dead letter');
+is(crashes(), 4, 'it crashed the server once in company and three times alone');
+is( aj_status($node, $crasher, 'error_code, error_category'),
+	'handler_crashed|system', 'the error says that the handler crashed');
+like(aj_status($node, $crasher, 'error_message'),
+	qr/crashed the server 3 times/, 'and how often');
+isnt(aj_status($node, $crasher, 'error_hint'), '', 'and what to do');
+is($node->safe_psql('postgres', "SELECT crashes, suspect FROM asyncjob.job WHERE id = $crasher"),
+	'3|f', 'only crashes while it was alone were counted');
+is($node->safe_psql('postgres', "SELECT count(*) FROM effects WHERE step = 'crash'"),
+	0, 'no attempt left anything');
+
+ok(aj_in_step($node, $innocent), 'the innocent job runs again');
+is( $node->safe_psql('postgres',
+		"SELECT failures, crashes, suspect FROM asyncjob.job WHERE id = $innocent"),
+	'0|0|f', 'and is not blamed');
+is(aj_wait($node, $_), 'completed', "job $_, submitted meanwhile, completes") for @meanwhile;
+aj_gate($node, 1);
+is(aj_wait($node, $innocent), 'completed', 'the innocent job completes');
+is( $node->safe_psql('postgres',
+		"SELECT string_agg(step || '/' || attempt, ' ' ORDER BY step) FROM effects WHERE job = $innocent"),
+	'gated/1 quick/1', 'with the effects of each step once');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.dead_letters'),
+	1, 'there is one dead letter');
+
+# A handler that was mended may be tried again, with a clean record.
+$node->safe_psql('postgres', <<'SQL');
+CREATE OR REPLACE FUNCTION crash(a jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT a';
+SQL
+$node->safe_psql('postgres', "SELECT asyncjob.retry($crasher)");
+is(aj_wait($node, $crasher), 'completed', 'mended and retried, the crasher completes');
+
+$node->stop;
+done_testing();
