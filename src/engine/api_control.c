@@ -19,6 +19,7 @@
 #include "api.h"
 #include "extension.h"
 #include "guc.h"
+#include "queue.h"
 #include "queue_read.h"
 #include "shmem.h"
 #include "types.h"
@@ -72,6 +73,9 @@ aj_cancel(PG_FUNCTION_ARGS)
 		case AJ_QUEUED:
 		case AJ_WAITING:
 			aj_queue_cancel_now(&head, reason);
+			if (head.session_id != NULL)
+				(void) aj_queue_write_chat(job_id, "Analysis was cancelled.",
+										   AJ_CANCELLED);
 			aj_at_end_reset_lanes(false);
 			aj_at_commit_changed(job_id, head.seq + 1, AJ_CANCELLED,
 								 head.step_no, head.step_count, head.session_id);

@@ -246,8 +246,8 @@ aj_submit(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		aj_null_argument("params");
 	params = PG_GETARG_JSONB_P(1);
-	PreventCommandIfReadOnly("submit()");
 	PreventCommandDuringRecovery("submit()");
+	PreventCommandIfReadOnly("submit()");
 
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
@@ -294,8 +294,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		aj_null_argument("params");
 	array = PG_GETARG_ARRAYTYPE_P(1);
-	PreventCommandIfReadOnly("submit_many()");
 	PreventCommandDuringRecovery("submit_many()");
+	PreventCommandIfReadOnly("submit_many()");
 	deconstruct_array(array, JSONBOID, -1, false, 'i', &elements, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
@@ -453,8 +453,8 @@ aj_run(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		aj_null_argument("params");
 	params = PG_GETARG_JSONB_P(1);
-	PreventCommandIfReadOnly("run()");
 	PreventCommandDuringRecovery("run()");
+	PreventCommandIfReadOnly("run()");
 
 	aj_caller(&caller);
 	target.s.priority = 5;
@@ -499,8 +499,8 @@ aj_drain(PG_FUNCTION_ARGS)
 	MemoryContext context,
 				old;
 
-	PreventCommandIfReadOnly("drain()");
 	PreventCommandDuringRecovery("drain()");
+	PreventCommandIfReadOnly("drain()");
 	if (max < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -55,7 +55,7 @@
 #define GATHER_MS			5000	/* wait for others before running alone */
 #define GATHER_AGAIN_MS		30000
 #define ROLE_REST_MIN_MS	1000	/* after a worker could not connect */
-#define ROLE_REST_MAX_MS	60000
+#define ROLE_REST_MAX_MS	10000
 
 /* A role whose workers can't connect is left alone for a while. */
 typedef struct RoleRest
@@ -337,8 +337,9 @@ ask_for_slot(const AjReadyOwner *owner)
 }
 
 static void
-start_worker(Oid role)
+start_worker(const AjReadyOwner *owner)
 {
+	Oid			role = owner->role;
 	AjWorkerExtra extra = {.dbid = my_db->dbid,.roleid = role};
 	int			slot_no = -1;
 	static bool warned = false;
@@ -385,6 +386,9 @@ start_worker(Oid role)
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_shared->slots[slot_no].state = AJ_SLOT_FREE;
 	aj_shared->no_process = true;
+
+	/* a lingering worker of another role may hold the process we lack */
+	ask_for_slot(owner);
 	LWLockRelease(aj_shared->lock);
 	if (!warned)
 		ereport(LOG,
@@ -406,7 +410,8 @@ feed_owner(const AjReadyOwner *owner)
 	TimestampTz now = GetCurrentTimestamp();
 	bool		start = false,
 				idle = false,
-				rivals = false;
+				rivals = false,
+				connected = false;
 
 	if (rest != NULL && rest->until > now)
 		return TimestampDifferenceMilliseconds(now, rest->until) + 1;
@@ -421,6 +426,7 @@ feed_owner(const AjReadyOwner *owner)
 			rivals |= slot->state != AJ_SLOT_FREE;
 			continue;
 		}
+		connected |= slot->connected;
 		if (slot->state == AJ_SLOT_STARTING)
 			idle = true;
 		if (slot->state == AJ_SLOT_IDLE && !slot->leave)
@@ -440,8 +446,10 @@ feed_owner(const AjReadyOwner *owner)
 	}
 	LWLockRelease(aj_shared->lock);
 
+	if (connected)
+		(void) hash_search(resting, &owner->role, HASH_REMOVE, NULL);
 	if (start)
-		start_worker(owner->role);
+		start_worker(owner);
 	return rivals && !idle && !start ? 100 : 1000;
 }
 
@@ -672,15 +680,17 @@ aj_coordinator_main(Datum arg)
 	pgstat_report_appname("asyncjob coordinator");
 
 	leave_if_unlisted();
-	note_suspects();
-	requeue_orphans();
-	first_round = false;
 
+	/* what follows may wait for a DROP EXTENSION; the launcher needn't */
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	my_db->state = AJ_DB_RUNNING;
 	if (aj_shared->launcher)
 		SetLatch(&aj_shared->launcher->procLatch);
 	LWLockRelease(aj_shared->lock);
+
+	note_suspects();
+	requeue_orphans();
+	first_round = false;
 
 	for (;;)
 	{

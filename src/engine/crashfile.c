@@ -21,6 +21,10 @@
  * crash while a job ran alone is held against it, and the new count is the
  * one the entry carries plus one, so that noting it twice changes nothing.
  *
+ * A base backup or a file-system copy takes the file along; there it tells
+ * of processes of another server.  It names its own device and inode, so that
+ * a copy is recognised and emptied.
+ *
  * The file is written by one process per entry; the suspects by the
  * postmaster while nothing else runs, then by the coordinator of the
  * suspect's database.
@@ -45,7 +49,7 @@
 
 #define AJ_CRASHFILE		"asyncjob.running"
 #define AJ_CRASHFILE_MAGIC	0x414a4352
-#define AJ_CRASHFILE_VERSION 1
+#define AJ_CRASHFILE_VERSION 2
 #define AJ_MAX_SUSPECTS		1024
 
 typedef struct CrashEntry
@@ -59,11 +63,15 @@ typedef struct CrashFile
 	uint32		magic;
 	uint32		version;
 	int			nslots;
+	dev_t		device;			/* of this very file: a copy in a base backup */
+	ino_t		inode;			/* tells of another server's processes */
 	AjSuspect	suspects[AJ_MAX_SUSPECTS];	/* job_id 0: free */
 	CrashEntry	entries[FLEXIBLE_ARRAY_MEMBER];
 } CrashFile;
 
 static CrashFile *crash_file = NULL;
+static dev_t crash_file_device;
+static ino_t crash_file_inode;
 static CrashEntry *my_entry = NULL;
 
 static Size
@@ -115,6 +123,8 @@ map_file(void)
 		return false;
 	}
 	crash_file = map;
+	crash_file_device = st.st_dev;
+	crash_file_inode = st.st_ino;
 	return true;
 }
 
@@ -132,7 +142,9 @@ aj_crashfile_collect(void)
 		return;
 
 	if (crash_file->magic != AJ_CRASHFILE_MAGIC ||
-		crash_file->version != AJ_CRASHFILE_VERSION)
+		crash_file->version != AJ_CRASHFILE_VERSION ||
+		crash_file->device != crash_file_device ||
+		crash_file->inode != crash_file_inode)
 		memset(crash_file, 0, crash_file_size(nslots));
 	else
 	{
@@ -160,6 +172,8 @@ aj_crashfile_collect(void)
 	crash_file->magic = AJ_CRASHFILE_MAGIC;
 	crash_file->version = AJ_CRASHFILE_VERSION;
 	crash_file->nslots = nslots;
+	crash_file->device = crash_file_device;
+	crash_file->inode = crash_file_inode;
 }
 
 /*

@@ -409,7 +409,10 @@ aj_tell_chat(AjRun *run, const char *content, AjState state)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		(void) aj_queue_write_chat(run->job, content, state);
+		if (!aj_queue_write_chat(run->job->id, content, state))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("the session does not exist any more")));
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;

@@ -44,6 +44,7 @@
 #include "shmem.h"
 
 #define RETRY_MS			5000	/* rest after a coordinator's failure */
+#define START_MS			10000
 #define IDLE_MS				60000
 
 /* handles of coordinators by place in AjShared.databases; ours alone */
@@ -138,7 +139,7 @@ tend_databases(void)
 
 		LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 		if (handles[i] != NULL)
-			starting |= db->state == AJ_DB_STARTING;
+			starting |= db->state == AJ_DB_STARTING && now < db->retry_at;
 		else if (db->state == AJ_DB_WANTED && db->evicting == 0)
 		{
 			long		rest = TimestampDifferenceMilliseconds(now, db->retry_at);
@@ -155,10 +156,13 @@ tend_databases(void)
 	}
 
 	if (start < 0 || starting)
-		return wait_ms;
+		return starting ? Min(wait_ms, START_MS) : wait_ms;
 
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_shared->databases[start].state = AJ_DB_STARTING;
+	/* one that can't get into its database holds up the others so long */
+	aj_shared->databases[start].retry_at =
+		TimestampTzPlusMilliseconds(now, START_MS);
 	LWLockRelease(aj_shared->lock);
 	if (aj_start_process("aj_coordinator_main", "asyncjob coordinator",
 						 psprintf("asyncjob coordinator %u", dbid),

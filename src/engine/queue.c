@@ -85,9 +85,13 @@ AJ_STATEMENT(claim_in_lane,
 		  " WHERE j.id = (SELECT c.id FROM asyncjob.job c"
 		  "  WHERE c.state = 'queued' AND c.owner = $1 AND c.queue_id = $2"
 		  "    AND c.priority = $3 AND c.run_at <= $4"
+		  "    AND (c.run_at, c.id) >= ($6, $7)"
+		  "    AND EXISTS (SELECT FROM asyncjob.queue q"
+		  "      WHERE q.id = $2 AND NOT q.paused)"
 		  "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
 		  " RETURNING " JOB_COLUMNS,
-		  OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
+		  OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+		  TIMESTAMPTZOID, INT8OID);
 
 /* locked, but not marked: they end in this transaction or stay queued */
 AJ_STATEMENT(lock_in_lane,
@@ -833,17 +837,15 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 }
 
 /*
- * Tell the chat session of a job how it ended.  Returns false when it
- * belongs to none.
+ * Tell the chat session of a job how it ended.  Returns false when there is
+ * no such session.
  */
 bool
-aj_queue_write_chat(const AjJob *job, const char *content, AjState state)
+aj_queue_write_chat(int64 job_id, const char *content, AjState state)
 {
 	Datum		values[3];
 
-	if (job->session_id == NULL)
-		return false;
-	values[0] = Int64GetDatum(job->id);
+	values[0] = Int64GetDatum(job_id);
 	values[1] = CStringGetTextDatum(content);
 	values[2] = CStringGetTextDatum(aj_state_names[state]);
 	return aj_execute(&add_chat_message, values, NULL, 0) == 1;

@@ -79,7 +79,7 @@ extern bool aj_queue_lock_running(int64 job_id, int64 worker_id);
 extern void aj_queue_set_seq(const AjJob *job);
 extern void aj_queue_log(AjJob *job, List *lines);
 extern void aj_queue_store_artifacts(AjJob *job, List *artifacts);
-extern bool aj_queue_write_chat(const AjJob *job, const char *content,
+extern bool aj_queue_write_chat(int64 job_id, const char *content,
 								AjState state);
 
 /* queue_upkeep.c: what the coordinator does */

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "extension.h"
 #include "queue.h"
 #include "queue_submit.h"
 #include "scope.h"
@@ -47,6 +48,11 @@ AJ_STATEMENT(find_session,
 AJ_STATEMENT(find_owner,
 			 "SELECT true FROM asyncjob.owner o WHERE o.role = $1"
 			 " AND o.rolname = $2",
+			 OIDOID, NAMEOID);
+
+AJ_STATEMENT(other_owner,
+			 "SELECT true FROM asyncjob.owner o WHERE o.role = $1"
+			 " AND o.rolname <> $2",
 			 OIDOID, NAMEOID);
 
 AJ_STATEMENT(add_owner,
@@ -223,8 +229,19 @@ aj_queue_note_owner(Oid role, const char *rolname)
 	Datum		values[2] = {ObjectIdGetDatum(role),
 	DirectFunctionCall1(namein, CStringGetDatum(rolname))};
 
-	if (aj_execute(&find_owner, values, NULL, 0) == 0)
-		aj_execute(&add_owner, values, NULL, 0);
+	if (aj_execute(&find_owner, values, NULL, 0) > 0)
+		return;
+
+	/*
+	 * In a restored dump another role's name may stand under this OID; it
+	 * must stay until resume() has found that role.
+	 */
+	if (aj_execute(&other_owner, values, NULL, 0) > 0 && !aj_origin_is_ours())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the queue was copied from another server or database"),
+				 errhint("Let an administrator call asyncjob.resume() first.")));
+	aj_execute(&add_owner, values, NULL, 0);
 }
 
 static void

@@ -30,66 +30,61 @@ AJ_STATEMENT(clear_origin, "DELETE FROM asyncjob.origin WHERE $1", BOOLOID);
 AJ_STATEMENT(add_origin, "INSERT INTO asyncjob.origin VALUES ($1, $2)",
 			 INT8OID, OIDOID);
 
-/* a restored dump brings the owners' names; their OIDs may be others here */
+/*
+ * A restored dump brings the owners' names; their OIDs belong to others here.
+ * $1 says that the rows come from another system; in a copy within one system
+ * only the OIDs that are gone are looked up by name.  What belongs to a role
+ * that doesn't exist here belongs to nobody (0) afterwards.
+ */
+#define MOVED_ROLES \
+	" (SELECT o.role AS old, coalesce(r.oid, 0) AS new FROM asyncjob.owner o" \
+	"  LEFT JOIN pg_catalog.pg_roles r ON r.rolname = o.rolname" \
+	"  WHERE ($1 OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles x" \
+	"    WHERE x.oid = o.role)) AND o.role <> coalesce(r.oid, 0)) m"
+
+AJ_STATEMENT(lost_owners,
+			 "SELECT m.old FROM" MOVED_ROLES " WHERE m.new = 0", BOOLOID);
 AJ_STATEMENT(remap_jobs,
-			 "UPDATE asyncjob.job j SET owner = r.oid"
-			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
-			 "  ON r.rolname = o.rolname"
-			 " WHERE j.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
-/* where the name is unknown here, its OID may be a stranger's */
-AJ_STATEMENT(disown_jobs,
-			 "UPDATE asyncjob.job j SET owner = 0"
-			 " FROM asyncjob.owner o WHERE j.owner = o.role AND $1"
-			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
-			 "  WHERE r.rolname = o.rolname)", BOOLOID);
-AJ_STATEMENT(disown_pipelines,
-			 "UPDATE asyncjob.pipeline p SET owner = 0"
-			 " FROM asyncjob.owner o WHERE p.owner = o.role AND $1"
-			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
-			 "  WHERE r.rolname = o.rolname)", BOOLOID);
-AJ_STATEMENT(disown_sessions,
-			 "UPDATE asyncjob.chat_session s SET owner = 0"
-			 " FROM asyncjob.owner o WHERE s.owner = o.role AND $1"
-			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
-			 "  WHERE r.rolname = o.rolname)", BOOLOID);
-AJ_STATEMENT(disown_messages,
-			 "UPDATE asyncjob.chat_message m SET owner = 0"
-			 " FROM asyncjob.owner o WHERE m.owner = o.role AND $1"
-			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
-			 "  WHERE r.rolname = o.rolname)", BOOLOID);
-AJ_STATEMENT(disown_grants,
-			 "DELETE FROM asyncjob.pipeline_grant g"
-			 " USING asyncjob.owner o WHERE g.role = o.role AND $1"
-			 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r"
-			 "  WHERE r.rolname = o.rolname)", BOOLOID);
+			 "UPDATE asyncjob.job j SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE j.owner = m.old", BOOLOID);
 AJ_STATEMENT(remap_pipelines,
-			 "UPDATE asyncjob.pipeline p SET owner = r.oid"
-			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
-			 "  ON r.rolname = o.rolname"
-			 " WHERE p.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+			 "UPDATE asyncjob.pipeline p SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE p.owner = m.old", BOOLOID);
 AJ_STATEMENT(remap_sessions,
-			 "UPDATE asyncjob.chat_session s SET owner = r.oid"
-			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
-			 "  ON r.rolname = o.rolname"
-			 " WHERE s.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
+			 "UPDATE asyncjob.chat_session s SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE s.owner = m.old", BOOLOID);
 AJ_STATEMENT(remap_messages,
-			 "UPDATE asyncjob.chat_message m SET owner = r.oid"
-			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
-			 "  ON r.rolname = o.rolname"
-			 " WHERE m.owner = o.role AND o.role <> r.oid AND $1", BOOLOID);
-AJ_STATEMENT(remap_grants,
-			 "UPDATE asyncjob.pipeline_grant g SET role = r.oid"
-			 " FROM asyncjob.owner o JOIN pg_catalog.pg_roles r"
-			 "  ON r.rolname = o.rolname"
-			 " WHERE g.role = o.role AND o.role <> r.oid AND $1", BOOLOID);
-AJ_STATEMENT(remap_owners,
-			 "WITH gone AS (DELETE FROM asyncjob.owner o"
-			 "  USING pg_catalog.pg_roles r"
-			 "  WHERE r.rolname = o.rolname AND o.role <> r.oid AND $1"
-			 "  RETURNING r.oid AS role, o.rolname)"
-			 " INSERT INTO asyncjob.owner SELECT role, rolname FROM gone"
+			 "UPDATE asyncjob.chat_message c SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE c.owner = m.old", BOOLOID);
+/* role 0 of a grant is everybody, so one to a lost role goes */
+AJ_STATEMENT(list_moved_grants,
+			 "SELECT g.pipeline, m.new FROM asyncjob.pipeline_grant g"
+			 " JOIN" MOVED_ROLES " ON g.role = m.old", BOOLOID);
+AJ_STATEMENT(delete_moved_grants,
+			 "DELETE FROM asyncjob.pipeline_grant g USING" MOVED_ROLES
+			 " WHERE g.role = m.old", BOOLOID);
+AJ_STATEMENT(add_moved_grant,
+			 "INSERT INTO asyncjob.pipeline_grant SELECT $1, $2 WHERE $2 <> 0"
+			 " ON CONFLICT DO NOTHING",
+			 TEXTOID, OIDOID);
+AJ_STATEMENT(list_moved,
+			 "SELECT m.new, o.rolname FROM" MOVED_ROLES
+			 " JOIN asyncjob.owner o ON o.role = m.old WHERE m.new <> 0", BOOLOID);
+AJ_STATEMENT(delete_moved,
+			 "DELETE FROM asyncjob.owner d USING" MOVED_ROLES
+			 " WHERE d.role = m.old", BOOLOID);
+AJ_STATEMENT(add_moved_owner,
+			 "INSERT INTO asyncjob.owner VALUES ($1, $2)"
 			 " ON CONFLICT (role) DO UPDATE SET rolname = excluded.rolname",
-			 BOOLOID);
+			 OIDOID, NAMEOID);
+/* their workers are elsewhere, whatever their ids */
+AJ_STATEMENT(requeue_running,
+			 "UPDATE asyncjob.job SET state = 'queued', worker_id = NULL"
+			 " WHERE state = 'running' AND $1", BOOLOID);
+AJ_STATEMENT(any_origin, "SELECT FROM asyncjob.origin WHERE $1", BOOLOID);
+AJ_STATEMENT(other_system,
+			 "SELECT FROM asyncjob.origin o WHERE o.system_identifier <> $1",
+			 INT8OID);
 
 AJ_STATEMENT(requeue_orphans,
 			 "UPDATE asyncjob.job SET state = 'queued', worker_id = NULL,"
@@ -169,8 +164,18 @@ AJ_STATEMENT(next_suspect,
 			 " ORDER BY j.id LIMIT 1",
 			 INT8OID);
 
+/*
+ * An owner without a row in asyncjob.owner is one whose jobs are still being
+ * restored: pg_dump writes the tables in the order of their names, so that
+ * row comes after the one in asyncjob.origin which says that these jobs wait
+ * for resume().
+ */
+AJ_STATEMENT(owner_known,
+			 "SELECT true FROM asyncjob.owner o WHERE o.role = $1", OIDOID);
 AJ_STATEMENT(role_exists,
-			 "SELECT true FROM pg_catalog.pg_roles r WHERE r.oid = $1", OIDOID);
+			 "SELECT true FROM pg_catalog.pg_roles r WHERE r.oid = $1"
+			 " UNION ALL SELECT true WHERE $1 <> 0 AND NOT EXISTS"
+			 "  (SELECT FROM asyncjob.owner o WHERE o.role = $1)", OIDOID);
 
 AJ_STATEMENT(bury_owner,
 			 "UPDATE asyncjob.job j SET state = 'failed', seq = seq + 1,"
@@ -197,28 +202,67 @@ aj_queue_origin_matches(int64 system_identifier, Oid dbid)
 									  SPI_tuptable->tupdesc, 1, &isnull));
 }
 
+/* Run a statement of two arguments for each of these rows. */
+static void
+add_all(AjStatement *stmt, SPITupleTable *rows, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[2];
+		bool		isnull;
+
+		values[0] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+		values[1] = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
+		aj_execute(stmt, values, NULL, 0);
+	}
+}
+
 /*
  * These jobs belong here from now on.  Their owners are found again by name.
  */
 void
 aj_queue_set_origin(int64 system_identifier, Oid dbid)
 {
-	Datum		values[2] = {BoolGetDatum(true), ObjectIdGetDatum(dbid)};
+	Datum		system[2] = {Int64GetDatum(system_identifier),
+	ObjectIdGetDatum(dbid)};
+	Datum		foreign[1];
+	Datum		values[2];
+	SPITupleTable *rows;
+	int			n;
+	bool		isnull;
 
-	aj_execute(&disown_jobs, values, NULL, 0);
-	aj_execute(&disown_pipelines, values, NULL, 0);
-	aj_execute(&disown_sessions, values, NULL, 0);
-	aj_execute(&disown_messages, values, NULL, 0);
-	aj_execute(&disown_grants, values, NULL, 0);
-	aj_execute(&remap_jobs, values, NULL, 0);
-	aj_execute(&remap_pipelines, values, NULL, 0);
-	aj_execute(&remap_sessions, values, NULL, 0);
-	aj_execute(&remap_messages, values, NULL, 0);
-	aj_execute(&remap_grants, values, NULL, 0);
-	aj_execute(&remap_owners, values, NULL, 0);
-	aj_execute(&clear_origin, values, NULL, 0);
-	values[0] = Int64GetDatum(system_identifier);
-	aj_execute(&add_origin, values, NULL, 0);
+	if (aj_queue_origin_matches(system_identifier, dbid) &&
+		aj_execute(&any_origin, &(Datum){BoolGetDatum(true)}, NULL, 0) > 0)
+		return;					/* nothing was copied */
+	values[0] = BoolGetDatum(true);
+	aj_execute(&requeue_running, values, NULL, 0);
+	foreign[0] = BoolGetDatum(aj_execute(&other_system, system, NULL, 0) > 0);
+
+	/* while their names are still known */
+	n = aj_execute(&lost_owners, foreign, NULL, 0);
+	rows = SPI_tuptable;
+	for (int i = 0; i < n; i++)
+	{
+		values[0] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+		aj_execute(&bury_owner, values, NULL, 0);
+	}
+
+	aj_execute(&remap_jobs, foreign, NULL, 0);
+	aj_execute(&remap_pipelines, foreign, NULL, 0);
+	aj_execute(&remap_sessions, foreign, NULL, 0);
+	aj_execute(&remap_messages, foreign, NULL, 0);
+
+	/* roles may have changed places, so all rows go before any comes back */
+	n = aj_execute(&list_moved_grants, foreign, NULL, 0);
+	rows = SPI_tuptable;
+	aj_execute(&delete_moved_grants, foreign, NULL, 0);
+	add_all(&add_moved_grant, rows, n);
+	n = aj_execute(&list_moved, foreign, NULL, 0);
+	rows = SPI_tuptable;
+	aj_execute(&delete_moved, foreign, NULL, 0);
+	add_all(&add_moved_owner, rows, n);
+	aj_execute(&clear_origin, (Datum[]){BoolGetDatum(true)}, NULL, 0);
+	aj_execute(&add_origin, system, NULL, 0);
 }
 
 /*
@@ -364,6 +408,9 @@ aj_queue_ready_owners(TimestampTz *next_due)
 			continue;
 		if (head.run_at <= now)
 			head = aj_queue_lane_head(&lanes[i]);
+		values[0] = ObjectIdGetDatum(lanes[i].key.owner);
+		if (head.run_at <= now && aj_execute(&owner_known, values, NULL, 0) == 0)
+			continue;
 		if (head.run_at <= now)
 			result = add_owner(result, &lanes[i], head);
 		else if (head.run_at != DT_NOEND &&

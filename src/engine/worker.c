@@ -533,6 +533,27 @@ should_leave(TimestampTz idle_since)
 								   aj_guc_worker_idle_timeout);
 }
 
+/*
+ * Settings that ALTER ROLE SET could use to end the process instead of the
+ * handler.  A handler can still change them, for itself.
+ */
+static void
+pin_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"exit_on_error", "off"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"transaction_timeout", "0"},	/* since 17 */
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		if (GetConfigOption(settings[i][0], true, false) != NULL)
+			SetConfigOption(settings[i][0], settings[i][1],
+							PGC_USERSET, PGC_S_OVERRIDE);
+	}
+}
+
 void
 aj_worker_main(Datum arg)
 {
@@ -551,6 +572,7 @@ aj_worker_main(Datum arg)
 
 	BackgroundWorkerInitializeConnectionByOid(extra.dbid, extra.roleid,
 											  AJ_WORKER_CONNECT_FLAGS);
+	pin_settings();
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_slot->connected = true;
 	aj_my_slot->state = AJ_SLOT_IDLE;
