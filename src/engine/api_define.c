@@ -38,7 +38,7 @@ name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
 {
 	char	   *name = aj_text_arg(fcinfo, n);
 	static const char allowed[] = "0123456789.-_"
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 	if (name == NULL)
 		aj_null_argument("name");

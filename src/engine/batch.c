@@ -111,7 +111,7 @@ run_one(AjRun *run, MemoryContext handler_context, MemoryContext context)
 	ResourceOwner owner = CurrentResourceOwner;
 	Jsonb	   *volatile output = NULL;
 	AjSuspect	entry = {.dbid = MyDatabaseId,.job_id = run->job->id,
-		.worker_id = aj_my_slot->worker_id,.crashes = run->job->crashes};
+	.worker_id = aj_my_slot->worker_id,.crashes = run->job->crashes};
 
 	/* one writer, and readers compare it with an id of theirs */
 	aj_my_slot->job_id = run->job->id;

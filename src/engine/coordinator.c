@@ -50,6 +50,7 @@
 #include "shmem.h"
 #include "worker.h"
 
+#define SHUTDOWN_MS			30
 #define START_GRACE_MS		10000	/* a process must have started by then */
 #define YIELD_AFTER_MS		1000	/* a role that waited so long gets a slot */
 #define GATHER_MS			5000	/* wait for others before running alone */
@@ -218,7 +219,12 @@ reap_slots(void)
 	return orphans;
 }
 
-/* Give back the jobs of all workers that are no more. */
+/*
+ * Give back the jobs of all workers that are no more.
+ *
+ * When the server is shut down, workers may go before the signal has reached
+ * us.  That must be charged to nobody, so give it a moment to arrive.
+ */
 static void
 requeue_orphans(void)
 {
@@ -227,6 +233,13 @@ requeue_orphans(void)
 	int64		limit;
 	int			count;
 	AjScope		scope;
+
+	if (!first_round)
+	{
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 SHUTDOWN_MS, PG_WAIT_EXTENSION);
+		CHECK_FOR_INTERRUPTS();
+	}
 
 	LWLockAcquire(aj_shared->lock, LW_SHARED);
 	limit = (int64) pg_atomic_read_u64(&aj_shared->next_worker_id);

@@ -157,7 +157,7 @@ aj_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 				  DestReceiver *dest, QueryCompletion *qc)
 {
 	ProcessUtility_hook_type next = prev_ProcessUtility ?
-		prev_ProcessUtility : standard_ProcessUtility;
+	prev_ProcessUtility : standard_ProcessUtility;
 	Oid			dbid = InvalidOid;
 
 	/* a failed transaction may not look into the catalogs */

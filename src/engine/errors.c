@@ -183,7 +183,7 @@ aj_error_verdict(const AjError *error, const AjJob *job, const AjStep *step,
 				 int64 *delay_ms)
 {
 	int			max_attempts = step->max_attempts ? step->max_attempts :
-		aj_guc_max_attempts;
+	aj_guc_max_attempts;
 	bool		may_be_free = job->free_retries < AJ_MAX_FREE_RETRIES;
 
 	*delay_ms = step_backoff(step, job->failures);

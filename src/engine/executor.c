@@ -323,6 +323,7 @@ Jsonb *
 aj_call_step(AjRun *run)
 {
 	MemoryContext old;
+
 	LOCAL_FCINFO(fcinfo, 1);
 	Jsonb	   *input,
 			   *output;

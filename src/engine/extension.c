@@ -32,7 +32,7 @@
 #include "scope.h"
 #include "types.h"
 
-static Oid	table = InvalidOid;		/* asyncjob.job, the last time we looked */
+static Oid	table = InvalidOid; /* asyncjob.job, the last time we looked */
 static Oid	table_owner = InvalidOid;	/* InvalidOid: look again */
 static bool callback_registered = false;
 
@@ -78,7 +78,7 @@ aj_extension_table_owner(void)
 	{
 		Oid			schema = get_namespace_oid(AJ_SCHEMA, true);
 		Oid			found = OidIsValid(schema) ?
-			get_relname_relid("job", schema) : InvalidOid;
+		get_relname_relid("job", schema) : InvalidOid;
 		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(found));
 
 		if (!HeapTupleIsValid(tuple))

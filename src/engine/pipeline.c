@@ -93,7 +93,7 @@ parse_duration(const char *text, const char *step, const char *key)
 
 static int
 parse_count(const JsonbValue *v, const char *step, const char *key,
-		  int min, int max)
+			int min, int max)
 {
 	int64		n;
 

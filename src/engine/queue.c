@@ -1,14 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue.c
- *		Statements that take a job from its claim to its end.
- *
- * A claim goes lane by lane.  A lane is one owner, queue and priority; its
- * ready jobs stand next to each other in job_ready_idx, by due time, then id.
- * The lanes of an owner are found by skipping from one to the next in that
- * index, so jobs of other roles, of paused queues, and jobs that are not due
- * are never walked over.  From the most urgent lane one job is locked with
- * SKIP LOCKED and marked running.
+ *		Statements that take a claimed job to its end.
  *
  * While a job runs its row carries the worker_id of the process that has it.
  * Whoever changes the row afterwards asks for that id, so a worker that was
@@ -36,10 +29,8 @@
 
 #include "asyncjob.h"
 #include "errors.h"
-#include "lanes.h"
 #include "queue.h"
 #include "scope.h"
-#include "shmem.h"
 
 #define AJ_CHUNK	(1024 * 1024)
 
@@ -47,254 +38,127 @@ const char *const aj_state_names[] = {
 	"queued", "running", "waiting", "completed", "failed", "cancelled"
 };
 
-#define JOB_COLUMNS \
-	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
-	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect," \
-	" j.queue_id, j.priority, j.run_at"
-
-AJ_STATEMENT(find_lanes,
-		  "WITH RECURSIVE lane AS ("
-		  " (SELECT j.queue_id, j.priority FROM asyncjob.job j"
-		  "   WHERE j.state = 'queued' AND j.owner = $1"
-		  "   ORDER BY j.queue_id, j.priority LIMIT 1)"
-		  " UNION ALL"
-		  " SELECT n.queue_id, n.priority FROM lane l CROSS JOIN LATERAL"
-		  "  (SELECT j.queue_id, j.priority FROM asyncjob.job j"
-		  "    WHERE j.state = 'queued' AND j.owner = $1"
-		  "      AND (j.queue_id, j.priority) > (l.queue_id, l.priority)"
-		  "    ORDER BY j.queue_id, j.priority LIMIT 1) n)"
-		  " SELECT l.queue_id, l.priority FROM lane l"
-		  " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
-		  " CROSS JOIN LATERAL"
-		  "  (SELECT j.run_at, j.id FROM asyncjob.job j"
-		  "    WHERE j.state = 'queued' AND j.owner = $1"
-		  "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
-		  "      AND j.run_at <= $2"
-		  "    ORDER BY j.run_at, j.id LIMIT 1) h"
-		  " ORDER BY l.priority DESC, h.run_at, h.id",
-		  OIDOID, TIMESTAMPTZOID);
-
 /*
- * The subquery must be a scalar one, which runs once.  As a table of a join
- * it may become the inner side of a nested loop, and would lock another job
- * for each row of the outer side.
+ * By = ANY rather than as a join with unnest(): nothing but the primary key
+ * can serve it, whatever the statistics say.
  */
-AJ_STATEMENT(claim_in_lane,
-		  "UPDATE asyncjob.job j SET state = 'running', worker_id = $5,"
-		  " started_at = coalesce(j.started_at, $4), seq = j.seq + 1"
-		  " WHERE j.id = (SELECT c.id FROM asyncjob.job c"
-		  "  WHERE c.state = 'queued' AND c.owner = $1 AND c.queue_id = $2"
-		  "    AND c.priority = $3 AND c.run_at <= $4"
-		  "    AND (c.run_at, c.id) >= ($6, $7)"
-		  "    AND EXISTS (SELECT FROM asyncjob.queue q"
-		  "      WHERE q.id = $2 AND NOT q.paused)"
-		  "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-		  " RETURNING " JOB_COLUMNS,
-		  OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
-		  TIMESTAMPTZOID, INT8OID);
-
-/* locked, but not marked: they end in this transaction or stay queued */
-AJ_STATEMENT(lock_in_lane,
-			 "SELECT " JOB_COLUMNS " FROM asyncjob.job j"
-			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
-			 "   AND j.priority = $3 AND j.run_at <= $4"
-			 "   AND (j.run_at, j.id) >= ($6, $7)"
-			 "   AND EXISTS (SELECT FROM asyncjob.queue q"
-			 "     WHERE q.id = $2 AND NOT q.paused)"
-			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
-			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
-			 TIMESTAMPTZOID, INT8OID);
-
-/* the first job of a lane from a place on, due or not */
-AJ_STATEMENT(find_head,
-			 "SELECT j.run_at, j.id FROM asyncjob.job j"
-			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
-			 "   AND j.priority = $3 AND (j.run_at, j.id) >= ($4, $5)"
-			 " ORDER BY j.run_at, j.id LIMIT 1",
-			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
-
-AJ_STATEMENT(claim_locked,
-			 "UPDATE asyncjob.job SET state = 'running', worker_id = $2,"
-			 " started_at = coalesce(started_at, $3), seq = seq + 1"
-			 " WHERE id = $1",
-			 INT8OID, INT8OID, TIMESTAMPTZOID);
-
 AJ_STATEMENT(complete_many,
-			 "UPDATE asyncjob.job j SET state = 'completed',"
-			 " result = u.result, started_at = u.started_at,"
-			 " finished_at = u.finished_at, seq = 3"
-			 " FROM unnest($1, $2, $3, $4) u (id, result, started_at, finished_at)"
-			 " WHERE j.id = u.id AND j.state = 'queued' AND j.seq = 1",
+			 "UPDATE asyncjob.job j SET state = 'completed', seq = 3,"
+			 " result = ($2)[array_position($1, j.id)],"
+			 " started_at = ($3)[array_position($1, j.id)],"
+			 " finished_at = ($4)[array_position($1, j.id)]"
+			 " WHERE j.id = ANY ($1)",
 			 INT8ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID,
 			 TIMESTAMPTZARRAYOID);
 
-AJ_STATEMENT(claim_alone,
-		  "UPDATE asyncjob.job j SET state = 'running', worker_id = $3,"
-		  " seq = j.seq + 1"
-		  " WHERE j.id = $1 AND j.owner = $2 AND j.state = 'waiting'"
-		  " AND j.suspect RETURNING " JOB_COLUMNS,
-		  INT8OID, OIDOID, INT8OID);
-
-/* for run() and drain(), which hold the job in their own transaction */
-AJ_STATEMENT(take,
-		  "UPDATE asyncjob.job j SET state = 'running', worker_id = 0,"
-		  " started_at = coalesce(j.started_at, clock_timestamp()),"
-		  " seq = j.seq + 1"
-		  " WHERE j.id = $1 AND j.state = 'queued' RETURNING " JOB_COLUMNS,
-		  INT8OID);
-
 AJ_STATEMENT(add_update,
-		  "INSERT INTO asyncjob.job_update"
-		  " (job_id, seq, at, kind, state, step_no, level, message, data)"
-		  " VALUES ($1, $2, $3, $4, $5::asyncjob.job_state, $6, $7, $8, $9)",
-		  INT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT2OID,
-		  TEXTOID, TEXTOID, JSONBOID);
+			 "INSERT INTO asyncjob.job_update"
+			 " (job_id, seq, at, kind, state, step_no, level, message, data)"
+			 " VALUES ($1, $2, $3, $4, $5::asyncjob.job_state, $6, $7, $8, $9)",
+			 INT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, INT2OID,
+			 TEXTOID, TEXTOID, JSONBOID);
 
 AJ_STATEMENT(read_checkpoints,
-		  "SELECT coalesce(jsonb_object_agg(c.step_no::text, c.output), '{}')"
-		  " FROM asyncjob.checkpoint c WHERE c.job_id = $1",
-		  INT8OID);
+			 "SELECT coalesce(jsonb_object_agg(c.step_no::text, c.output), '{}')"
+			 " FROM asyncjob.checkpoint c WHERE c.job_id = $1",
+			 INT8OID);
 
 AJ_STATEMENT(add_checkpoint,
-		  "INSERT INTO asyncjob.checkpoint"
-		  " (job_id, step_no, attempt, started_at, finished_at, output)"
-		  " VALUES ($1, $2, $3, $4, clock_timestamp(), $5)",
-		  INT8OID, INT2OID, INT2OID, TIMESTAMPTZOID, JSONBOID);
+			 "INSERT INTO asyncjob.checkpoint"
+			 " (job_id, step_no, attempt, started_at, finished_at, output)"
+			 " VALUES ($1, $2, $3, $4, clock_timestamp(), $5)",
+			 INT8OID, INT2OID, INT2OID, TIMESTAMPTZOID, JSONBOID);
 
 AJ_STATEMENT(advance,
-		  "UPDATE asyncjob.job SET step_no = $3, failures = 0,"
-		  " free_retries = 0, suspect = false, crashes = 0, seq = $4"
-		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
-		  " AND NOT cancel_requested",
-		  INT8OID, INT8OID, INT2OID, INT4OID);
+			 "UPDATE asyncjob.job SET step_no = $3, failures = 0,"
+			 " free_retries = 0, suspect = false, crashes = 0, seq = $4"
+			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
+			 " AND NOT cancel_requested",
+			 INT8OID, INT8OID, INT2OID, INT4OID);
 
 AJ_STATEMENT(complete,
-		  "UPDATE asyncjob.job SET state = 'completed', result = $3, seq = $4,"
-		  " finished_at = clock_timestamp(), worker_id = NULL, error = NULL,"
-		  " suspect = false"
-		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
-		  " AND NOT cancel_requested",
-		  INT8OID, INT8OID, JSONBOID, INT4OID);
+			 "UPDATE asyncjob.job SET state = 'completed', result = $3, seq = $4,"
+			 " finished_at = clock_timestamp(), worker_id = NULL, error = NULL,"
+			 " suspect = false"
+			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
+			 " AND NOT cancel_requested",
+			 INT8OID, INT8OID, JSONBOID, INT4OID);
 
 AJ_STATEMENT(lock_running,
-		  "SELECT j.cancel_requested FROM asyncjob.job j"
-		  " WHERE j.id = $1 AND j.worker_id = $2 AND j.state = 'running'"
-		  " FOR UPDATE",
-		  INT8OID, INT8OID);
+			 "SELECT j.cancel_requested FROM asyncjob.job j"
+			 " WHERE j.id = $1 AND j.worker_id = $2 AND j.state = 'running'"
+			 " FOR UPDATE",
+			 INT8OID, INT8OID);
 
 AJ_STATEMENT(set_seq, "UPDATE asyncjob.job SET seq = $2 WHERE id = $1",
 			 INT8OID, INT4OID);
 
 AJ_STATEMENT(end_attempt,
-		  "UPDATE asyncjob.job SET state = $3::asyncjob.job_state,"
-		  " seq = $4, run_at = coalesce($5, run_at), failures = $6,"
-		  " free_retries = $7, error = coalesce($8, error), worker_id = NULL,"
-		  " cancel_reason = coalesce(cancel_reason, $9),"
-		  " suspect = false,"
-		  " finished_at = CASE WHEN $5 IS NULL THEN clock_timestamp() END"
-		  " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
-		  INT8OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT2OID,
-		  INT2OID, JSONBOID, TEXTOID);
+			 "UPDATE asyncjob.job SET state = $3::asyncjob.job_state,"
+			 " seq = $4, run_at = coalesce($5, run_at), failures = $6,"
+			 " free_retries = $7, error = coalesce($8, error), worker_id = NULL,"
+			 " cancel_reason = coalesce(cancel_reason, $9),"
+			 " suspect = false,"
+			 " finished_at = CASE WHEN $5 IS NULL THEN clock_timestamp() END"
+			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
+			 INT8OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT2OID,
+			 INT2OID, JSONBOID, TEXTOID);
 
 AJ_STATEMENT(add_artifact,
-		  "INSERT INTO asyncjob.artifact AS a"
-		  " (job_id, name, step_no, kind, media_type, size, sha256, data)"
-		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-		  " ON CONFLICT (job_id, name) DO UPDATE SET step_no = excluded.step_no,"
-		  " kind = excluded.kind, media_type = excluded.media_type,"
-		  " size = excluded.size, sha256 = excluded.sha256,"
-		  " created_at = excluded.created_at, data = excluded.data",
-		  INT8OID, TEXTOID, INT2OID, TEXTOID, TEXTOID, INT8OID, TEXTOID,
-		  BYTEAOID);
+			 "INSERT INTO asyncjob.artifact AS a"
+			 " (job_id, name, step_no, kind, media_type, size, sha256, data)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+			 " ON CONFLICT (job_id, name) DO UPDATE SET step_no = excluded.step_no,"
+			 " kind = excluded.kind, media_type = excluded.media_type,"
+			 " size = excluded.size, sha256 = excluded.sha256,"
+			 " created_at = excluded.created_at, data = excluded.data",
+			 INT8OID, TEXTOID, INT2OID, TEXTOID, TEXTOID, INT8OID, TEXTOID,
+			 BYTEAOID);
 
 AJ_STATEMENT(drop_chunks,
-		  "DELETE FROM asyncjob.artifact_chunk WHERE job_id = $1 AND name = $2",
-		  INT8OID, TEXTOID);
+			 "DELETE FROM asyncjob.artifact_chunk WHERE job_id = $1 AND name = $2",
+			 INT8OID, TEXTOID);
 
 AJ_STATEMENT(add_chunk,
-		  "INSERT INTO asyncjob.artifact_chunk (job_id, name, chunk_no, data)"
-		  " VALUES ($1, $2, $3, $4)",
-		  INT8OID, TEXTOID, INT4OID, BYTEAOID);
+			 "INSERT INTO asyncjob.artifact_chunk (job_id, name, chunk_no, data)"
+			 " VALUES ($1, $2, $3, $4)",
+			 INT8OID, TEXTOID, INT4OID, BYTEAOID);
 
 /*
  * The thought steps of the source documents: one for each step of the
  * pipeline, from the checkpoints, in their words.
  */
 AJ_STATEMENT(add_chat_message,
-		  "INSERT INTO asyncjob.chat_message (session_id, owner, user_id, role,"
-		  " content, job_id, response_complete, artifacts, thought_steps)"
-		  " SELECT s.id, j.owner, j.user_id, 'ai', $2, j.id, true,"
-		  " coalesce((SELECT jsonb_agg(jsonb_build_object('type', a.kind,"
-		  "   'name', a.name, 'media_type', a.media_type, 'size', a.size,"
-		  "   'sha256', a.sha256) ORDER BY a.created_at, a.name)"
-		  "  FROM asyncjob.artifact a WHERE a.job_id = j.id), '[]'),"
-		  " coalesce((SELECT jsonb_agg(jsonb_build_object("
-		  "   'step', e.place, 'action', e.step ->> 'name',"
-		  "   'status', CASE WHEN e.place - 1 < j.step_no OR $3 = 'completed'"
-		  "     THEN 'complete' WHEN e.place - 1 = j.step_no THEN 'error'"
-		  "     ELSE 'skipped' END,"
-		  "   'timestamp', coalesce(c.started_at, j.started_at),"
-		  "   'duration', round(1000 * extract(epoch FROM"
-		  "     coalesce(c.finished_at, clock_timestamp())"
-		  "     - coalesce(c.started_at, j.started_at)))) ORDER BY e.place)"
-		  "  FROM jsonb_array_elements(p.steps) WITH ORDINALITY e (step, place)"
-		  "  LEFT JOIN asyncjob.checkpoint c"
-		  "   ON c.job_id = j.id AND c.step_no = e.place - 1), '[]')"
-		  " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
-		  " JOIN asyncjob.chat_session s ON s.id = j.session_id"
-		  "  AND s.owner = j.owner"
-		  " WHERE j.id = $1",
-		  INT8OID, TEXTOID, TEXTOID);
+			 "INSERT INTO asyncjob.chat_message (session_id, owner, user_id, role,"
+			 " content, job_id, response_complete, artifacts, thought_steps)"
+			 " SELECT s.id, j.owner, j.user_id, 'ai', $2, j.id, true,"
+			 " coalesce((SELECT jsonb_agg(jsonb_build_object('type', a.kind,"
+			 "   'name', a.name, 'media_type', a.media_type, 'size', a.size,"
+			 "   'sha256', a.sha256) ORDER BY a.created_at, a.name)"
+			 "  FROM asyncjob.artifact a WHERE a.job_id = j.id), '[]'),"
+			 " coalesce((SELECT jsonb_agg(jsonb_build_object("
+			 "   'step', e.place, 'action', e.step ->> 'name',"
+			 "   'status', CASE WHEN e.place - 1 < j.step_no OR $3 = 'completed'"
+			 "     THEN 'complete' WHEN e.place - 1 = j.step_no THEN 'error'"
+			 "     ELSE 'skipped' END,"
+			 "   'timestamp', coalesce(c.started_at, j.started_at),"
+			 "   'duration', round(1000 * extract(epoch FROM"
+			 "     coalesce(c.finished_at, clock_timestamp())"
+			 "     - coalesce(c.started_at, j.started_at)))) ORDER BY e.place)"
+			 "  FROM jsonb_array_elements(p.steps) WITH ORDINALITY e (step, place)"
+			 "  LEFT JOIN asyncjob.checkpoint c"
+			 "   ON c.job_id = j.id AND c.step_no = e.place - 1), '[]')"
+			 " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " JOIN asyncjob.chat_session s ON s.id = j.session_id"
+			 "  AND s.owner = j.owner"
+			 " WHERE j.id = $1",
+			 INT8OID, TEXTOID, TEXTOID);
 
-static Datum
-text_or_null(const char *text, char *null)
-{
-	*null = text ? ' ' : 'n';
-	return text ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
-static Datum
-column(int row, int col, bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col,
-						 isnull);
-}
-
-/*
- * Fill in a job from a row of JOB_COLUMNS, in the caller's memory context.
- */
-static void
-read_job(int row, AjJob *job, MemoryContext context)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
-	bool		isnull;
-	Datum		value;
-
-	job->id = DatumGetInt64(column(row, 1, &isnull));
-	job->owner = DatumGetObjectId(column(row, 2, &isnull));
-	job->pipeline_id = DatumGetInt32(column(row, 3, &isnull));
-	job->step_no = DatumGetInt16(column(row, 4, &isnull));
-	job->failures = DatumGetInt16(column(row, 5, &isnull));
-	job->free_retries = DatumGetInt16(column(row, 6, &isnull));
-	job->crashes = DatumGetInt16(column(row, 7, &isnull));
-	job->seq = DatumGetInt32(column(row, 8, &isnull));
-	value = column(row, 9, &isnull);
-	job->session_id = isnull ? NULL : TextDatumGetCString(value);
-	value = column(row, 10, &isnull);
-	job->user_id = isnull ? NULL : TextDatumGetCString(value);
-	value = column(row, 11, &isnull);
-	job->params = DatumGetJsonbPCopy(value);
-	job->alone = DatumGetBool(column(row, 12, &isnull));
-	job->queue_id = DatumGetInt32(column(row, 13, &isnull));
-	job->priority = DatumGetInt16(column(row, 14, &isnull));
-	job->run_at = DatumGetTimestampTz(column(row, 15, &isnull));
-	MemoryContextSwitchTo(old);
-}
-
-static void
-insert_update(int64 job_id, int seq, TimestampTz at, const char *kind,
-			  const char *state, int step_no, const char *level,
-			  const char *message, Jsonb *data)
+/* Write down a change of a job, of the given kind. */
+void
+aj_queue_add_update(int64 job_id, int seq, TimestampTz at, const char *kind,
+					const char *state, int step_no, const char *level,
+					const char *message, Jsonb *data)
 {
 	Datum		values[9];
 	char		nulls[9];
@@ -304,237 +168,14 @@ insert_update(int64 job_id, int seq, TimestampTz at, const char *kind,
 	values[1] = Int32GetDatum(seq);
 	values[2] = TimestampTzGetDatum(at);
 	values[3] = CStringGetTextDatum(kind);
-	values[4] = text_or_null(state, &nulls[4]);
+	values[4] = aj_text_or_null(state, &nulls[4]);
 	values[5] = Int16GetDatum(step_no);
-	values[6] = text_or_null(level, &nulls[6]);
-	values[7] = text_or_null(message, &nulls[7]);
+	values[6] = aj_text_or_null(level, &nulls[6]);
+	values[7] = aj_text_or_null(message, &nulls[7]);
 	values[8] = JsonbPGetDatum(data);
 	if (data == NULL)
 		nulls[8] = 'n';
 	aj_execute(&add_update, values, nulls, 0);
-}
-
-/*
- * A job was started.  The first start is read off the job's row; any later
- * one is written down.
- */
-static void
-note_start(AjJob *job)
-{
-	if (job->seq > 2)
-		insert_update(job->id, job->seq, GetCurrentTimestamp(), "state",
-					  "running", job->step_no, NULL, NULL, NULL);
-}
-
-/* Order of lanes: the most urgent first, then the one with the oldest job. */
-static int
-compare_lanes(const void *a, const void *b)
-{
-	const AjLaneView *la = a,
-			   *lb = b;
-
-	if (la->key.priority != lb->key.priority)
-		return la->key.priority > lb->key.priority ? -1 : 1;
-	return aj_place_before(la->floor, lb->floor) ? -1 : 1;
-}
-
-/*
- * This owner's lanes that may have ready jobs, the most urgent first.  A
- * worker knows them from shared memory, others skip through the index.
- */
-static int
-find_ready_lanes(Oid owner, TimestampTz now, AjLaneView **views)
-{
-	int			n = 0;
-
-	if (aj_my_slot != NULL && aj_lanes_complete())
-	{
-		int			all = aj_lanes_list(MyDatabaseId, owner, views);
-
-		for (int i = 0; i < all; i++)
-		{
-			if ((*views)[i].floor.run_at <= now)
-				(*views)[n++] = (*views)[i];
-		}
-		qsort(*views, n, sizeof(AjLaneView), compare_lanes);
-	}
-	else
-	{
-		Datum		values[2] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(now)};
-
-		n = aj_execute(&find_lanes, values, NULL, 0);
-		*views = palloc0((n + 1) * sizeof(AjLaneView));
-		for (int i = 0; i < n; i++)
-		{
-			bool		isnull;
-
-			(*views)[i].key.queue_id = DatumGetInt32(column(i, 1, &isnull));
-			(*views)[i].key.priority = DatumGetInt16(column(i, 2, &isnull));
-			(*views)[i].index = -1;
-		}
-	}
-	return n;
-}
-
-/*
- * Begin to look for jobs of a lane, and where nothing could be taken, find
- * out from where on there is something.
- */
-static void
-lane_values(Oid owner, const AjLaneView *lane, Datum *values, AjPlace *floor)
-{
-	floor->run_at = DT_NOBEGIN;
-	floor->id = 0;
-	if (lane->index >= 0)
-		*floor = aj_lane_scan_begin(lane->index);
-	values[0] = ObjectIdGetDatum(owner);
-	values[1] = Int32GetDatum(lane->key.queue_id);
-	values[2] = Int16GetDatum(lane->key.priority);
-}
-
-static AjPlace
-find_place(Datum *values, AjPlace floor)
-{
-	AjPlace		place = {DT_NOEND, 0};
-	bool		isnull;
-
-	values[3] = TimestampTzGetDatum(floor.run_at);
-	values[4] = Int64GetDatum(floor.id);
-	if (aj_execute(&find_head, values, NULL, 0) > 0)
-	{
-		place.run_at = DatumGetTimestampTz(column(0, 1, &isnull));
-		place.id = DatumGetInt64(column(0, 2, &isnull));
-	}
-	return place;
-}
-
-/* The coordinator's look at a lane: place of its first job, due or not. */
-AjPlace
-aj_queue_lane_head(const AjLaneView *lane)
-{
-	Datum		values[5];
-	AjPlace		floor,
-				head;
-
-	lane_values(lane->key.owner, lane, values, &floor);
-	head = find_place(values, floor);
-	aj_lane_scan_end(lane->index, &head);
-	return head;
-}
-
-/*
- * Claim this owner's most urgent ready job.  The result lives in the memory
- * context of the call.
- */
-bool
-aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	AjLaneView *lanes;
-	int			nlanes = find_ready_lanes(owner, now, &lanes);
-
-	for (int i = 0; i < nlanes; i++)
-	{
-		Datum		values[7];
-		AjPlace		floor,
-					reached;
-		bool		claimed;
-
-		lane_values(owner, &lanes[i], values, &floor);
-		values[3] = TimestampTzGetDatum(now);
-		values[4] = Int64GetDatum(worker_id);
-		values[5] = TimestampTzGetDatum(floor.run_at);
-		values[6] = Int64GetDatum(floor.id);
-		claimed = aj_execute(&claim_in_lane, values, NULL, 0) == 1;
-		if (claimed)
-		{
-			read_job(0, job, CurrentMemoryContext);
-			reached.run_at = job->run_at;
-			reached.id = job->id;
-		}
-		else if (lanes[i].index >= 0)
-			reached = find_place(values, floor);	/* others hold what is ready */
-		if (lanes[i].index >= 0)
-			aj_lane_scan_end(lanes[i].index, &reached);
-		if (claimed)
-		{
-			note_start(job);
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Lock up to max of this owner's most urgent ready jobs, all of one lane.
- * They stay queued; the caller ends them in this transaction, claims one with
- * aj_queue_claim_locked(), or lets go of them, and then has to say so by
- * aj_queue_let_go().  Returns an array in the memory context of the call.
- */
-AjJob *
-aj_queue_lock_many(Oid owner, int max, int *n)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	AjLaneView *lanes;
-	int			nlanes = find_ready_lanes(owner, now, &lanes);
-
-	*n = 0;
-	for (int i = 0; i < nlanes; i++)
-	{
-		Datum		values[7];
-		AjPlace		floor,
-					reached;
-		AjJob	   *jobs = NULL;
-
-		lane_values(owner, &lanes[i], values, &floor);
-		values[3] = TimestampTzGetDatum(now);
-		values[4] = Int64GetDatum(max);
-		values[5] = TimestampTzGetDatum(floor.run_at);
-		values[6] = Int64GetDatum(floor.id);
-		*n = aj_execute(&lock_in_lane, values, NULL, 0);
-		if (*n > 0)
-		{
-			jobs = palloc0(*n * sizeof(AjJob));
-			for (int j = 0; j < *n; j++)
-				read_job(j, &jobs[j], CurrentMemoryContext);
-
-			/* others need not look at what is ours */
-			reached.run_at = jobs[*n - 1].run_at;
-			reached.id = jobs[*n - 1].id;
-		}
-		else if (lanes[i].index >= 0)
-			reached = find_place(values, floor);
-		if (lanes[i].index >= 0)
-			aj_lane_scan_end(lanes[i].index, &reached);
-		if (*n > 0)
-			return jobs;
-	}
-	return NULL;
-}
-
-/*
- * This job can be claimed again, by anybody: after the commit or rollback of
- * the transaction that held it.
- */
-void
-aj_queue_let_go(const AjJob *job)
-{
-	AjLaneKey	lane = {MyDatabaseId, job->owner, job->queue_id, job->priority};
-	AjPlace		place = {job->run_at, job->id};
-
-	aj_lane_ready(&lane, place);
-}
-
-/* Mark one of the locked jobs running. */
-void
-aj_queue_claim_locked(AjJob *job, int64 worker_id)
-{
-	Datum		values[3] = {Int64GetDatum(job->id), Int64GetDatum(worker_id),
-	TimestampTzGetDatum(GetCurrentTimestamp())};
-
-	aj_execute(&claim_locked, values, NULL, 0);
-	job->seq++;
-	note_start(job);
 }
 
 /*
@@ -557,38 +198,6 @@ aj_queue_complete_many(int n, Datum *ids, Datum *results, Datum *started,
 	return aj_execute(&complete_many, values, NULL, 0);
 }
 
-/* Claim the one job that is to run alone after a server crash. */
-bool
-aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Datum		values[3];
-
-	values[0] = Int64GetDatum(job_id);
-	values[1] = ObjectIdGetDatum(owner);
-	values[2] = Int64GetDatum(worker_id);
-	if (aj_execute(&claim_alone, values, NULL, 0) != 1)
-		return false;
-	read_job(0, job, context);
-	note_start(job);
-	return true;
-}
-
-/* Take a certain queued job in the caller's own transaction. */
-bool
-aj_queue_take(int64 job_id, AjJob *job)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Datum		values[1];
-
-	values[0] = Int64GetDatum(job_id);
-	if (aj_execute(&take, values, NULL, 0) != 1)
-		return false;
-	read_job(0, job, context);
-	note_start(job);
-	return true;
-}
-
 /*
  * Outputs of the finished steps, as an object keyed by step number, in the
  * memory context of the call.
@@ -605,7 +214,7 @@ aj_queue_checkpoints(int64 job_id)
 	values[0] = Int64GetDatum(job_id);
 	aj_execute(&read_checkpoints, values, NULL, 0);
 	old = MemoryContextSwitchTo(context);
-	result = DatumGetJsonbPCopy(column(0, 1, &isnull));
+	result = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
 	MemoryContextSwitchTo(old);
 	return result;
 }
@@ -638,8 +247,8 @@ aj_queue_advance(AjJob *job, int64 worker_id, const AjStep *step,
 	aj_execute(&add_checkpoint, values, nulls, 0);
 
 	job->seq++;
-	insert_update(job->id, job->seq, GetCurrentTimestamp(), "step",
-				  "running", job->step_no, NULL, NULL, NULL);
+	aj_queue_add_update(job->id, job->seq, GetCurrentTimestamp(), "step",
+						"running", job->step_no, NULL, NULL, NULL);
 	job->step_no++;
 	job->failures = 0;
 	job->free_retries = 0;
@@ -686,7 +295,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	*found = aj_execute(&lock_running, values, NULL, 0) == 1;
 	if (!*found)
 		return AJ_QUEUED;
-	if (DatumGetBool(column(0, 1, &isnull)))
+	if (DatumGetBool(aj_value(0, 1, &isnull)))
 		verdict = AJ_VERDICT_CANCELLED;
 
 	switch (verdict)
@@ -716,9 +325,9 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	if (state != AJ_CANCELLED)
 	{
 		job->seq++;
-		insert_update(job->id, job->seq, now, "attempt", aj_state_names[state],
-					  job->step_no, "error", error ? error->message : NULL,
-					  error_json);
+		aj_queue_add_update(job->id, job->seq, now, "attempt", aj_state_names[state],
+							job->step_no, "error", error ? error->message : NULL,
+							error_json);
 	}
 	if (AJ_STATE_IS_FINAL(state))
 		job->seq++;
@@ -735,9 +344,9 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	if (error_json == NULL)
 		nulls[7] = 'n';
 	/* what a handler said when it cancelled its job */
-	values[8] = text_or_null(state == AJ_CANCELLED && error != NULL &&
-							 error->sqlerrcode == AJ_ERRCODE_CANCEL ?
-							 error->message : NULL, &nulls[8]);
+	values[8] = aj_text_or_null(state == AJ_CANCELLED && error != NULL &&
+								error->sqlerrcode == AJ_ERRCODE_CANCEL ?
+								error->message : NULL, &nulls[8]);
 	aj_execute(&end_attempt, values, nulls, 0);
 	return state;
 }
@@ -771,8 +380,8 @@ aj_queue_log(AjJob *job, List *lines)
 		AjLogLine  *line = lfirst(cell);
 
 		job->seq++;
-		insert_update(job->id, job->seq, line->at, "log", NULL, job->step_no,
-					  line->level, line->message, line->data);
+		aj_queue_add_update(job->id, job->seq, line->at, "log", NULL, job->step_no,
+							line->level, line->message, line->data);
 	}
 }
 

@@ -57,17 +57,23 @@ typedef struct AjReadyOwner
 	int64		job_id;
 } AjReadyOwner;
 
-/* queue.c: a job's way from claim to end */
+/* queue_claim.c: finding a job */
 extern bool aj_queue_claim(Oid owner, int64 worker_id, AjJob *job);
 extern AjJob *aj_queue_lock_many(Oid owner, int max, int *n);
 extern void aj_queue_let_go(const AjJob *job);
 extern AjPlace aj_queue_lane_head(const AjLaneView *lane);
 extern void aj_queue_claim_locked(AjJob *job, int64 worker_id);
-extern int	aj_queue_complete_many(int n, Datum *ids, Datum *results,
-								   Datum *started, Datum *finished);
 extern bool aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id,
 								 AjJob *job);
 extern bool aj_queue_take(int64 job_id, AjJob *job);
+
+/* queue.c: its way to the end */
+extern void aj_queue_add_update(int64 job_id, int seq, TimestampTz at,
+								const char *kind, const char *state,
+								int step_no, const char *level,
+								const char *message, Jsonb *data);
+extern int	aj_queue_complete_many(int n, Datum *ids, Datum *results,
+								   Datum *started, Datum *finished);
 extern Jsonb *aj_queue_checkpoints(int64 job_id);
 extern bool aj_queue_advance(AjJob *job, int64 worker_id, const AjStep *step,
 							 TimestampTz started, Jsonb *output);

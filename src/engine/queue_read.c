@@ -231,13 +231,6 @@ state_by_name(const char *name)
 	elog(ERROR, "unknown job state \"%s\"", name);
 }
 
-static Datum
-value(int col, bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, col,
-						 isnull);
-}
-
 /*
  * What a steering function needs to know of a job, with its row locked if so
  * wished.  In the memory context of the call.  Returns false if the caller
@@ -259,21 +252,21 @@ aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
 
 	old = MemoryContextSwitchTo(context);
 	head->id = job_id;
-	head->state = state_by_name(TextDatumGetCString(value(1, &isnull)));
-	head->owner = DatumGetObjectId(value(2, &isnull));
-	head->worker_id = DatumGetInt64(value(3, &isnull));
-	head->seq = DatumGetInt32(value(4, &isnull));
-	head->step_no = DatumGetInt16(value(5, &isnull));
-	head->step_count = DatumGetInt32(value(6, &isnull));
-	head->cancel_requested = DatumGetBool(value(7, &isnull));
-	head->suspect = DatumGetBool(value(8, &isnull));
-	head->queue_paused = DatumGetBool(value(9, &isnull));
-	head->xmin = DatumGetTransactionId(value(10, &isnull));
-	head->run_at = DatumGetTimestampTz(value(11, &isnull));
-	v = value(12, &isnull);
+	head->state = state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
+	head->owner = DatumGetObjectId(aj_value(0, 2, &isnull));
+	head->worker_id = DatumGetInt64(aj_value(0, 3, &isnull));
+	head->seq = DatumGetInt32(aj_value(0, 4, &isnull));
+	head->step_no = DatumGetInt16(aj_value(0, 5, &isnull));
+	head->step_count = DatumGetInt32(aj_value(0, 6, &isnull));
+	head->cancel_requested = DatumGetBool(aj_value(0, 7, &isnull));
+	head->suspect = DatumGetBool(aj_value(0, 8, &isnull));
+	head->queue_paused = DatumGetBool(aj_value(0, 9, &isnull));
+	head->xmin = DatumGetTransactionId(aj_value(0, 10, &isnull));
+	head->run_at = DatumGetTimestampTz(aj_value(0, 11, &isnull));
+	v = aj_value(0, 12, &isnull);
 	head->session_id = isnull ? NULL : TextDatumGetCString(v);
-	head->queue = TextDatumGetCString(value(13, &isnull));
-	v = value(14, &isnull);
+	head->queue = TextDatumGetCString(aj_value(0, 13, &isnull));
+	v = aj_value(0, 14, &isnull);
 	head->rolname = isnull ? NULL : pstrdup(NameStr(*DatumGetName(v)));
 	MemoryContextSwitchTo(old);
 	return true;
@@ -293,8 +286,8 @@ aj_queue_state_now(const AjCaller *caller, int64 job_id, TransactionId *xmin)
 	aj_visible_values(caller, job_id, values, nulls);
 	if (aj_execute_latest(&read_state, values, nulls) == 0)
 		aj_unknown_job(job_id);
-	*xmin = DatumGetTransactionId(value(2, &isnull));
-	return state_by_name(TextDatumGetCString(value(1, &isnull)));
+	*xmin = DatumGetTransactionId(aj_value(0, 2, &isnull));
+	return state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
 }
 
 /* A job's result in the memory context of the call, or NULL. */
@@ -310,7 +303,7 @@ aj_queue_result(int64 job_id)
 
 	if (aj_execute(&read_result, values, NULL, 0) == 0)
 		return NULL;
-	v = value(1, &isnull);
+	v = aj_value(0, 1, &isnull);
 	if (!isnull)
 	{
 		old = MemoryContextSwitchTo(context);
@@ -331,13 +324,6 @@ aj_queue_status(const AjCaller *caller, int64 job_id)
 	return aj_execute_latest(&read_status, values, nulls);
 }
 
-static Datum
-text_or_null(const char *text, char *null)
-{
-	*null = text ? ' ' : 'n';
-	return text ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
 /* Rows of asyncjob.job_status, newest first, with ids below after. */
 int
 aj_queue_list(const AjCaller *caller, const char *user_id,
@@ -348,9 +334,9 @@ aj_queue_list(const AjCaller *caller, const char *user_id,
 	char		nulls[10] = "         ";
 
 	aj_visible_values(caller, after, values, nulls);
-	values[5] = text_or_null(user_id, &nulls[5]);
-	values[6] = text_or_null(session_id, &nulls[6]);
-	values[7] = text_or_null(state, &nulls[7]);
+	values[5] = aj_text_or_null(user_id, &nulls[5]);
+	values[6] = aj_text_or_null(session_id, &nulls[6]);
+	values[7] = aj_text_or_null(state, &nulls[7]);
 	values[8] = Int32GetDatum(limit);
 	return aj_execute(&list_jobs, values, nulls, 0);
 }
@@ -399,8 +385,8 @@ aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
 	values[5] = CStringGetTextDatum(name);
 	if (aj_execute(&artifact_size, values, nulls, 0) == 0)
 		return -1;
-	*chunked = DatumGetBool(value(2, &isnull));
-	return DatumGetInt64(value(1, &isnull));
+	*chunked = DatumGetBool(aj_value(0, 2, &isnull));
+	return DatumGetInt64(aj_value(0, 1, &isnull));
 }
 
 /*
@@ -421,7 +407,7 @@ aj_queue_artifact_piece(int64 job_id, const char *name, int chunk,
 	*isnull = true;
 	if (aj_execute(chunk < 0 ? &inline_piece : &chunk_piece, values, NULL, 0) == 0)
 		return (Datum) 0;
-	return value(1, isnull);
+	return aj_value(0, 1, isnull);
 }
 
 /* End a locked job that doesn't run. */
@@ -431,7 +417,7 @@ aj_queue_cancel_now(const AjJobHead *head, const char *reason)
 	Datum		values[2] = {Int64GetDatum(head->id)};
 	char		nulls[3] = "  ";
 
-	values[1] = text_or_null(reason, &nulls[1]);
+	values[1] = aj_text_or_null(reason, &nulls[1]);
 	aj_execute(&cancel_now, values, nulls, 0);
 }
 
@@ -442,7 +428,7 @@ aj_queue_ask_cancel(const AjJobHead *head, const char *reason)
 	Datum		values[2] = {Int64GetDatum(head->id)};
 	char		nulls[3] = "  ";
 
-	values[1] = text_or_null(reason, &nulls[1]);
+	values[1] = aj_text_or_null(reason, &nulls[1]);
 	aj_execute(&ask_cancel, values, nulls, 0);
 }
 
@@ -455,7 +441,7 @@ aj_queue_find_rival(const AjJobHead *head)
 
 	if (aj_execute(&find_rival, values, NULL, 0) == 0)
 		return 0;
-	return DatumGetInt64(value(1, &isnull));
+	return DatumGetInt64(aj_value(0, 1, &isnull));
 }
 
 /* Queue a locked job that ended again.  Returns its seq. */
@@ -468,7 +454,7 @@ aj_queue_retry(const AjJobHead *head)
 
 	aj_execute(&keep_end, values, NULL, 0);
 	aj_execute(&queue_again, values, NULL, 0);
-	seq = DatumGetInt32(value(1, &isnull));
+	seq = DatumGetInt32(aj_value(0, 1, &isnull));
 	values[1] = Int32GetDatum(seq);
 	values[2] = Int16GetDatum(head->step_no);
 	aj_execute(&note_queued, values, NULL, 0);

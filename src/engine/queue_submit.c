@@ -133,20 +133,6 @@ AJ_STATEMENT(add_message,
 			 " RETURNING id",
 			 TEXTOID, OIDOID, TEXTOID, TEXTOID, INT8OID);
 
-static Datum
-first_value(bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-						 isnull);
-}
-
-static Datum
-text_datum(const char *text, char *null)
-{
-	*null = text ? ' ' : 'n';
-	return text ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
 /*
  * Read a version of a pipeline into memory of the current context.  The
  * steps are still to be parsed.
@@ -187,7 +173,7 @@ aj_queue_find_pipeline(const char *name)
 
 	if (aj_execute(&find_pipeline, values, NULL, 0) == 0)
 		return 0;
-	return DatumGetInt32(first_value(&isnull));
+	return DatumGetInt32(aj_value(0, 1, &isnull));
 }
 
 bool
@@ -207,7 +193,7 @@ aj_queue_find_queue(const char *name)
 
 	if (aj_execute(&find_queue, values, NULL, 0) == 0)
 		return 0;
-	return DatumGetInt32(first_value(&isnull));
+	return DatumGetInt32(aj_value(0, 1, &isnull));
 }
 
 /* Is there such a chat session, of this role and user? */
@@ -218,7 +204,7 @@ aj_queue_session_exists(const char *session, Oid role, const char *user_id)
 	Datum		values[3] = {CStringGetTextDatum(session),
 	ObjectIdGetDatum(role)};
 
-	values[2] = text_datum(user_id, &nulls[2]);
+	values[2] = aj_text_or_null(user_id, &nulls[2]);
 	return aj_execute(&find_session, values, nulls, 0) > 0;
 }
 
@@ -257,8 +243,8 @@ submission_values(AjSubmission *s, Datum *values, char *nulls)
 	values[3] = Int32GetDatum(s->pipeline_id);
 	values[4] = Int32GetDatum(s->queue_id);
 	values[5] = Int16GetDatum(s->priority);
-	values[6] = text_datum(s->user_id, &nulls[6]);
-	values[7] = text_datum(s->session_id, &nulls[7]);
+	values[6] = aj_text_or_null(s->user_id, &nulls[6]);
+	values[7] = aj_text_or_null(s->session_id, &nulls[7]);
 }
 
 /*
@@ -273,7 +259,7 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 	bool		isnull;
 
 	submission_values(s, values, nulls);
-	values[8] = text_datum(s->unique_key, &nulls[8]);
+	values[8] = aj_text_or_null(s->unique_key, &nulls[8]);
 	values[9] = JsonbPGetDatum(params);
 	for (;;)
 	{
@@ -281,9 +267,9 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 
 		*added = aj_execute(&add_job, values, nulls, 0) == 1;
 		if (*added)
-			return DatumGetInt64(first_value(&isnull));
+			return DatumGetInt64(aj_value(0, 1, &isnull));
 		if (aj_execute(&find_by_key, key, NULL, 0) == 1)
-			return DatumGetInt64(first_value(&isnull));
+			return DatumGetInt64(aj_value(0, 1, &isnull));
 		/* it ended in between: try again */
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -304,7 +290,7 @@ aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 	submission_values(s, values, nulls);
 	values[8] = params_array;
 	n = aj_execute(&add_jobs, values, nulls, 0);
-	*first = n > 0 ? DatumGetInt64(first_value(&isnull)) : 0;
+	*first = n > 0 ? DatumGetInt64(aj_value(0, 1, &isnull)) : 0;
 	return n;
 }
 
@@ -338,10 +324,10 @@ aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 	values[1] = Int32GetDatum(version);
 	values[2] = ObjectIdGetDatum(owner);
 	values[3] = JsonbPGetDatum(steps);
-	values[4] = text_datum(pipeline->validator, &nulls[4]);
-	values[5] = text_datum(description, &nulls[5]);
+	values[4] = aj_text_or_null(pipeline->validator, &nulls[4]);
+	values[5] = aj_text_or_null(description, &nulls[5]);
 	aj_execute(&add_pipeline, values, nulls, 0);
-	return DatumGetInt32(first_value(&isnull));
+	return DatumGetInt32(aj_value(0, 1, &isnull));
 }
 
 /* Owner of a pipeline's current version, or InvalidOid. */
@@ -382,7 +368,7 @@ aj_queue_add_queue(const char *name)
 
 	if (aj_execute(&add_queue, values, NULL, 0) == 0)
 		return 0;
-	return DatumGetInt32(first_value(&isnull));
+	return DatumGetInt32(aj_value(0, 1, &isnull));
 }
 
 bool
@@ -401,8 +387,8 @@ aj_queue_add_session(const char *id, Oid owner, const char *user_id,
 	Datum		values[4] = {CStringGetTextDatum(id), ObjectIdGetDatum(owner)};
 	char		nulls[5] = "    ";
 
-	values[2] = text_datum(user_id, &nulls[2]);
-	values[3] = text_datum(title, &nulls[3]);
+	values[2] = aj_text_or_null(user_id, &nulls[2]);
+	values[3] = aj_text_or_null(title, &nulls[3]);
 	return aj_execute(&add_session, values, nulls, 0) == 1;
 }
 
@@ -416,9 +402,9 @@ aj_queue_add_message(const char *session, Oid owner, const char *user_id,
 	char		nulls[6] = "     ";
 	bool		isnull;
 
-	values[2] = text_datum(user_id, &nulls[2]);
+	values[2] = aj_text_or_null(user_id, &nulls[2]);
 	values[3] = CStringGetTextDatum(content);
 	values[4] = Int64GetDatum(job_id);
 	aj_execute(&add_message, values, nulls, 0);
-	return DatumGetInt64(first_value(&isnull));
+	return DatumGetInt64(aj_value(0, 1, &isnull));
 }

@@ -33,6 +33,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -53,6 +54,7 @@ static const struct
 	const char *name;
 	const char *value;
 }			worker_settings[] =
+
 {
 	{"DateStyle", "ISO, YMD"},
 	{"IntervalStyle", "postgres"},
@@ -211,4 +213,12 @@ aj_execute_latest(AjStatement *stmt, Datum *values, const char *nulls)
 		elog(ERROR, "a statement of the engine failed: %s",
 			 SPI_result_code_string(rc));
 	return (int) SPI_processed;
+}
+
+/* A text parameter and its place in the string of nulls. */
+Datum
+aj_text_or_null(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
 }

@@ -49,6 +49,16 @@ extern int	aj_execute(AjStatement *stmt, Datum *values, const char *nulls,
 					   long limit);
 extern int	aj_execute_latest(AjStatement *stmt, Datum *values,
 							  const char *nulls);
+
+/* A column (from 1) of a row (from 0) of the last statement's result. */
+static inline Datum
+aj_value(int row, int col, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col,
+						 isnull);
+}
+
+extern Datum aj_text_or_null(const char *text, char *null);
 extern void aj_forget_plans(void);
 extern void aj_worker_defaults(void);
 

@@ -262,7 +262,7 @@ aj_at_commit_announce(void)
 	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
 										ObjectIdGetDatum(MyDatabaseId));
 	bool		template = HeapTupleIsValid(tuple) &&
-		((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
 
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);

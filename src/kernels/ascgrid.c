@@ -38,6 +38,7 @@ static const struct
 	unsigned	bit;
 	bool		center;
 }			header_keys[] =
+
 {
 	{"ncols", KEY_NCOLS, false},
 	{"nrows", KEY_NROWS, false},
@@ -302,7 +303,7 @@ token(AjkAscReader *r)
 	if (r->values == NULL)
 	{
 		bool		word = (r->token[0] >= 'A' && r->token[0] <= 'Z') ||
-			(r->token[0] >= 'a' && r->token[0] <= 'z');
+		(r->token[0] >= 'a' && r->token[0] <= 'z');
 		double		v;
 
 		if (r->key[0] != '\0')

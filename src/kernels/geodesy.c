@@ -174,8 +174,8 @@ ajk_tm_inverse(const AjkTm *tm, double x_m, double y_m,
 	{
 		double		taupi = conformal_tan(tau);
 		double		delta = (taup - taupi) / sqrt(1.0 + taupi * taupi)
-			* (1.0 + (1.0 - WGS84_E2) * tau * tau)
-			/ ((1.0 - WGS84_E2) * sqrt(1.0 + tau * tau));
+		* (1.0 + (1.0 - WGS84_E2) * tau * tau)
+		/ ((1.0 - WGS84_E2) * sqrt(1.0 + tau * tau));
 
 		tau += delta;
 		if (fabs(delta) < 1e-15 * fmax(1.0, fabs(tau)))

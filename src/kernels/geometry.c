@@ -576,7 +576,7 @@ ajk_raster_near(const AjkFrame *f, const AjkPath *p, bool closed, double dist,
 				/* at the interval's ends, let the distance itself decide */
 				double		x = f->x0 + (c + 0.5) * f->cell;
 				bool		edge = x - from < 1e-6 * f->cell ||
-					to - x < 1e-6 * f->cell;
+				to - x < 1e-6 * f->cell;
 
 				if (edge && ajk_segment_dist2(x, y, ax, ay, bx, by)
 					>= dist * dist)

@@ -18,6 +18,6 @@
  */
 extern AjkError ajk_png(const uint8_t *pixels, int width, int height,
 						int channels, uint8_t **out, size_t *len, ajk_poll poll,
-					void *arg);
+						void *arg);
 
 #endif							/* AJK_PNGOUT_H */

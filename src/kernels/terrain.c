@@ -81,8 +81,8 @@ ajk_slope_aspect(const float *z, int ncols, int nrows, const double *dx_row,
 			double		p,
 						q;
 			bool		known = r > 0 && r < nrows - 1 &&
-				c > 0 && c < ncols - 1 &&
-				gradient(z, ncols, r, c, width, dy, method, &p, &q);
+			c > 0 && c < ncols - 1 &&
+			gradient(z, ncols, r, c, width, dy, method, &p, &q);
 
 			if (slope)
 				slope[at + c] = known ?
@@ -246,7 +246,7 @@ ajk_resample(const AjkDem *dem, const AjkTm *tm, const AjkFrame *f,
 			 float *out, ajk_poll poll, void *arg)
 {
 	bool		same = dem->tm && dem->tm->lon0_deg == tm->lon0_deg &&
-		dem->tm->false_n_m == tm->false_n_m;
+	dem->tm->false_n_m == tm->false_n_m;
 	int			every = POLL_CELLS / 4 / (f->ncols > 0 ? f->ncols : 1) + 1;
 
 	for (int r = 0; r < f->nrows; r++)

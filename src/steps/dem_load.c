@@ -121,9 +121,9 @@ set_bbox(Loader *l)
 			{
 				double		f = i / 16.0;
 				double		x = side == 0 ? d->x0 : side == 1 ? x1 :
-					d->x0 + f * (x1 - d->x0);
+				d->x0 + f * (x1 - d->x0);
 				double		y = side == 2 ? d->y0 : side == 3 ? y1 :
-					d->y0 + f * (y1 - d->y0);
+				d->y0 + f * (y1 - d->y0);
 				double		lon,
 							lat;
 

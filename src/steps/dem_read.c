@@ -249,7 +249,7 @@ add_tile(const AjDem *d, int tile_row, int tile_col, const bytea *data,
 		{
 			float		v;
 			Size		at = (Size) ((r - row0) / factor) * w
-				+ (c - col0) / factor;
+			+ (c - col0) / factor;
 
 			/* a bytea's contents need not be aligned */
 			memcpy(&v, &cell[(Size) (r - tr) * cols + (c - tc)], sizeof(v));
@@ -338,7 +338,7 @@ aj_dem_window(const AjDem *d, int col0, int row0, int ncols, int nrows,
 			{
 				Size		at = (Size) r * w + c;
 				int			full = Min(factor, nrows - r * factor)
-					* Min(factor, ncols - c * factor);
+				* Min(factor, ncols - c * factor);
 
 				if (sums.count[at] * 2 >= (uint32) full && sums.count[at] > 0)
 					out[at] = (float) (sums.sum[at] / sums.count[at]);

@@ -83,9 +83,9 @@ check_cover(const AjSite *site, const AjDem *dem)
 		for (int j = 0; j < COVER_SAMPLES; j++)
 		{
 			double		lon = site->west + (site->east - site->west)
-				* (i + 0.5) / COVER_SAMPLES;
+			* (i + 0.5) / COVER_SAMPLES;
 			double		lat = site->south + (site->north - site->south)
-				* (j + 0.5) / COVER_SAMPLES;
+			* (j + 0.5) / COVER_SAMPLES;
 
 			if (!in_boundary(site, lon, lat))
 				continue;
@@ -169,10 +169,10 @@ check_grid_memory(const Plan *p, double ncols, double nrows)
 {
 	double		cells = ncols * nrows;
 	double		window = (double) p->ncols * p->nrows
-		/ ((double) p->factor * p->factor);
+	/ ((double) p->factor * p->factor);
 	double		bytes = cells * CELL_BYTES + window
-		* (p->factor > 1 ? sizeof(float) + sizeof(double) + sizeof(uint32) :
-		   sizeof(float));
+	* (p->factor > 1 ? sizeof(float) + sizeof(double) + sizeof(uint32) :
+	   sizeof(float));
 	double		limit = (double) aj_max_step_memory();
 
 	aj_check_memory(bytes, psprintf("%.0f x %.0f cells", ncols, nrows),

@@ -42,6 +42,7 @@ static const struct
 	const char *zone_type;
 	double		buffer_m;
 }			default_buffers[] =
+
 {
 	{"environmental", 0}, {"regulatory", 0}, {"infrastructure", 10},
 	{"safety", 25}, {"custom", 0},
@@ -68,8 +69,8 @@ static AJ_NORETURN void
 refuse(Parse *p, const char *what)
 {
 	char	   *where = p->feature == 0 ? pstrdup(p->role) :
-		strcmp(p->role, "feature") == 0 ? psprintf("feature %d", p->feature) :
-		psprintf("feature %d (%s)", p->feature, p->role);
+	strcmp(p->role, "feature") == 0 ? psprintf("feature %d", p->feature) :
+	psprintf("feature %d (%s)", p->feature, p->role);
 
 	aj_step_error(AJ_ERRCODE_VALIDATION, p->code,
 				  psprintf("%s is invalid: %s", where, what), NULL,
@@ -198,7 +199,10 @@ lonlat_paths(int n, const AjPath *paths)
 	AjkPath    *out = palloc(n * sizeof(AjkPath));
 
 	for (int i = 0; i < n; i++)
-		out[i] = (AjkPath) {paths[i].n, paths[i].lon, paths[i].lat};
+		out[i] = (AjkPath)
+	{
+		paths[i].n, paths[i].lon, paths[i].lat
+	};
 	return out;
 }
 
@@ -231,6 +235,7 @@ check_rings(Parse *p, int n, const AjPath *paths)
 			refuse(p, psprintf("ring %d encloses no area near (%.7f, %.7f)",
 							   ring + 1, x, y));
 	}
+
 	/*
 	 * By the even-odd rule a ring is a hole if an odd number of the others
 	 * lie around it; the nesting given must say the same.
@@ -647,7 +652,10 @@ aj_check_site(PG_FUNCTION_ARGS)
 		r->y = palloc(r->n * sizeof(double));
 		for (int j = 0; j < r->n; j++)
 			ajk_tm_forward(&tm, r->lon[j], r->lat[j], &r->x[j], &r->y[j]);
-		ring = (AjkPath) {r->n, r->x, r->y};
+		ring = (AjkPath)
+		{
+			r->n, r->x, r->y
+		};
 		ajk_ring_centroid(&ring, &cx, &cy);
 		a = fabs(ajk_ring_area(&ring)) * (r->hole ? -1 : 1);
 		area += a;

@@ -318,7 +318,7 @@ aj_site_hillshade_png(const AjSiteGrid *g, bool show_excluded, Size *len)
 {
 	int			most = Max(g->ncols, g->nrows);
 	double		shrink = most > MAX_MAP_PIXELS ?
-		(double) MAX_MAP_PIXELS / most : 1.0;
+	(double) MAX_MAP_PIXELS / most : 1.0;
 	int			width = Max((int) rint(g->ncols * shrink), 1),
 				height = Max((int) rint(g->nrows * shrink), 1);
 	uint8	   *shade;

@@ -76,6 +76,7 @@ extern double aj_param_number(JsonbContainer *c, const char *key, double dflt,
 extern int	aj_param_int(JsonbContainer *c, const char *key, int dflt,
 						 int min, int max);
 extern bool aj_param_bool(JsonbContainer *c, const char *key, bool dflt);
+
 /* one of a NULL-terminated list of words */
 extern const char *aj_param_choice(JsonbContainer *c, const char *key,
 								   const char *dflt,

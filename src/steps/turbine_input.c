@@ -185,8 +185,8 @@ aj_check_turbine(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *arg = PG_GETARG_JSONB_P(0);
 	AjTurbine  *t = aj_turbine_parse(&arg->root,
-									  aj_param_text(&arg->root, "name",
-													"inline"));
+									 aj_param_text(&arg->root, "name",
+												   "inline"));
 	StringInfoData buf;
 
 	initStringInfo(&buf);

@@ -132,7 +132,7 @@ parse_rose(AjWind *w, JsonbContainer *c, bool normalize)
 		{
 			JsonbValue *row = getIthJsonbValueFromContainer(rows, i);
 			JsonbContainer *r = row->type == jbvBinary ?
-				row->val.binary.data : NULL;
+			row->val.binary.data : NULL;
 
 			if (r == NULL || !JsonContainerIsArray(r) ||
 				(int) JsonContainerSize(r) != w->nspeed)
@@ -143,8 +143,8 @@ parse_rose(AjWind *w, JsonbContainer *c, bool normalize)
 			{
 				JsonbValue *e = getIthJsonbValueFromContainer(r, j);
 				double		p = e->type != jbvNumeric ? -1 :
-					DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
-													   NumericGetDatum(e->val.numeric)));
+				DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+												   NumericGetDatum(e->val.numeric)));
 
 				if (!(p >= 0 && p <= 1e6))
 					refuse(w, psprintf("row %d, value %d of probability is no probability",
@@ -260,7 +260,7 @@ aj_check_wind_resource(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *arg = PG_GETARG_JSONB_P(0);
 	AjWind	   *w = aj_wind_parse(&arg->root,
-								   aj_param_text(&arg->root, "name", "inline"));
+								  aj_param_text(&arg->root, "name", "inline"));
 	StringInfoData buf;
 	double		mean = 0;
 

@@ -64,8 +64,8 @@ static void
 ascii_grids(void)
 {
 	static const char *good =
-		"NCOLS 3\r\nnrows 2\r\nxllcenter 10.5\r\nYLLCORNER -20\r\ndx 2\r\n"
-		"dy 4\r\nNODATA_value -9999\r\n1 2.5 -9999\r\n-4e1 5.\t+6";
+	"NCOLS 3\r\nnrows 2\r\nxllcenter 10.5\r\nYLLCORNER -20\r\ndx 2\r\n"
+	"dy 4\r\nNODATA_value -9999\r\n1 2.5 -9999\r\n-4e1 5.\t+6";
 	AjkAscReader reader;
 	int			rows;
 	double		v;

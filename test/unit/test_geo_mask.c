@@ -97,8 +97,11 @@ outlines(int seed)
 	{
 		double		a;
 
-		paths[i] = (AjkPath) {o.start[i + 1] - o.start[i], x + o.start[i],
-			y + o.start[i]};
+		paths[i] = (AjkPath)
+		{
+			o.start[i + 1] - o.start[i], x + o.start[i],
+				y + o.start[i]
+		};
 		a = ajk_ring_area(&paths[i]);
 		area += a;
 		order = order && (a < 0) == o.hole[i] &&

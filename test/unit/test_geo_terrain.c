@@ -16,7 +16,7 @@ typedef struct Grid
 	AjkAscHeader h;
 	float	   *z;
 	float	   *row;
-} Grid;
+}			Grid;
 
 static float *
 on_header(void *arg, const AjkAscHeader *h)
@@ -40,7 +40,7 @@ on_row(void *arg, int row, const float *v)
 
 /* Read a grid of test/data, gunzipping what ends in .gz. */
 static bool
-read_grid(const char *name, Grid *g)
+read_grid(const char *name, Grid * g)
 {
 	char		cmd[1200];
 	char		buf[4099];		/* odd, so that words are cut in two */
@@ -67,7 +67,7 @@ read_grid(const char *name, Grid *g)
 }
 
 static void
-free_grid(Grid *g)
+free_grid(Grid * g)
 {
 	free(g->z);
 	free(g->row);
@@ -260,8 +260,14 @@ resampling(void)
 	ok(unknown >= 1 && unknown < 20, "%d cells around a void", unknown);
 
 	/* the same grid comes out as it went in */
-	utm = (AjkDem) {N, N, 730000, 4050000, 30, 30, &tm, z};
-	f = (AjkFrame) {40, 40, 730000 + 30 * 5, 4050000 - 30 * 7, 30};
+	utm = (AjkDem)
+	{
+		N, N, 730000, 4050000, 30, 30, &tm, z
+	};
+	f = (AjkFrame)
+	{
+		40, 40, 730000 + 30 * 5, 4050000 - 30 * 7, 30
+	};
 	ajk_resample(&utm, &tm, &f, out, NULL, NULL);
 	ok(out[0] == z[7 * N + 5] && out[39 * 40 + 39] == z[46 * N + 44],
 	   "an aligned grid is copied");

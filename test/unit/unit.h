@@ -26,7 +26,8 @@ static int	unit_n;
 static int	unit_failed;
 
 /* One check; what is a printf format that says what was checked. */
-static inline bool __attribute__((format(printf, 2, 3), unused))
+static inline bool
+__attribute__((format(printf, 2, 3), unused))
 ok(bool good, const char *what,...)
 {
 	va_list		ap;
@@ -44,7 +45,8 @@ ok(bool good, const char *what,...)
 }
 
 /* got is within tol of want (absolute); NaN never is. */
-static inline bool __attribute__((unused))
+static inline bool
+__attribute__((unused))
 near(double got, double want, double tol, const char *what)
 {
 	double		diff = fabs(got - want);
@@ -54,14 +56,16 @@ near(double got, double want, double tol, const char *what)
 }
 
 /* A check that cannot run here, and why. */
-static inline void __attribute__((unused))
+static inline void
+__attribute__((unused))
 skip(const char *why)
 {
 	printf("ok %d # SKIP %s\n", ++unit_n, why);
 	fflush(stdout);
 }
 
-static inline int __attribute__((unused))
+static inline int
+__attribute__((unused))
 unit_done(void)
 {
 	printf("1..%d\n", unit_n);
@@ -69,7 +73,8 @@ unit_done(void)
 }
 
 /* Path of a file of test/data; the buffer is reused by the next call. */
-static inline const char *__attribute__((unused))
+static inline const char *
+__attribute__((unused))
 test_data(const char *name)
 {
 	static char path[1024];

@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_claim.c
+ *		Statements that find a job and claim it.
+ *
+ * A claim goes lane by lane.  A lane is one owner, queue and priority; its
+ * ready jobs stand next to each other in job_ready_idx, by due time, then id.
+ * A worker knows its owner's lanes, and where in them the living entries
+ * begin, from shared memory (lanes.c); drain(), and everybody where that table
+ * is full, skips from one lane to the next in the index.  So jobs of other
+ * roles, of paused queues, and jobs that are not due are never walked over.
+ * From the most urgent lane one job, or many for a batch, is locked with SKIP
+ * LOCKED.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "lanes.h"
+#include "queue.h"
+#include "scope.h"
+#include "shmem.h"
+
+#define JOB_COLUMNS \
+	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
+	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect," \
+	" j.queue_id, j.priority, j.run_at"
+
+AJ_STATEMENT(find_lanes,
+			 "WITH RECURSIVE lane AS ("
+			 " (SELECT j.queue_id, j.priority FROM asyncjob.job j"
+			 "   WHERE j.state = 'queued' AND j.owner = $1"
+			 "   ORDER BY j.queue_id, j.priority LIMIT 1)"
+			 " UNION ALL"
+			 " SELECT n.queue_id, n.priority FROM lane l CROSS JOIN LATERAL"
+			 "  (SELECT j.queue_id, j.priority FROM asyncjob.job j"
+			 "    WHERE j.state = 'queued' AND j.owner = $1"
+			 "      AND (j.queue_id, j.priority) > (l.queue_id, l.priority)"
+			 "    ORDER BY j.queue_id, j.priority LIMIT 1) n)"
+			 " SELECT l.queue_id, l.priority FROM lane l"
+			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
+			 " CROSS JOIN LATERAL"
+			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
+			 "    WHERE j.state = 'queued' AND j.owner = $1"
+			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
+			 "      AND j.run_at <= $2"
+			 "    ORDER BY j.run_at, j.id LIMIT 1) h"
+			 " ORDER BY l.priority DESC, h.run_at, h.id",
+			 OIDOID, TIMESTAMPTZOID);
+
+/*
+ * The subquery must be a scalar one, which runs once.  As a table of a join
+ * it may become the inner side of a nested loop, and would lock another job
+ * for each row of the outer side.
+ */
+AJ_STATEMENT(claim_in_lane,
+			 "UPDATE asyncjob.job j SET state = 'running', worker_id = $5,"
+			 " started_at = coalesce(j.started_at, $4), seq = j.seq + 1"
+			 " WHERE j.id = (SELECT c.id FROM asyncjob.job c"
+			 "  WHERE c.state = 'queued' AND c.owner = $1 AND c.queue_id = $2"
+			 "    AND c.priority = $3 AND c.run_at <= $4"
+			 "    AND (c.run_at, c.id) >= ($6, $7)"
+			 "    AND EXISTS (SELECT FROM asyncjob.queue q"
+			 "      WHERE q.id = $2 AND NOT q.paused)"
+			 "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+			 " RETURNING " JOB_COLUMNS,
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT8OID);
+
+/* locked, but not marked: they end in this transaction or stay queued */
+AJ_STATEMENT(lock_in_lane,
+			 "SELECT " JOB_COLUMNS " FROM asyncjob.job j"
+			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
+			 "   AND j.priority = $3 AND j.run_at <= $4"
+			 "   AND (j.run_at, j.id) >= ($6, $7)"
+			 "   AND EXISTS (SELECT FROM asyncjob.queue q"
+			 "     WHERE q.id = $2 AND NOT q.paused)"
+			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT8OID);
+
+/* the first job of a lane from a place on, due or not */
+AJ_STATEMENT(find_head,
+			 "SELECT j.run_at, j.id FROM asyncjob.job j"
+			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
+			 "   AND j.priority = $3 AND (j.run_at, j.id) >= ($4, $5)"
+			 " ORDER BY j.run_at, j.id LIMIT 1",
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
+
+AJ_STATEMENT(claim_locked,
+			 "UPDATE asyncjob.job SET state = 'running', worker_id = $2,"
+			 " started_at = coalesce(started_at, $3), seq = seq + 1"
+			 " WHERE id = $1",
+			 INT8OID, INT8OID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(claim_alone,
+			 "UPDATE asyncjob.job j SET state = 'running', worker_id = $3,"
+			 " seq = j.seq + 1"
+			 " WHERE j.id = $1 AND j.owner = $2 AND j.state = 'waiting'"
+			 " AND j.suspect RETURNING " JOB_COLUMNS,
+			 INT8OID, OIDOID, INT8OID);
+
+/* for run() and drain(), which hold the job in their own transaction */
+AJ_STATEMENT(take,
+			 "UPDATE asyncjob.job j SET state = 'running', worker_id = 0,"
+			 " started_at = coalesce(j.started_at, clock_timestamp()),"
+			 " seq = j.seq + 1"
+			 " WHERE j.id = $1 AND j.state = 'queued' RETURNING " JOB_COLUMNS,
+			 INT8OID);
+
+/*
+ * Fill in a job from a row of JOB_COLUMNS, in the caller's memory context.
+ */
+static void
+read_job(int row, AjJob *job, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		isnull;
+	Datum		value;
+
+	job->id = DatumGetInt64(aj_value(row, 1, &isnull));
+	job->owner = DatumGetObjectId(aj_value(row, 2, &isnull));
+	job->pipeline_id = DatumGetInt32(aj_value(row, 3, &isnull));
+	job->step_no = DatumGetInt16(aj_value(row, 4, &isnull));
+	job->failures = DatumGetInt16(aj_value(row, 5, &isnull));
+	job->free_retries = DatumGetInt16(aj_value(row, 6, &isnull));
+	job->crashes = DatumGetInt16(aj_value(row, 7, &isnull));
+	job->seq = DatumGetInt32(aj_value(row, 8, &isnull));
+	value = aj_value(row, 9, &isnull);
+	job->session_id = isnull ? NULL : TextDatumGetCString(value);
+	value = aj_value(row, 10, &isnull);
+	job->user_id = isnull ? NULL : TextDatumGetCString(value);
+	value = aj_value(row, 11, &isnull);
+	job->params = DatumGetJsonbPCopy(value);
+	job->alone = DatumGetBool(aj_value(row, 12, &isnull));
+	job->queue_id = DatumGetInt32(aj_value(row, 13, &isnull));
+	job->priority = DatumGetInt16(aj_value(row, 14, &isnull));
+	job->run_at = DatumGetTimestampTz(aj_value(row, 15, &isnull));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * A job was started.  The first start is read off the job's row; any later
+ * one is written down.
+ */
+static void
+note_start(AjJob *job)
+{
+	if (job->seq > 2)
+		aj_queue_add_update(job->id, job->seq, GetCurrentTimestamp(), "state",
+							"running", job->step_no, NULL, NULL, NULL);
+}
+
+/* Order of lanes: the most urgent first, then the one with the oldest job. */
+static int
+compare_lanes(const void *a, const void *b)
+{
+	const AjLaneView *la = a,
+			   *lb = b;
+
+	if (la->key.priority != lb->key.priority)
+		return la->key.priority > lb->key.priority ? -1 : 1;
+	return aj_place_before(la->floor, lb->floor) ? -1 : 1;
+}
+
+/*
+ * This owner's lanes that may have ready jobs, the most urgent first.  A
+ * worker knows them from shared memory, others skip through the index.
+ */
+static int
+find_ready_lanes(Oid owner, TimestampTz now, AjLaneView **views)
+{
+	int			n = 0;
+
+	if (aj_my_slot != NULL && aj_lanes_complete())
+	{
+		int			all = aj_lanes_list(MyDatabaseId, owner, views);
+
+		for (int i = 0; i < all; i++)
+		{
+			if ((*views)[i].floor.run_at <= now)
+				(*views)[n++] = (*views)[i];
+		}
+		qsort(*views, n, sizeof(AjLaneView), compare_lanes);
+	}
+	else
+	{
+		Datum		values[2] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(now)};
+
+		n = aj_execute(&find_lanes, values, NULL, 0);
+		*views = palloc0((n + 1) * sizeof(AjLaneView));
+		for (int i = 0; i < n; i++)
+		{
+			bool		isnull;
+
+			(*views)[i].key.queue_id = DatumGetInt32(aj_value(i, 1, &isnull));
+			(*views)[i].key.priority = DatumGetInt16(aj_value(i, 2, &isnull));
+			(*views)[i].index = -1;
+		}
+	}
+	return n;
+}
+
+/*
+ * Begin to look for jobs of a lane, and where nothing could be taken, find
+ * out from where on there is something.
+ */
+static void
+lane_values(Oid owner, const AjLaneView *lane, Datum *values, AjPlace *floor)
+{
+	floor->run_at = DT_NOBEGIN;
+	floor->id = 0;
+	if (lane->index >= 0)
+		*floor = aj_lane_scan_begin(lane->index);
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = Int32GetDatum(lane->key.queue_id);
+	values[2] = Int16GetDatum(lane->key.priority);
+}
+
+static AjPlace
+find_place(Datum *values, AjPlace floor)
+{
+	AjPlace		place = {DT_NOEND, 0};
+	bool		isnull;
+
+	values[3] = TimestampTzGetDatum(floor.run_at);
+	values[4] = Int64GetDatum(floor.id);
+	if (aj_execute(&find_head, values, NULL, 0) > 0)
+	{
+		place.run_at = DatumGetTimestampTz(aj_value(0, 1, &isnull));
+		place.id = DatumGetInt64(aj_value(0, 2, &isnull));
+	}
+	return place;
+}
+
+/* The coordinator's look at a lane: place of its first job, due or not. */
+AjPlace
+aj_queue_lane_head(const AjLaneView *lane)
+{
+	Datum		values[5];
+	AjPlace		floor,
+				head;
+
+	lane_values(lane->key.owner, lane, values, &floor);
+	head = find_place(values, floor);
+	aj_lane_scan_end(lane->index, &head);
+	return head;
+}
+
+/*
+ * Claim this owner's most urgent ready job.  The result lives in the memory
+ * context of the call.
+ */
+bool
+aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	AjLaneView *lanes;
+	int			nlanes = find_ready_lanes(owner, now, &lanes);
+
+	for (int i = 0; i < nlanes; i++)
+	{
+		Datum		values[7];
+		AjPlace		floor,
+					reached;
+		bool		claimed;
+
+		lane_values(owner, &lanes[i], values, &floor);
+		values[3] = TimestampTzGetDatum(now);
+		values[4] = Int64GetDatum(worker_id);
+		values[5] = TimestampTzGetDatum(floor.run_at);
+		values[6] = Int64GetDatum(floor.id);
+		claimed = aj_execute(&claim_in_lane, values, NULL, 0) == 1;
+		if (claimed)
+		{
+			read_job(0, job, CurrentMemoryContext);
+			reached.run_at = job->run_at;
+			reached.id = job->id;
+		}
+		else if (lanes[i].index >= 0)
+			reached = find_place(values, floor);	/* others hold what is
+													 * ready */
+		if (lanes[i].index >= 0)
+			aj_lane_scan_end(lanes[i].index, &reached);
+		if (claimed)
+		{
+			note_start(job);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Lock up to max of this owner's most urgent ready jobs, all of one lane.
+ * They stay queued; the caller ends them in this transaction, claims one with
+ * aj_queue_claim_locked(), or lets go of them, and then has to say so by
+ * aj_queue_let_go().  Returns an array in the memory context of the call.
+ */
+AjJob *
+aj_queue_lock_many(Oid owner, int max, int *n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	AjLaneView *lanes;
+	int			nlanes = find_ready_lanes(owner, now, &lanes);
+
+	*n = 0;
+	for (int i = 0; i < nlanes; i++)
+	{
+		Datum		values[7];
+		AjPlace		floor,
+					reached;
+		AjJob	   *jobs = NULL;
+
+		lane_values(owner, &lanes[i], values, &floor);
+		values[3] = TimestampTzGetDatum(now);
+		values[4] = Int64GetDatum(max);
+		values[5] = TimestampTzGetDatum(floor.run_at);
+		values[6] = Int64GetDatum(floor.id);
+		*n = aj_execute(&lock_in_lane, values, NULL, 0);
+		if (*n > 0)
+		{
+			jobs = palloc0(*n * sizeof(AjJob));
+			for (int j = 0; j < *n; j++)
+				read_job(j, &jobs[j], CurrentMemoryContext);
+
+			/* others need not look at what is ours */
+			reached.run_at = jobs[*n - 1].run_at;
+			reached.id = jobs[*n - 1].id;
+		}
+		else if (lanes[i].index >= 0)
+			reached = find_place(values, floor);
+		if (lanes[i].index >= 0)
+			aj_lane_scan_end(lanes[i].index, &reached);
+		if (*n > 0)
+			return jobs;
+	}
+	return NULL;
+}
+
+/*
+ * This job can be claimed again, by anybody: after the commit or rollback of
+ * the transaction that held it.
+ */
+void
+aj_queue_let_go(const AjJob *job)
+{
+	AjLaneKey	lane = {MyDatabaseId, job->owner, job->queue_id, job->priority};
+	AjPlace		place = {job->run_at, job->id};
+
+	aj_lane_ready(&lane, place);
+}
+
+/* Mark one of the locked jobs running. */
+void
+aj_queue_claim_locked(AjJob *job, int64 worker_id)
+{
+	Datum		values[3] = {Int64GetDatum(job->id), Int64GetDatum(worker_id),
+	TimestampTzGetDatum(GetCurrentTimestamp())};
+
+	aj_execute(&claim_locked, values, NULL, 0);
+	job->seq++;
+	note_start(job);
+}
+
+/* Claim the one job that is to run alone after a server crash. */
+bool
+aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = ObjectIdGetDatum(owner);
+	values[2] = Int64GetDatum(worker_id);
+	if (aj_execute(&claim_alone, values, NULL, 0) != 1)
+		return false;
+	read_job(0, job, context);
+	note_start(job);
+	return true;
+}
+
+/* Take a certain queued job in the caller's own transaction. */
+bool
+aj_queue_take(int64 job_id, AjJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job_id);
+	if (aj_execute(&take, values, NULL, 0) != 1)
+		return false;
+	read_job(0, job, context);
+	note_start(job);
+	return true;
+}
