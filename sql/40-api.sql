@@ -118,7 +118,7 @@ CREATE FUNCTION asyncjob.updates(job_id bigint, since_seq integer DEFAULT 0)
                    message text, data jsonb)
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_updates';
 COMMENT ON FUNCTION asyncjob.updates(bigint, integer) IS
-'Durable history of a job after a sequence number: changes of state, finished steps, failed attempts, log lines. kind is state, step, attempt or log.';
+'Durable history of a job after a sequence number: changes of state, finished steps, failed attempts, log lines. kind is state, step, attempt or log; level of an attempt is error, warning if it was free of charge, info for a snooze.';
 
 CREATE FUNCTION asyncjob.artifacts(job_id bigint)
     RETURNS TABLE (name text, step text, kind text, media_type text,

@@ -289,6 +289,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	AjState		state;
 	Jsonb	   *error_json = NULL;
 	TimestampTz now = GetCurrentTimestamp();
+	const char *level = "error";
 
 	values[0] = Int64GetDatum(job->id);
 	values[1] = Int64GetDatum(worker_id);
@@ -306,10 +307,12 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 			break;
 		case AJ_VERDICT_RETRY_FREE:
 			state = AJ_QUEUED;
+			level = "warning";
 			job->free_retries++;
 			break;
 		case AJ_VERDICT_SNOOZE:
 			state = AJ_QUEUED;
+			level = "info";
 			break;
 		case AJ_VERDICT_DEAD:
 			state = AJ_FAILED;
@@ -326,7 +329,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	{
 		job->seq++;
 		aj_queue_add_update(job->id, job->seq, now, "attempt", aj_state_names[state],
-							job->step_no, "error", error ? error->message : NULL,
+							job->step_no, level, error ? error->message : NULL,
 							error_json);
 	}
 	if (AJ_STATE_IS_FINAL(state))
