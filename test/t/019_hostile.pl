@@ -184,7 +184,7 @@ my %setting = (
 	enable_indexscan => 'off',
 	enable_seqscan => 'off',
 	extra_float_digits => '-15',
-	force_parallel_mode => 'regress',
+	exit_on_error => 'on',
 	from_collapse_limit => '1',
 	idle_in_transaction_session_timeout => '1ms',
 	idle_session_timeout => '1ms',
@@ -201,6 +201,11 @@ my %setting = (
 	TimeZone => 'Asia/Kathmandu',
 	transform_null_equals => 'on',
 	work_mem => '64kB');
+
+my $server_version = $node->safe_psql('postgres', 'SHOW server_version_num');
+$setting{ $server_version >= 160000 ? 'debug_parallel_query' : 'force_parallel_mode' } = 'regress';
+$setting{transaction_timeout} = '1ms' if $server_version >= 170000;
+
 for my $name (sort keys %setting)
 {
 	$node->safe_psql('postgres', "ALTER ROLE mallory SET $name = '$setting{$name}'");

@@ -8,6 +8,8 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib $FindBin::RealBin;
 use Math::Trig qw(rad2deg);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;

@@ -2,7 +2,8 @@
 # bench.sh: run every test/bench/*.sh against a private cluster of its own
 # build.  A script gets PGHOST, PGPORT and PGUSER, a database "bench" with the
 # extension, and prints its figures; BENCH="name ..." picks some.  The cluster
-# is durable (fsync on): a rate without it says nothing.
+# is durable (fsync on): a rate without it says nothing.  Its other settings
+# are test/bench/bench.conf's.
 set -eu
 # shellcheck source=test/tools/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,9 @@ fi
 enter_copy "$@"
 
 build_dest
-sed -i '/^fsync = off/d' "$TEMP_CONFIG"
+# pg_cron would look for its own database all the time
+sed -i -e '/^fsync = off/d' -e "s/,pg_cron'/'/" -e '/^cron\./d' "$TEMP_CONFIG"
+cat test/bench/bench.conf >>"$TEMP_CONFIG"
 start_server
 
 rc=0
