@@ -213,6 +213,9 @@ for my $name (sort keys %setting)
 	is(contended("ALTER ROLE SET $name"), $books, "ALTER ROLE SET $name: the books are right");
 	$node->safe_psql('postgres', 'ALTER ROLE mallory RESET ALL');
 }
+# A handler that sets this one for its own transaction asks for its own end.
+delete $setting{transaction_timeout};
+
 for my $path ('evil, pg_catalog', 'public, pg_catalog', '"$user", evil, public')
 {
 	$node->safe_psql('postgres', "ALTER ROLE mallory SET search_path = $path");
