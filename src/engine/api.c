@@ -98,6 +98,15 @@ aj_null_argument(const char *name)
 			 errmsg("%s must not be null", name)));
 }
 
+/* The first argument, a job's id. */
+int64
+aj_job_arg(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		aj_null_argument("job_id");
+	return PG_GETARG_INT64(0);
+}
+
 char *
 aj_text_arg(FunctionCallInfo fcinfo, int n)
 {

@@ -36,7 +36,8 @@ extern void aj_caller(AjCaller *caller);
 extern void aj_require_admin(const char *what);
 pg_noreturn extern void aj_unknown_job(int64 job_id) AJ_NORETURN;
 extern void aj_return_rows(FunctionCallInfo fcinfo);
-extern Datum aj_status_datum(FunctionCallInfo fcinfo, MemoryContext context);
+extern Datum aj_status_of(FunctionCallInfo fcinfo, int64 job_id);
+extern int64 aj_job_arg(FunctionCallInfo fcinfo);
 extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
 pg_noreturn extern void aj_null_argument(const char *name) AJ_NORETURN;
 

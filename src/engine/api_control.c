@@ -30,14 +30,6 @@ PG_FUNCTION_INFO_V1(aj_retry);
 PG_FUNCTION_INFO_V1(aj_reprioritize);
 PG_FUNCTION_INFO_V1(aj_explain);
 
-static int64
-job_arg(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		aj_null_argument("job_id");
-	return PG_GETARG_INT64(0);
-}
-
 /*
  * cancel(job_id bigint, reason text): true if the job ends, or has ended, as
  * cancelled.
@@ -49,7 +41,7 @@ job_arg(FunctionCallInfo fcinfo)
 Datum
 aj_cancel(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	char	   *reason = aj_text_arg(fcinfo, 1);
 	AjCaller	caller;
 	AjJobHead	head;
@@ -99,7 +91,7 @@ aj_cancel(PG_FUNCTION_ARGS)
 Datum
 aj_retry(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	AjCaller	caller;
 	AjJobHead	head;
 	AjScope		scope;
@@ -139,7 +131,7 @@ aj_retry(PG_FUNCTION_ARGS)
 Datum
 aj_reprioritize(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	int			priority;
 	AjCaller	caller;
 	AjJobHead	head;
@@ -234,7 +226,7 @@ engine_obstacle(const AjJobHead *head, bool ours)
 Datum
 aj_explain(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	AjCaller	caller;
 	AjJobHead	head;
 	AjScope		scope;

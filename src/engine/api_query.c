@@ -39,8 +39,8 @@ PG_FUNCTION_INFO_V1(aj_workers);
  * The row of asyncjob.job_status that the last statement returned, as a
  * composite Datum in the given memory context.
  */
-Datum
-aj_status_datum(FunctionCallInfo fcinfo, MemoryContext context)
+static Datum
+status_datum(FunctionCallInfo fcinfo, MemoryContext context)
 {
 	TupleDesc	desc;
 	MemoryContext old;
@@ -62,19 +62,12 @@ aj_status_datum(FunctionCallInfo fcinfo, MemoryContext context)
 	return HeapTupleGetDatum(tuple);
 }
 
-static int64
-job_arg(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		aj_null_argument("job_id");
-	return PG_GETARG_INT64(0);
-}
-
-/* status(job_id bigint) returns asyncjob.job_status */
+/*
+ * A job's status as of now, for a function that returns asyncjob.job_status.
+ */
 Datum
-aj_status(PG_FUNCTION_ARGS)
+aj_status_of(FunctionCallInfo fcinfo, int64 job_id)
 {
-	int64		job_id = job_arg(fcinfo);
 	MemoryContext context = CurrentMemoryContext;
 	AjCaller	caller;
 	AjScope		scope;
@@ -84,16 +77,23 @@ aj_status(PG_FUNCTION_ARGS)
 	aj_scope_enter(&scope, false);
 	if (aj_queue_status(&caller, job_id) == 0)
 		aj_unknown_job(job_id);
-	result = aj_status_datum(fcinfo, context);
+	result = status_datum(fcinfo, context);
 	aj_scope_leave(&scope);
 	return result;
+}
+
+/* status(job_id bigint) returns asyncjob.job_status */
+Datum
+aj_status(PG_FUNCTION_ARGS)
+{
+	return aj_status_of(fcinfo, aj_job_arg(fcinfo));
 }
 
 /* result(job_id bigint) returns jsonb, null until the job is completed */
 Datum
 aj_result(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	MemoryContext context = CurrentMemoryContext;
 	AjCaller	caller;
 	AjJobHead	head;
@@ -154,7 +154,7 @@ static Datum
 rows_of_job(FunctionCallInfo fcinfo,
 			int (*query) (const AjCaller *caller, int64 job_id))
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	AjCaller	caller;
 	AjJobHead	head;
 	AjScope		scope;
@@ -188,7 +188,7 @@ aj_artifacts(PG_FUNCTION_ARGS)
 Datum
 aj_updates(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	AjCaller	caller;
 	AjJobHead	head;
 	AjScope		scope;
@@ -212,7 +212,7 @@ aj_updates(PG_FUNCTION_ARGS)
 Datum
 aj_artifact_data(PG_FUNCTION_ARGS)
 {
-	int64		job_id = job_arg(fcinfo);
+	int64		job_id = aj_job_arg(fcinfo);
 	char	   *name = aj_text_arg(fcinfo, 1);
 	int64		start = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2);
 	int64		want;

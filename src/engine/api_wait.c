@@ -130,32 +130,14 @@ wait_for_end(int64 job_id, TimestampTz until, bool quiet)
 		ConditionVariableCancelSleep();
 }
 
-static Datum
-status_now(FunctionCallInfo fcinfo, int64 job_id, MemoryContext context)
-{
-	AjCaller	caller;
-	AjScope		scope;
-	Datum		result;
-
-	aj_caller(&caller);
-	aj_scope_enter(&scope, false);
-	if (aj_queue_status(&caller, job_id) == 0)
-		aj_unknown_job(job_id);
-	result = aj_status_datum(fcinfo, context);
-	aj_scope_leave(&scope);
-	return result;
-}
-
 /* wait(job_id bigint, timeout interval) returns asyncjob.job_status */
 Datum
 aj_wait(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = CurrentMemoryContext;
+	int64		job_id = aj_job_arg(fcinfo);
 
-	if (PG_ARGISNULL(0))
-		aj_null_argument("job_id");
-	wait_for_end(PG_GETARG_INT64(0), deadline(fcinfo, 1), false);
-	return status_now(fcinfo, PG_GETARG_INT64(0), context);
+	wait_for_end(job_id, deadline(fcinfo, 1), false);
+	return aj_status_of(fcinfo, job_id);
 }
 
 /*
@@ -165,7 +147,7 @@ Datum
 aj_await(PG_FUNCTION_ARGS)
 {
 	CallContext *call = (CallContext *) fcinfo->context;
-	int64		job_id;
+	int64		job_id = aj_job_arg(fcinfo);
 	TimestampTz until;
 	MemoryContext context = CurrentMemoryContext;
 	TupleDesc	desc;
@@ -176,9 +158,6 @@ aj_await(PG_FUNCTION_ARGS)
 	bool		nulls[2] = {false, false};
 	Jsonb	   *result;
 
-	if (PG_ARGISNULL(0))
-		aj_null_argument("job_id");
-	job_id = PG_GETARG_INT64(0);
 	if (call == NULL || !IsA(call, CallContext) || call->atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
