@@ -80,11 +80,11 @@ BEGIN
     -- where: decimal degrees, by name or latitude first, with signs or N/S
     -- and E/W; at least one of the two with decimals or a hemisphere, and
     -- neither the amount of something
-    m := regexp_match(query, '\mlat(?:itude)?\s*[:=]?\s*' || degrees || '\s*°?\s*(N(?:orth)?\M|S(?:outh)?\M)?', 'i') ||
-         regexp_match(query, '\m(?:longitude|long?|lng)\s*[:=]?\s*' || degrees || '\s*°?\s*(E(?:ast)?\M|W(?:est)?\M)?', 'i');
+    m := regexp_match(query, '\mlat(?:itude)?\s*[:=]?\s*' || degrees || '\s*(?:\u00B0|\u00C2\u00B0)?\s*(N(?:orth)?\M|S(?:outh)?\M)?', 'i') ||
+         regexp_match(query, '\m(?:longitude|long?|lng)\s*[:=]?\s*' || degrees || '\s*(?:\u00B0|\u00C2\u00B0)?\s*(E(?:ast)?\M|W(?:est)?\M)?', 'i');
     IF coalesce(cardinality(m), 0) <> 4 THEN
-        m := regexp_match(query, '(?<![0-9.])' || degrees || '\s*°?\s*(N(?:orth)?\M|S(?:outh)?\M)?\s*[,;/ ]\s*' ||
-            degrees || '\s*°?\s*(E(?:ast)?\M|W(?:est)?\M)?(?!\.?[0-9]|[a-z%]|\s*(?:' || unit || '|turbines?\M))', 'i');
+        m := regexp_match(query, '(?<![0-9.])' || degrees || '\s*(?:\u00B0|\u00C2\u00B0)?\s*(N(?:orth)?\M|S(?:outh)?\M)?\s*[,;/ ]\s*' ||
+            degrees || '\s*(?:\u00B0|\u00C2\u00B0)?\s*(E(?:ast)?\M|W(?:est)?\M)?(?!\.?[0-9]|[a-z%]|\s*(?:' || unit || '|turbines?\M))', 'i');
     ELSE
         named := true;
     END IF;

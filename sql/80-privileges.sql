@@ -44,6 +44,9 @@ DECLARE
     f regprocedure;
     t regclass;
 BEGIN
+    IF role IS NULL OR role = 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'role must name a role';
+    END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA asyncjob TO %s', role);
     FOR f IN
         SELECT p.oid FROM pg_catalog.pg_proc p

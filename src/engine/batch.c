@@ -232,7 +232,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		batch_size = 1;
 		not_in_batch = 0;
 		QueryCancelPending = false;
-		aj_slot_begin_job(single->id);
+		aj_slot_begin_job(single->id, single->priority);
 		aj_scope_leave(&scope);
 		held = n > 1 ? &jobs[1] : NULL;
 		CommitTransactionCommand();
@@ -253,7 +253,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 											ALLOCSET_SMALL_SIZES);
 	run.context = AllocSetContextCreate(context, "asyncjob step",
 										ALLOCSET_DEFAULT_SIZES);
-	aj_slot_begin_job(jobs[0].id);
+	aj_slot_begin_job(jobs[0].id, jobs[0].priority);
 	SpinLockAcquire(&aj_my_slot->mutex);
 	aj_my_slot->step_no = 0;
 	aj_my_slot->step_count = 1;

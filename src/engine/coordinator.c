@@ -17,7 +17,10 @@
  * is started in a round if none of the role's is idle.  When all of
  * asyncjob.max_workers are taken, an idle worker of another role is told to
  * leave; if there is none, a busy one of another role is told to leave after
- * its job, where the waiting job ranks higher or has waited for a second.
+ * its job, where the waiting job ranks higher than that one and its role has
+ * no worker, or has waited for a second (then a worker that came less than a
+ * second ago stays, and roles settle at equal shares).  The place is kept for
+ * the role that asked.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -53,6 +56,7 @@
 #define SHUTDOWN_MS			30
 #define START_GRACE_MS		10000	/* a process must have started by then */
 #define YIELD_AFTER_MS		1000	/* a role that waited so long gets a slot */
+#define LINGERS_AFTER_MS	20		/* a worker idle for so long has no work */
 #define GATHER_MS			5000	/* wait for others before running alone */
 #define GATHER_AGAIN_MS		30000
 #define ROLE_REST_MIN_MS	1000	/* after a worker could not connect */
@@ -312,41 +316,104 @@ count_workers(Oid dbid, Oid role, AjSlotState state, bool any_state)
 }
 
 /*
- * Make room for a role: tell a worker of another role to leave.  The caller
- * holds the lock.
+ * Is a slot kept for another role?  The caller holds the lock.
+ */
+static bool
+promised_to_other(Oid role)
+{
+	return aj_shared->promised_until > GetCurrentTimestamp() &&
+		(aj_shared->promised_db != my_db->dbid ||
+		 aj_shared->promised_role != role);
+}
+
+/*
+ * Make room for a role: tell a worker of another role to leave, and keep its
+ * slot for the one that asked.  The caller holds the lock.
+ *
+ * Starting a process costs as much as hundreds of short jobs, so a worker
+ * that has work keeps its slot for a while, and roles that all have work
+ * settle at equal shares instead of chasing each other.
  */
 static void
 ask_for_slot(const AjReadyOwner *owner)
 {
 	AjWorkerSlot *victim = NULL;
-	bool		waited = TimestampDifferenceExceeds(owner->run_at,
-													GetCurrentTimestamp(),
+	TimestampTz now = GetCurrentTimestamp();
+	bool		waited = TimestampDifferenceExceeds(owner->run_at, now,
 													YIELD_AFTER_MS);
+	int			mine = count_workers(my_db->dbid, owner->role, AJ_SLOT_FREE, true);
 
+	if (aj_shared->promised_until > now)
+		return;					/* one is about to go */
 	for (int i = 0; i < aj_shared->nslots; i++)
 	{
 		AjWorkerSlot *slot = &aj_shared->slots[i];
+		bool		outranked;
 
 		if (slot->state != AJ_SLOT_IDLE && slot->state != AJ_SLOT_BUSY)
 			continue;
-		if (slot->dbid == my_db->dbid && slot->roleid == owner->role)
+		if (slot->leave ||
+			(slot->dbid == my_db->dbid && slot->roleid == owner->role))
 			continue;
-		if (slot->leave)
-			return;				/* one is about to go */
-		if (slot->state == AJ_SLOT_IDLE)
+
+		/* between two jobs a worker is idle for a moment too */
+		if (slot->state == AJ_SLOT_IDLE &&
+			TimestampDifferenceExceeds(slot->since, now, LINGERS_AFTER_MS))
 		{
 			victim = slot;
 			break;
 		}
-		if (waited && (victim == NULL || slot->since < victim->since))
+		outranked = slot->state == AJ_SLOT_BUSY && mine == 0 &&
+			slot->priority < owner->priority;
+		if (!outranked &&
+			!(waited &&
+			  TimestampDifferenceExceeds(slot->arrived, now, YIELD_AFTER_MS) &&
+			  (mine == 0 ||
+			   count_workers(slot->dbid, slot->roleid, AJ_SLOT_FREE, true) > mine + 1)))
+			continue;
+		if (victim == NULL || slot->arrived < victim->arrived)
 			victim = slot;
 	}
 	if (victim != NULL)
 	{
 		victim->leave = true;
+		aj_shared->promised_db = my_db->dbid;
+		aj_shared->promised_role = owner->role;
+		aj_shared->promised_until = TimestampTzPlusMilliseconds(now, YIELD_AFTER_MS);
 		if (victim->proc)
 			SetLatch(&victim->proc->procLatch);
 	}
+}
+
+/*
+ * asyncjob.max_workers may have been lowered: idle workers go first, the
+ * others after the job they have.
+ */
+static void
+shed_workers(void)
+{
+	int			excess = -aj_guc_max_workers;
+
+	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < aj_shared->nslots; i++)
+		excess += aj_shared->slots[i].state != AJ_SLOT_FREE &&
+			!aj_shared->slots[i].leave;
+	for (int pass = AJ_SLOT_IDLE; pass <= AJ_SLOT_BUSY; pass++)
+	{
+		for (int i = 0; i < aj_shared->nslots && excess > 0; i++)
+		{
+			AjWorkerSlot *slot = &aj_shared->slots[i];
+
+			if (slot->dbid != my_db->dbid || slot->leave ||
+				(int) slot->state != pass)
+				continue;
+			slot->leave = true;
+			if (slot->proc)
+				SetLatch(&slot->proc->procLatch);
+			excess--;
+		}
+	}
+	LWLockRelease(aj_shared->lock);
 }
 
 static void
@@ -372,12 +439,16 @@ start_worker(const AjReadyOwner *owner)
 			slot->pid = 0;
 			slot->proc = NULL;
 			slot->since = GetCurrentTimestamp();
+			slot->arrived = slot->since;
 			slot->connected = false;
 			slot->leave = false;
 			slot->job_id = 0;
 			slot->cancel_job = 0;
 			extra.generation = slot->generation;
 			slot_no = i;
+			if (aj_shared->promised_db == my_db->dbid &&
+				aj_shared->promised_role == role)
+				aj_shared->promised_until = 0;
 			break;
 		}
 	}
@@ -451,7 +522,8 @@ feed_owner(const AjReadyOwner *owner)
 	}
 	if (!idle)
 	{
-		if (count_workers(InvalidOid, InvalidOid, AJ_SLOT_FREE, true) <
+		if (count_workers(InvalidOid, InvalidOid, AJ_SLOT_FREE, true) +
+			(promised_to_other(owner->role) ? 1 : 0) <
 			Min(aj_guc_max_workers, aj_shared->nslots))
 			start = true;
 		else
@@ -621,6 +693,7 @@ tend_queue(void)
 	my_db->paused = !ours;
 	LWLockRelease(aj_shared->lock);
 
+	shed_workers();
 	now = GetCurrentTimestamp();
 	foreach(cell, owners)
 		wait_ms = Min(wait_ms, feed_owner(lfirst(cell)));

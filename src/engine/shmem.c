@@ -286,12 +286,13 @@ aj_wake_waiters(int64 job_id)
 
 /* The worker takes a job in hand. */
 void
-aj_slot_begin_job(int64 job_id)
+aj_slot_begin_job(int64 job_id, int priority)
 {
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_slot->state = AJ_SLOT_BUSY;
 	aj_my_slot->since = GetCurrentTimestamp();
 	aj_my_slot->job_id = job_id;
+	aj_my_slot->priority = priority;
 	aj_my_slot->cancel_job = 0;
 	LWLockRelease(aj_shared->lock);
 }

@@ -59,9 +59,11 @@ typedef struct AjWorkerSlot
 	pid_t		pid;
 	PGPROC	   *proc;			/* whose latch wakes the worker */
 	TimestampTz since;			/* of this state */
+	TimestampTz arrived;		/* when the slot was given to this role */
 	bool		connected;		/* reached its database */
 	bool		leave;			/* shall exit when it has no job in hand */
 	int64		job_id;			/* 0 while idle */
+	int			priority;		/* of that job */
 	int64		cancel_job;		/* job that cancel() told to stop, or 0 */
 
 	slock_t		mutex;			/* protects what follows */
@@ -144,6 +146,14 @@ typedef enum AjAloneMode
 typedef struct AjShared
 {
 	LWLock	   *lock;
+
+	/*
+	 * A worker was told to leave so that this role gets its slot, which is
+	 * kept for it until then.
+	 */
+	Oid			promised_db;
+	Oid			promised_role;
+	TimestampTz promised_until;
 	pid_t		launcher_pid;
 	PGPROC	   *launcher;
 	pg_atomic_uint64 next_worker_id;
@@ -180,7 +190,7 @@ extern void aj_ask_coordinator(Oid dbid);
 extern bool aj_wake_for_job(Oid dbid, Oid roleid);
 extern bool aj_signal_cancel(Oid dbid, int64 job_id);
 extern void aj_wake_waiters(int64 job_id);
-extern void aj_slot_begin_job(int64 job_id);
+extern void aj_slot_begin_job(int64 job_id, int priority);
 extern void aj_slot_end_job(void);
 extern bool aj_slot_cancel_wanted(int64 job_id);
 extern bool aj_slot_copy(Oid dbid, int64 job_id, AjWorkerSlot *copy);

@@ -236,7 +236,7 @@ claim(AjJob *job, const AjPipeline **pipeline, bool *gone)
 			{
 				/* so that cancel() finds us as soon as it can see the row */
 				QueryCancelPending = false;
-				aj_slot_begin_job(job->id);
+				aj_slot_begin_job(job->id, job->priority);
 			}
 		}
 		aj_scope_leave(&scope);

@@ -222,9 +222,9 @@ loop()
     n=$(sql "SELECT count(*) FROM bench.job WHERE state = 'queued'")
     for ((i = 0; i < sessions; i++)); do
         q >"$TMP/loop.$i" <<SQL &
-SELECT extract(epoch FROM clock_timestamp());
+SELECT extract(epoch FROM clock_timestamp()), bench.cpu_ns();
 CALL bench.claim_loop($batch, NULL);
-SELECT extract(epoch FROM clock_timestamp());
+SELECT extract(epoch FROM clock_timestamp()), bench.cpu_ns();
 SQL
         pids+=($!)
     done
@@ -232,11 +232,13 @@ SQL
     [ "$(sql "SELECT count(*) FROM bench.job WHERE state = 'completed'
               AND result = params")" = "$n" ] || die "the loop left rows"
     for ((i = 0; i < sessions; i++)); do
-        paste -sd' ' "$TMP/loop.$i"
-    done | awk -v n="$n" '
+        tr '|' ' ' <"$TMP/loop.$i" | paste -sd' '
+    done | awk -v n="$n" -v cpu="$TMP/loop.cpu" '
         NR == 1 || $1 < begun { begun = $1 }
-        NR == 1 || $3 > ended { ended = $3 }
-        END { printf "%.0f\n", n / (ended - begun) }'
+        NR == 1 || $4 > ended { ended = $4 }
+        { used += $5 - $2 }
+        END { printf "%.0f\n", n / (ended - begun)
+              printf "%.0f\n", used / n >>cpu }'
 }
 
 # The queued rows again, for the loop.

@@ -25,7 +25,7 @@ best_batch()
 # compare WORKERS: $TMP/a gets the engine's rates, $TMP/b the loop's
 compare()
 {
-    local batch i first last
+    local batch i first last before after
 
     batch=$(best_batch "$1" 2>"$TMP/best")
     cat "$TMP/best"
@@ -34,23 +34,39 @@ compare()
     fill_and_drain "$((JOBS / 2))" >/dev/null
     : >"$TMP/a"
     : >"$TMP/b"
+    : >"$TMP/loop.cpu"
+    : >"$TMP/engine.cpu"
     for ((i = 0; i < ROUNDS; i++)); do
         reset
         pause
         fill "$JOBS"
         copy_rows
         read -r first last <<<"$(queued_ids)"
-        if [ $((i % 2)) = 0 ]; then
-            drain "$first" "$last" >>"$TMP/a"
-            loop "$1" "$batch" >>"$TMP/b"
-        else
-            loop "$1" "$batch" >>"$TMP/b"
-            drain "$first" "$last" >>"$TMP/a"
-        fi
+        [ $((i % 2)) = 0 ] || loop "$1" "$batch" >>"$TMP/b"
+        before=$(workers_cpu_ns)
+        drain "$first" "$last" >>"$TMP/a"
+        after=$(workers_cpu_ns)
+        calc "($after - $before) / $JOBS" 0 >>"$TMP/engine.cpu"
+        echo >>"$TMP/engine.cpu"
+        [ $((i % 2)) = 1 ] || loop "$1" "$batch" >>"$TMP/b"
     done
     ratios "$TMP/a" "$TMP/b" >"$TMP/r"
     rounds "the engine, $1 worker(s)" "$TMP/a"
     rounds "by hand, $1 session(s)" "$TMP/b"
+    # processor time, which says more than the clock on a busy machine
+    rounds "ns of processor a job, the engine's workers" "$TMP/engine.cpu"
+    rounds "ns of processor a job, by hand" "$TMP/loop.cpu"
+}
+
+# of all workers that there are
+workers_cpu_ns()
+{
+    local pid sum=0
+
+    for pid in $(sql 'SELECT pid FROM asyncjob.workers() WHERE pid <> 0'); do
+        sum=$((sum + $(cpu_ns "$pid")))
+    done
+    echo "$sum"
 }
 
 rss_anon()

@@ -31,6 +31,10 @@ CREATE FUNCTION bench.step_progress(jsonb) RETURNS jsonb
 SELECT asyncjob.create_pipeline('bench_progress',
     '[{"name": "progress", "handler": "bench.step_progress"}]');
 
+-- Nanoseconds that this process has had a processor.
+CREATE FUNCTION bench.cpu_ns() RETURNS bigint VOLATILE LANGUAGE sql AS
+$$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint $$;
+
 -- Queue n jobs, 10,000 a transaction.
 CREATE PROCEDURE bench.fill(n integer, queue text DEFAULT 'default',
                             priority text DEFAULT '5', delay interval DEFAULT NULL,
