@@ -191,6 +191,27 @@ COMMENT ON FUNCTION asyncjob.dem_covering(float8, float8, float8) IS
 ----------------------------------------------------------------------
 -- Sites
 
+CREATE FUNCTION asyncjob._require_input(name text, definition jsonb)
+RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce(length(name), 0) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'parameter_missing',
+            MESSAGE = 'name is null, empty or longer than 200 characters',
+            HINT = 'Give a name of 1 to 200 characters.';
+    END IF;
+    IF definition IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'parameter_missing',
+            MESSAGE = format('the definition of "%s" is null', name),
+            HINT = 'Give a JSON object.';
+    END IF;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION asyncjob._require_input(text, jsonb) IS
+    'Refuse an input without a name or a definition. Error AJ101: parameter_missing.';
+
 CREATE FUNCTION asyncjob.check_site(geojson jsonb)
 RETURNS jsonb LANGUAGE c STRICT STABLE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_check_site';
@@ -203,6 +224,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    given boolean := asyncjob._require_input(load_site.name, load_site.geojson);
     s jsonb := asyncjob.check_site(load_site.geojson);
 BEGIN
     INSERT INTO asyncjob.site (name, geojson, longitude, latitude, west, south, east, north, area_m2)
@@ -234,6 +256,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    given boolean := asyncjob._require_input(load_wind_resource.name, load_wind_resource.definition);
     d jsonb := load_wind_resource.definition
                || jsonb_build_object('name', load_wind_resource.name, 'kind', load_wind_resource.kind);
     s jsonb := asyncjob.check_wind_resource(d);
@@ -278,6 +301,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    given boolean := asyncjob._require_input(load_turbine.name, load_turbine.turbine);
     s jsonb := asyncjob.check_turbine(load_turbine.turbine || jsonb_build_object('name', load_turbine.name));
     t record;
 BEGIN

@@ -60,6 +60,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob._role(), asyncjob._may_see(oid, text), '
                    'asyncjob._renewable(asyncjob.job_status), '
                    'asyncjob._renewable_params(text, text), '
+                   'asyncjob._require_input(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '

@@ -134,3 +134,11 @@ DELETE FROM asyncjob.site WHERE owner = 'regress_bad';
 DELETE FROM asyncjob.wind_resource WHERE owner = 'regress_bad';
 DROP OWNED BY regress_bad;
 DROP ROLE regress_bad;
+
+-- An input needs a name and a definition.
+\set SHOW_CONTEXT never
+SELECT asyncjob.load_site(NULL, '{}');
+SELECT asyncjob.load_turbine('', '{}');
+SELECT asyncjob.load_weibull(repeat('x', 201), '{}');
+SELECT asyncjob.load_wind_rose('rose', NULL);
+SELECT asyncjob.grant_usage(NULL);
