@@ -8,7 +8,7 @@
 # shellcheck shell=bash
 
 # One locale everywhere: messages, order and encoding of the test clusters.
-export LC_ALL=C.UTF-8
+export LANG=C.UTF-8 LC_ALL=C.UTF-8
 
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$TOOLS/../.." && pwd)
