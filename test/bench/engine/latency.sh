@@ -17,6 +17,16 @@ SQL
     until_done $(sql "SELECT max(id) - $1 + 1 || ' ' || max(id) FROM asyncjob.job")
 }
 
+# median of an expression of the last pickup's jobs
+part()
+{
+    sql "SELECT round(1000000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY
+         extract(epoch FROM $1))::numeric)
+         FROM (SELECT created_at, started_at, (params ->> 'sent')::timestamptz AS sent,
+                      (result ->> 'us')::float8 AS us FROM asyncjob.job
+               WHERE result ? 'us') j"
+}
+
 group_latency()
 {
     local n p50 p99
@@ -29,6 +39,8 @@ group_latency()
     [ "$p50" != lost ] || die "$p99 of $n jobs were picked up"
     emit pickup_p50_us "$p50" us
     emit pickup_p99_us "$p99" us
+    # created_at is taken in submit(), started_at before the claim
+    remark "  medians, us: to submit $(part 'created_at - sent'), it and its commit and the wake $(part 'started_at - created_at'), claim, its commit and the handler $(part "sent + us * interval '1 us' - started_at")"
 
     # every job finds that the worker of the one before has gone
     reset
