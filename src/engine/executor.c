@@ -322,8 +322,7 @@ aj_prepare_step(AjRun *run, MemoryContext context)
 Jsonb *
 aj_call_step(AjRun *run)
 {
-	MemoryContext old,
-				call_context;
+	MemoryContext old;
 
 	LOCAL_FCINFO(fcinfo, 1);
 	Jsonb	   *input,
@@ -344,14 +343,6 @@ aj_call_step(AjRun *run)
 	InitFunctionCallInfoData(*fcinfo, &run->flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(input);
 	fcinfo->args[0].isnull = false;
-
-	/*
-	 * As the executor does: what the function remembers between calls and
-	 * what one call leaves behind are kept apart.
-	 */
-	call_context = AllocSetContextCreate(run->context, "asyncjob call",
-										 ALLOCSET_SMALL_SIZES);
-	MemoryContextSwitchTo(call_context);
 	result = FunctionCallInvoke(fcinfo);
 	MemoryContextSwitchTo(run->context);
 	if (fcinfo->isnull)

@@ -454,6 +454,8 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 										ALLOCSET_DEFAULT_SIZES);
 	do
 	{
+		/* from 18 on a commit returns to the context of its begin */
+		MemoryContextSwitchTo(job_context);
 		MemoryContextReset(run.context);
 		run.checkpoints = NULL;
 		run.logs = NIL;
@@ -463,6 +465,7 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		show_step(&run);
 		state = run_step(&run);
 	} while (state == AJ_RUNNING);
+	MemoryContextSwitchTo(job_context);
 
 	/* what was meant for this job must not hit what follows */
 	HOLD_CANCEL_INTERRUPTS();
@@ -593,6 +596,8 @@ aj_worker_main(Datum arg)
 		bool		gone = false;
 		long		wait_ms;
 
+		MemoryContextSwitchTo(job_context);
+		MemoryContextReset(job_context);
 		ResetLatch(MyLatch);
 		/* pg_cancel_backend() of an idle worker: nothing to cancel */
 		QueryCancelPending = false;
@@ -622,12 +627,10 @@ aj_worker_main(Datum arg)
 				run_job(job, pipeline);
 				aj_batch_hint(pipeline);
 			}
-			MemoryContextReset(job_context);
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}
 		was_idle = true;
-		MemoryContextReset(job_context);
 		if (gone)
 			break;
 
