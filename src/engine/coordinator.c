@@ -56,7 +56,7 @@
 #define SHUTDOWN_MS			30
 #define START_GRACE_MS		10000	/* a process must have started by then */
 #define YIELD_AFTER_MS		1000	/* a role that waited so long gets a slot */
-#define LINGERS_AFTER_MS	20		/* a worker idle for so long has no work */
+#define LINGERS_AFTER_MS	20	/* a worker idle for so long has no work */
 #define GATHER_MS			5000	/* wait for others before running alone */
 #define GATHER_AGAIN_MS		30000
 #define ROLE_REST_MIN_MS	1000	/* after a worker could not connect */

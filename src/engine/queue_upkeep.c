@@ -226,13 +226,14 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 	Datum		system[2] = {Int64GetDatum(system_identifier),
 	ObjectIdGetDatum(dbid)};
 	Datum		foreign[1];
+	Datum		any[1] = {BoolGetDatum(true)};
 	Datum		values[2];
 	SPITupleTable *rows;
 	int			n;
 	bool		isnull;
 
 	if (aj_queue_origin_matches(system_identifier, dbid) &&
-		aj_execute(&any_origin, &(Datum){BoolGetDatum(true)}, NULL, 0) > 0)
+		aj_execute(&any_origin, any, NULL, 0) > 0)
 		return;					/* nothing was copied */
 	values[0] = BoolGetDatum(true);
 	aj_execute(&requeue_running, values, NULL, 0);
@@ -261,7 +262,7 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 	rows = SPI_tuptable;
 	aj_execute(&delete_moved, foreign, NULL, 0);
 	add_all(&add_moved_owner, rows, n);
-	aj_execute(&clear_origin, (Datum[]){BoolGetDatum(true)}, NULL, 0);
+	aj_execute(&clear_origin, any, NULL, 0);
 	aj_execute(&add_origin, system, NULL, 0);
 }
 

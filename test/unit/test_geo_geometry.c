@@ -109,6 +109,7 @@ rasters(void)
 				y2[25];
 	AjkPath		rings[2];
 	AjkPath		line;
+	AjkPath		point = {1, x, y};
 	size_t		in = 0,
 				wrong_in = 0,
 				wrong_out = 0,
@@ -118,14 +119,23 @@ rasters(void)
 				wrong_point = 0;
 	double		d = 4.3;
 
-	rings[0] = (AjkPath) {star(x, y, 40, 40, 40), x, y};
-	rings[1] = (AjkPath) {star(x2, y2, 25, 45, 38), x2, y2};
+	rings[0] = (AjkPath)
+	{
+		star(x, y, 40, 40, 40), x, y
+	};
+	rings[1] = (AjkPath)
+	{
+		star(x2, y2, 25, 45, 38), x2, y2
+	};
 	for (int i = 0; i < 25; i++)
 	{
 		x2[i] = 45 + (x2[i] - 45) / 4;
 		y2[i] = 38 + (y2[i] - 38) / 4;
 	}
-	line = (AjkPath) {8, x2, y2};
+	line = (AjkPath)
+	{
+		8, x2, y2
+	};
 	/* exactly level and upright segments too */
 	y2[1] = y2[0];
 	x2[3] = x2[2];
@@ -134,7 +144,7 @@ rasters(void)
 	   ajk_raster_rings(&f, rings, 2, false, 2, cells, NULL, NULL) == AJK_OK &&
 	   ajk_raster_near(&f, &rings[0], true, d, 4, cells, NULL, NULL) == AJK_OK &&
 	   ajk_raster_near(&f, &line, false, d, 8, cells, NULL, NULL) == AJK_OK &&
-	   ajk_raster_near(&f, &(AjkPath) {1, x, y}, true, 11.0, 16, cells, NULL,
+	   ajk_raster_near(&f, &point, true, 11.0, 16, cells, NULL,
 					   NULL) == AJK_OK, "rasters are made");
 	for (int r = 0; r < NR; r++)
 		for (int c = 0; c < NC; c++)
@@ -198,8 +208,9 @@ main(void)
 		AjkFrame	f = {2000, 2000, 0, 2000, 1};
 		double		x[2] = {0, 2000},
 					y[2] = {0, 2000};
+		AjkPath		path = {2, x, y};
 
-		ok(ajk_raster_near(&f, &(AjkPath) {2, x, y}, false, 900, 1, big, stop,
+		ok(ajk_raster_near(&f, &path, false, 900, 1, big, stop,
 						   &asked) == AJK_STOPPED && asked == 1,
 		   "the caller can stop it");
 	}
