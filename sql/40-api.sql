@@ -2,6 +2,21 @@
 -- themselves who may do what, and are granted to no one but by
 -- asyncjob.grant_usage() and its kin.
 
+-- Sessions that remember names of pipelines, queues and owners are told when
+-- one of their tables changes.
+CREATE FUNCTION asyncjob._names_changed() RETURNS trigger
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_names_changed';
+COMMENT ON FUNCTION asyncjob._names_changed() IS
+'Internal: tells all sessions to forget what they know of pipelines, queues and owners.';
+CREATE TRIGGER names_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+    ON asyncjob.owner EXECUTE FUNCTION asyncjob._names_changed();
+CREATE TRIGGER names_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+    ON asyncjob.pipeline EXECUTE FUNCTION asyncjob._names_changed();
+CREATE TRIGGER names_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+    ON asyncjob.pipeline_grant EXECUTE FUNCTION asyncjob._names_changed();
+CREATE TRIGGER names_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+    ON asyncjob.queue EXECUTE FUNCTION asyncjob._names_changed();
+
 -- Define ------------------------------------------------------------------
 
 CREATE FUNCTION asyncjob.create_queue(name text) RETURNS void

@@ -55,7 +55,7 @@ aj_create_chat_session(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("chat session \"%s\" already exists", id)));
-	aj_queue_note_owner(caller.role, GetUserNameFromId(caller.role, false));
+	(void) aj_queue_note_owner(caller.role, GetUserNameFromId(caller.role, false));
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }

@@ -141,7 +141,7 @@ aj_create_pipeline(PG_FUNCTION_ARGS)
 	if (builtin)
 		aj_queue_grant_pipeline(pipeline.name, InvalidOid);
 	else
-		aj_queue_note_owner(pipeline.owner, GetUserNameFromId(pipeline.owner, false));
+		(void) aj_queue_note_owner(pipeline.owner, GetUserNameFromId(pipeline.owner, false));
 	aj_scope_leave(&scope);
 	PG_RETURN_INT32(id);
 }
@@ -202,7 +202,7 @@ aj_grant_pipeline(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of pipeline \"%s\"", name)));
 	aj_queue_grant_pipeline(name, role);
-	aj_queue_note_owner(role, rolname);
+	(void) aj_queue_note_owner(role, rolname);
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }

@@ -32,6 +32,7 @@
 #include "executor.h"
 #include "extension.h"
 #include "guc.h"
+#include "names.h"
 #include "queue.h"
 #include "queue_read.h"
 #include "queue_submit.h"
@@ -130,35 +131,49 @@ parse_priority(FunctionCallInfo fcinfo, int n)
 	return (int) value;
 }
 
+static bool
+may_submit(const AjPipelineName * pipeline, Oid role)
+{
+	if (pipeline->owner == role || superuser_arg(role))
+		return true;
+	for (int i = 0; i < pipeline->ngrants; i++)
+	{
+		if (!OidIsValid(pipeline->grants[i]) ||
+			has_privs_of_role(role, pipeline->grants[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Resolve pipeline and queue for this caller.  Runs in a scope.
+ * Resolve pipeline and queue for this caller.
  */
 static void
 resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 			   const char *queue)
 {
+	const		AjPipelineName *found = aj_name_pipeline(pipeline);
+
 	target->s.owner = caller->role;
-	target->s.pipeline_id = aj_queue_find_pipeline(pipeline);
-	if (target->s.pipeline_id == 0)
+	if (found == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("pipeline \"%s\" does not exist", pipeline),
 				 errhint("asyncjob.pipelines lists those that you may run.")));
-	target->pipeline = aj_pipeline_get(target->s.pipeline_id);
-	if (target->pipeline->owner != caller->role &&
-		!superuser_arg(caller->role) &&
-		!aj_queue_pipeline_granted(pipeline, caller->role))
+	target->s.pipeline_id = found->id;
+	if (!may_submit(found, caller->role))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for pipeline \"%s\"", pipeline),
 				 errhint("Its owner can grant it with asyncjob.grant_pipeline().")));
-	target->s.queue_id = aj_queue_find_queue(queue);
+	target->s.queue_id = aj_name_queue(queue);
 	if (target->s.queue_id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("queue \"%s\" does not exist", queue),
 				 errhint("An administrator makes one with asyncjob.create_queue().")));
-	aj_queue_note_owner(caller->role, GetUserNameFromId(caller->role, false));
+	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
+	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
 }
 
 /* Let the pipeline's validator look at the params, as the caller. */
@@ -167,7 +182,7 @@ validate(const AjPipeline *pipeline, Jsonb *params)
 {
 	if (pipeline->validator == NULL)
 		return;
-	OidFunctionCall1(aj_handler_lookup(pipeline->validator, GetUserId(), true),
+	OidFunctionCall1(aj_handler_find(pipeline->validator, GetUserId(), true),
 					 JsonbPGetDatum(params));
 }
 
@@ -217,8 +232,15 @@ common_args(FunctionCallInfo fcinfo, int first, const AjCaller *caller,
 static void
 check_session(const AjCaller *caller, const AjSubmission *s)
 {
-	if (s->session_id != NULL &&
-		!aj_queue_session_exists(s->session_id, caller->role, s->user_id))
+	AjScope		scope;
+	bool		exists;
+
+	if (s->session_id == NULL)
+		return;
+	aj_scope_enter(&scope, false);
+	exists = aj_queue_session_exists(s->session_id, caller->role, s->user_id);
+	aj_scope_leave(&scope);
+	if (!exists)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("chat session \"%s\" does not exist", s->session_id),
@@ -254,10 +276,8 @@ aj_submit(PG_FUNCTION_ARGS)
 	target.s.unique_key = limited_text(fcinfo, 7, "unique_key", MAX_KEY_LEN);
 	check_owner(caller.role);
 
-	aj_scope_enter(&scope, false);
 	resolve_target(&target, &caller, pipeline, queue);
 	check_session(&caller, &target.s);
-	aj_scope_leave(&scope);
 
 	validate(target.pipeline, params);
 
@@ -309,10 +329,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
 	check_owner(caller.role);
 
-	aj_scope_enter(&scope, false);
 	resolve_target(&target, &caller, pipeline, queue);
 	check_session(&caller, &target.s);
-	aj_scope_leave(&scope);
 
 	for (int i = 0; i < n; i++)
 		validate(target.pipeline, DatumGetJsonbP(elements[i]));
@@ -461,9 +479,7 @@ aj_run(PG_FUNCTION_ARGS)
 	if (caller.filter == AJ_ONE_USER)
 		target.s.user_id = pstrdup(caller.user_id);
 
-	aj_scope_enter(&scope, false);
 	resolve_target(&target, &caller, pipeline, "default");
-	aj_scope_leave(&scope);
 	validate(target.pipeline, params);
 
 	aj_scope_enter(&scope, false);

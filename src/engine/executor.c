@@ -304,7 +304,7 @@ void
 aj_prepare_step(AjRun *run, MemoryContext context)
 {
 	const AjStep *step = &run->pipeline->steps[run->job->step_no];
-	Oid			function = aj_handler_lookup(step->handler, GetUserId(), false);
+	Oid			function = aj_handler_find(step->handler, GetUserId(), false);
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 
 	if (!HeapTupleIsValid(tuple))

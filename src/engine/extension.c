@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "extension.h"
+#include "names.h"
 #include "pipeline.h"
 #include "queue.h"
 #include "scope.h"
@@ -91,6 +92,7 @@ aj_extension_table_owner(void)
 		{
 			aj_forget_plans();
 			aj_pipeline_forget();
+			aj_names_forget();
 			table = found;
 		}
 		table_owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;

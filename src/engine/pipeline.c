@@ -28,6 +28,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -38,8 +39,19 @@
 
 #include "pipeline.h"
 #include "queue_submit.h"
+#include "scope.h"
+
+#define MAX_SIGNATURE	256
 
 static HTAB *pipeline_cache = NULL;
+static bool functions_valid = false;
+
+typedef struct FunctionCacheEntry
+{
+	char		signature[MAX_SIGNATURE];	/* key */
+	Oid			function;
+	bool		validator;
+}			FunctionCacheEntry;
 
 typedef struct PipelineCacheEntry
 {
@@ -455,6 +467,26 @@ aj_pipeline_get(int32 id)
 	return pipeline;
 }
 
+/* The same for a caller that isn't in a scope. */
+const AjPipeline *
+aj_pipeline_read(int32 id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	PipelineCacheEntry *entry = NULL;
+	const AjPipeline *pipeline;
+	AjScope		scope;
+
+	if (pipeline_cache != NULL)
+		entry = hash_search(pipeline_cache, &id, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->pipeline;
+	aj_scope_enter(&scope, false);
+	pipeline = aj_pipeline_get(id);
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+	return pipeline;
+}
+
 /*
  * Forget all, because the extension they belonged to is gone.  They are not
  * freed: the job in hand may still use one.
@@ -521,6 +553,62 @@ aj_handler_lookup(const char *signature, Oid role, bool validator)
 				 errmsg("permission denied for %s %s", what, signature),
 				 errdetail("Role \"%s\" may not execute it.",
 						   GetUserNameFromId(role, true))));
+	return function;
+}
+
+static void
+functions_invalidated(Datum arg, int cacheid, uint32 hashvalue)
+{
+	functions_valid = false;
+}
+
+/*
+ * aj_handler_lookup() of a stored signature, all of whose names are
+ * qualified, remembering the function.  That the role may execute it is
+ * checked each time.
+ */
+Oid
+aj_handler_find(const char *signature, Oid role, bool validator)
+{
+	static bool registered = false;
+	static HTAB *functions = NULL;
+	FunctionCacheEntry *entry;
+	Oid			function;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, functions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, functions_invalidated, (Datum) 0);
+		CacheRegisterSyscacheCallback(TYPEOID, functions_invalidated, (Datum) 0);
+		registered = true;
+	}
+	if (functions == NULL || !functions_valid)
+	{
+		HASHCTL		ctl = {0};
+
+		if (functions != NULL)
+			hash_destroy(functions);
+		ctl.keysize = MAX_SIGNATURE;
+		ctl.entrysize = sizeof(FunctionCacheEntry);
+		ctl.hcxt = CacheMemoryContext;
+		functions = hash_create("asyncjob handlers", 32, &ctl,
+								HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+		functions_valid = true;
+	}
+	entry = strlen(signature) >= MAX_SIGNATURE ? NULL :
+		hash_search(functions, signature, HASH_FIND, NULL);
+	if (entry != NULL && entry->validator == validator &&
+		aj_proc_aclcheck(entry->function, role, ACL_EXECUTE) == ACLCHECK_OK)
+		return entry->function;
+
+	function = aj_handler_lookup(signature, role, validator);
+	/* the lookup may have taken in that something changed before it began */
+	if (functions_valid && strlen(signature) < MAX_SIGNATURE)
+	{
+		entry = hash_search(functions, signature, HASH_ENTER, NULL);
+		entry->function = function;
+		entry->validator = validator;
+	}
 	return function;
 }
 

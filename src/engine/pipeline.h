@@ -46,9 +46,11 @@ typedef struct AjPipeline
 extern void aj_pipeline_parse(Jsonb *steps, AjPipeline *pipeline);
 extern Jsonb *aj_pipeline_normalise(const AjPipeline *pipeline);
 extern const AjPipeline *aj_pipeline_get(int32 id);
+extern const AjPipeline *aj_pipeline_read(int32 id);
 extern void aj_pipeline_forget(void);
 extern Oid	aj_handler_lookup(const char *signature, Oid role,
 							  bool validator);
+extern Oid	aj_handler_find(const char *signature, Oid role, bool validator);
 extern char *aj_handler_signature(const char *text, Oid role, bool validator);
 
 #endif							/* AJ_PIPELINE_H */

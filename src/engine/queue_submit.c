@@ -24,16 +24,14 @@ AJ_STATEMENT(read_pipeline,
 			 INT4OID);
 
 AJ_STATEMENT(find_pipeline,
-			 "SELECT p.id FROM asyncjob.pipeline p"
+			 "SELECT p.id, p.owner FROM asyncjob.pipeline p"
 			 " WHERE p.name = $1 AND p.is_current",
 			 TEXTOID);
 
-AJ_STATEMENT(pipeline_granted,
-			 "SELECT true FROM asyncjob.pipeline_grant g"
-			 " WHERE g.pipeline = $1 AND (g.role = 0"
-			 "  OR pg_has_role($2, g.role, 'USAGE'))"
-			 " LIMIT 1",
-			 TEXTOID, OIDOID);
+AJ_STATEMENT(pipeline_grants,
+			 "SELECT g.role FROM asyncjob.pipeline_grant g"
+			 " WHERE g.pipeline = $1",
+			 TEXTOID);
 
 AJ_STATEMENT(find_queue,
 			 "SELECT q.id FROM asyncjob.queue q WHERE q.name = $1",
@@ -63,13 +61,21 @@ AJ_STATEMENT(add_owner,
 
 AJ_STATEMENT(add_job,
 			 "INSERT INTO asyncjob.job (created_at, run_at, owner, pipeline_id,"
-			 " queue_id, priority, user_id, session_id, unique_key, params)"
+			 " queue_id, priority, user_id, session_id, params)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
+			 TEXTOID, TEXTOID, JSONBOID);
+
+/* a separate one, since an insert that may conflict is a speculative one */
+AJ_STATEMENT(add_unique_job,
+			 "INSERT INTO asyncjob.job (created_at, run_at, owner, pipeline_id,"
+			 " queue_id, priority, user_id, session_id, params, unique_key)"
 			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 			 " ON CONFLICT (owner, unique_key) WHERE unique_key IS NOT NULL"
 			 "  AND state IN ('queued', 'running', 'waiting') DO NOTHING"
 			 " RETURNING id",
 			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
-			 TEXTOID, TEXTOID, TEXTOID, JSONBOID);
+			 TEXTOID, TEXTOID, JSONBOID, TEXTOID);
 
 AJ_STATEMENT(find_by_key,
 			 "SELECT j.id FROM asyncjob.job j WHERE j.owner = $1"
@@ -164,24 +170,32 @@ aj_queue_read_pipeline(int32 id, AjPipeline *pipeline, Jsonb **steps)
 	return true;
 }
 
-/* Id of the current version of a pipeline, or 0. */
+/* Id and owner of the current version of a pipeline, or 0. */
 int32
-aj_queue_find_pipeline(const char *name)
+aj_queue_find_pipeline(const char *name, Oid *owner)
 {
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	bool		isnull;
 
 	if (aj_execute(&find_pipeline, values, NULL, 0) == 0)
 		return 0;
+	*owner = DatumGetObjectId(aj_value(0, 2, &isnull));
 	return DatumGetInt32(aj_value(0, 1, &isnull));
 }
 
-bool
-aj_queue_pipeline_granted(const char *name, Oid role)
+/* Roles that a pipeline was granted to, in the current memory context. */
+int
+aj_queue_pipeline_grants(const char *name, Oid **roles)
 {
-	Datum		values[2] = {CStringGetTextDatum(name), ObjectIdGetDatum(role)};
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		isnull;
+	int			n;
 
-	return aj_execute(&pipeline_granted, values, NULL, 0) > 0;
+	n = aj_execute(&pipeline_grants, values, NULL, 0);
+	*roles = palloc((n + 1) * sizeof(Oid));
+	for (int i = 0; i < n; i++)
+		(*roles)[i] = DatumGetObjectId(aj_value(i, 1, &isnull));
+	return n;
 }
 
 /* Id of a queue, or 0. */
@@ -208,15 +222,18 @@ aj_queue_session_exists(const char *session, Oid role, const char *user_id)
 	return aj_execute(&find_session, values, nulls, 0) > 0;
 }
 
-/* Remember the name of a role that owns jobs. */
-void
+/*
+ * Remember the name of a role that owns jobs.  Returns true if that was
+ * known.
+ */
+bool
 aj_queue_note_owner(Oid role, const char *rolname)
 {
 	Datum		values[2] = {ObjectIdGetDatum(role),
 	DirectFunctionCall1(namein, CStringGetDatum(rolname))};
 
 	if (aj_execute(&find_owner, values, NULL, 0) > 0)
-		return;
+		return true;
 
 	/*
 	 * In a restored dump another role's name may stand under this OID; it
@@ -228,6 +245,7 @@ aj_queue_note_owner(Oid role, const char *rolname)
 				 errmsg("the queue was copied from another server or database"),
 				 errhint("Let an administrator call asyncjob.resume() first.")));
 	aj_execute(&add_owner, values, NULL, 0);
+	return false;
 }
 
 static void
@@ -259,13 +277,19 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 	bool		isnull;
 
 	submission_values(s, values, nulls);
-	values[8] = aj_text_or_null(s->unique_key, &nulls[8]);
-	values[9] = JsonbPGetDatum(params);
+	values[8] = JsonbPGetDatum(params);
+	if (s->unique_key == NULL)
+	{
+		aj_execute(&add_job, values, nulls, 0);
+		*added = true;
+		return DatumGetInt64(aj_value(0, 1, &isnull));
+	}
+	values[9] = CStringGetTextDatum(s->unique_key);
 	for (;;)
 	{
-		Datum		key[2] = {values[2], values[8]};
+		Datum		key[2] = {values[2], values[9]};
 
-		*added = aj_execute(&add_job, values, nulls, 0) == 1;
+		*added = aj_execute(&add_unique_job, values, nulls, 0) == 1;
 		if (*added)
 			return DatumGetInt64(aj_value(0, 1, &isnull));
 		if (aj_execute(&find_by_key, key, NULL, 0) == 1)

@@ -31,12 +31,12 @@ typedef struct AjSubmission
 
 extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,
 								   Jsonb **steps);
-extern int32 aj_queue_find_pipeline(const char *name);
-extern bool aj_queue_pipeline_granted(const char *name, Oid role);
+extern int32 aj_queue_find_pipeline(const char *name, Oid *owner);
+extern int	aj_queue_pipeline_grants(const char *name, Oid **roles);
 extern int32 aj_queue_find_queue(const char *name);
 extern bool aj_queue_session_exists(const char *session, Oid role,
 									const char *user_id);
-extern void aj_queue_note_owner(Oid role, const char *rolname);
+extern bool aj_queue_note_owner(Oid role, const char *rolname);
 extern int64 aj_queue_add_job(AjSubmission *s, Jsonb *params,
 							  bool *added);
 extern int	aj_queue_add_jobs(AjSubmission *s, Datum params_array,
