@@ -235,6 +235,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		aj_slot_begin_job(single->id, single->priority);
 		aj_scope_leave(&scope);
 		held = n > 1 ? &jobs[1] : NULL;
+		aj_commit_durably(false);
 		CommitTransactionCommand();
 		let_go();
 		MemoryContextSwitchTo(TopMemoryContext);

@@ -708,6 +708,8 @@ publish(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	/* notices don't outlive the server: no flush of WAL for them */
+	aj_commit_durably(false);
 	aj_publish_send(my_db);
 	CommitTransactionCommand();
 }

@@ -47,6 +47,15 @@
 #define RING_WAIT_MS		5000
 #define SESSION_PLAIN_MAX	46
 
+/*
+ * What is put into the ring after a quiet time is sent at once.  Under load
+ * each transaction of ours, which wakes every listener, waits this long for
+ * more to say.
+ */
+#define DIGEST_MS			2
+
+static TimestampTz last_sent = 0;	/* in the coordinator */
+
 /* a notice together with the progress a slot showed */
 typedef struct Outgoing
 {
@@ -87,17 +96,25 @@ aj_notice_fill(AjNotice *notice, int64 job_id, int seq, AjState state,
 	aj_session_channel(session, notice->session);
 }
 
+/*
+ * Store a notice if there is room.  The coordinator has to be told of the
+ * first one since it emptied the ring, and of the one that makes it half
+ * full; in between it knows that there is something to send.
+ */
 static bool
-ring_put(AjDatabase *db, const AjNotice *notice)
+ring_put(AjDatabase *db, const AjNotice *notice, bool *tell)
 {
 	bool		stored = false;
+	uint32		used;
 
 	SpinLockAcquire(&db->mutex);
-	if (db->tail - db->head < AJ_RING_SIZE)
+	used = db->tail - db->head;
+	if (used < AJ_RING_SIZE)
 	{
 		db->ring[db->tail % AJ_RING_SIZE] = *notice;
 		db->tail++;
 		stored = true;
+		*tell |= used == 0 || used + 1 == AJ_RING_SIZE / 2;
 	}
 	SpinLockRelease(&db->mutex);
 	return stored;
@@ -121,16 +138,19 @@ void
 aj_publish_nowait(const AjNotice *notice)
 {
 	AjDatabase *db = my_database();
+	bool		tell = false;
 
 	if (db == NULL)
 		return;
-	if (!ring_put(db, notice))
+	if (!ring_put(db, notice, &tell))
 	{
 		SpinLockAcquire(&db->mutex);
 		db->lost = true;
 		SpinLockRelease(&db->mutex);
+		tell = true;
 	}
-	aj_wake_coordinator(MyDatabaseId);
+	if (tell)
+		aj_wake_coordinator(MyDatabaseId);
 }
 
 /* For workers, outside of a transaction: store them, waiting for room. */
@@ -139,6 +159,7 @@ aj_publish_many(const AjNotice *notices, int n)
 {
 	AjDatabase *db = my_database();
 	bool		waited = false;
+	bool		tell = false;
 
 	if (db == NULL || n == 0)
 		return;
@@ -146,7 +167,7 @@ aj_publish_many(const AjNotice *notices, int n)
 	{
 		TimestampTz start = 0;
 
-		while (!ring_put(db, &notices[i]))
+		while (!ring_put(db, &notices[i], &tell))
 		{
 			if (!waited)
 				ConditionVariablePrepareToSleep(&db->room);
@@ -165,7 +186,8 @@ aj_publish_many(const AjNotice *notices, int n)
 	}
 	if (waited)
 		ConditionVariableCancelSleep();
-	aj_wake_coordinator(MyDatabaseId);
+	if (tell)
+		aj_wake_coordinator(MyDatabaseId);
 }
 
 void
@@ -176,17 +198,26 @@ aj_publish(const AjNotice *notice)
 
 /*
  * Is there something to send?  If not, wait_ms is lowered to when a job that
- * made progress may be spoken of again.
+ * made progress may be spoken of again, or to when the next digest is due.
  */
 bool
 aj_publish_pending(AjDatabase *db, long *wait_ms)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool		pending;
+	uint32		used;
 
 	SpinLockAcquire(&db->mutex);
-	pending = db->head != db->tail || db->lost;
+	used = db->tail - db->head;
+	pending = used > 0 || db->lost;
 	SpinLockRelease(&db->mutex);
+
+	if (pending && used < AJ_RING_SIZE / 2 &&
+		now < TimestampTzPlusMilliseconds(last_sent, DIGEST_MS))
+	{
+		*wait_ms = Min(*wait_ms, DIGEST_MS);
+		return false;
+	}
 
 	LWLockAcquire(aj_shared->lock, LW_SHARED);
 	for (int i = 0; i < aj_shared->nslots; i++)
@@ -339,4 +370,5 @@ aj_publish_send(AjDatabase *db)
 	}
 	if (lost)
 		notify(AJ_CHANNEL, "{\"lost\":true}");
+	last_sent = now;
 }

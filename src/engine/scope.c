@@ -91,7 +91,20 @@ set_setting(const char *name, const char *value)
 void
 aj_worker_defaults(void)
 {
-	(void) set_config_option("synchronous_commit", "on",
+	aj_commit_durably(true);
+}
+
+/*
+ * Whether the commit of the current transaction waits for its WAL.  Called
+ * outside of a scope.
+ */
+void
+aj_commit_durably(bool durably)
+{
+	if (synchronous_commit == (durably ? SYNCHRONOUS_COMMIT_ON :
+							   SYNCHRONOUS_COMMIT_OFF))
+		return;
+	(void) set_config_option("synchronous_commit", durably ? "on" : "off",
 							 PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 }

@@ -9,7 +9,8 @@
  *
  * Its transactions are short and have one purpose each:
  *
- *	T1	claims a job and commits;
+ *	T1	claims a job and commits, without waiting for its WAL: a claim lost
+ *		in a crash of the server leaves a queued job, as its requeueing would;
  *	T2	runs one step's handler and commits its effects together with the
  *		step's output and the job's next state (executor.c);
  *	T3	after an error, records it.
@@ -240,6 +241,7 @@ claim(AjJob *job, const AjPipeline **pipeline, bool *gone)
 			}
 		}
 		aj_scope_leave(&scope);
+		aj_commit_durably(alone_job != 0 || again);
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
