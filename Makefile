@@ -15,8 +15,11 @@ MODULE_big = asyncjob
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c)))
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9][0-9]-*.sql))
-DATA_built = sql/asyncjob--$(EXTVERSION).sql
-DATA = $(wildcard sql/updates/asyncjob--*--*.sql)
+# Versions that can be updated from: sql/updates/VERSION/ (see build.awk there).
+OLD_VERSIONS := $(notdir $(patsubst %/,%,$(wildcard sql/updates/*/)))
+INSTALL_SQL = sql/asyncjob--$(EXTVERSION).sql
+UPDATE_SQL = $(foreach v,$(OLD_VERSIONS),sql/asyncjob--$(v)--$(EXTVERSION).sql)
+DATA_built = $(INSTALL_SQL) $(UPDATE_SQL)
 HEADERS_asyncjob = src/include/asyncjob.h
 
 STEP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/steps/*.c)))
@@ -63,8 +66,18 @@ include $(PGXS)
 
 all: $(STEPS_LIB) $(CLIENT)
 
-$(DATA_built): $(SQL_PARTS) asyncjob.control
+$(INSTALL_SQL): $(SQL_PARTS) asyncjob.control
 	cat $(SQL_PARTS) > $@
+
+define update_script
+sql/asyncjob--$(1)--$(EXTVERSION).sql: sql/updates/build.awk $(SQL_PARTS) asyncjob.control \
+		$$(wildcard sql/updates/$(1)/*.sql)
+	awk -f sql/updates/build.awk sql/updates/$(1)/asyncjob--$(1).sql \
+	  $$(sort $$(wildcard sql/updates/$(1)/[0-4]*.sql)) $(SQL_PARTS) \
+	  $$(sort $$(wildcard sql/updates/$(1)/[5-9]*.sql)) > $$@.new
+	mv $$@.new $$@
+endef
+$(foreach v,$(OLD_VERSIONS),$(eval $(call update_script,$(v))))
 
 $(KERNEL_OBJS): override CFLAGS += $(KERNEL_CFLAGS)
 $(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MMD -MP -D_GNU_SOURCE

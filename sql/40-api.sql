@@ -223,3 +223,7 @@ CREATE FUNCTION asyncjob._install() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'aj_install';
 COMMENT ON FUNCTION asyncjob._install() IS 'Called once by CREATE EXTENSION.';
 
+
+CREATE FUNCTION asyncjob._updated() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'aj_updated';
+COMMENT ON FUNCTION asyncjob._updated() IS 'Called by ALTER EXTENSION UPDATE at its end.';

@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(aj_drop_pipeline);
 PG_FUNCTION_INFO_V1(aj_grant_pipeline);
 PG_FUNCTION_INFO_V1(aj_resume);
 PG_FUNCTION_INFO_V1(aj_install);
+PG_FUNCTION_INFO_V1(aj_updated);
 PG_FUNCTION_INFO_V1(aj_origin_is_ours_sql);
 PG_FUNCTION_INFO_V1(aj_library_version);
 
@@ -238,6 +239,18 @@ aj_install(PG_FUNCTION_ARGS)
 	aj_scope_enter(&scope, false);
 	aj_origin_adopt();
 	aj_scope_leave(&scope);
+	aj_at_commit_announce();
+	PG_RETURN_VOID();
+}
+
+/* _updated(): called by update scripts at their end */
+Datum
+aj_updated(PG_FUNCTION_ARGS)
+{
+	if (!creating_extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("_updated() can only be called by ALTER EXTENSION UPDATE")));
 	aj_at_commit_announce();
 	PG_RETURN_VOID();
 }

@@ -9,18 +9,30 @@
  * milliseconds; DROP in turn makes the next transaction find nothing and its
  * process leave.  No lock is held while a handler runs.
  *
+ * Tables of another version than the library's are left alone: background
+ * processes take the extension for absent, functions refuse to work.  ALTER
+ * EXTENSION UPDATE announces itself as CREATE EXTENSION does, and changes
+ * asyncjob.job, by which all processes learn that they have to look again.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/namespace.h"
+#include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -36,17 +48,90 @@
 static Oid	table = InvalidOid; /* asyncjob.job, the last time we looked */
 static Oid	table_owner = InvalidOid;	/* InvalidOid: look again */
 static bool callback_registered = false;
+static char *version = NULL;	/* of the extension; NULL: look again */
 
 static void
 forget_owner(Datum arg, Oid relid)
 {
 	if (relid == table || relid == InvalidOid)
+	{
 		table_owner = InvalidOid;
+		if (version != NULL)
+			free(version);
+		version = NULL;
+	}
+}
+
+static void
+register_callback(void)
+{
+	if (!callback_registered)
+		CacheRegisterRelcacheCallback(forget_owner, (Datum) 0);
+	callback_registered = true;
+}
+
+/*
+ * Version of the extension, "" where there is none.  It is remembered only if
+ * it is this library's; another one is for somebody to change.
+ */
+static const char *
+extension_version(void)
+{
+	Relation	rel;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	const char *found = "";
+
+	if (version != NULL)
+		return version;
+	register_callback();
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(AJ_EXTENSION));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(rel), &isnull);
+
+		if (!isnull)
+			found = TextDatumGetCString(value);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (strcmp(found, AJ_VERSION) == 0)
+		version = strdup(found);
+	return found;
+}
+
+/*
+ * Functions whose arguments have changed ask this first: until ALTER EXTENSION
+ * UPDATE they are called by the definitions of an older version.
+ */
+void
+aj_check_nargs(FunctionCallInfo fcinfo, int nargs)
+{
+	if (PG_NARGS() != nargs)
+		aj_extension_refuse();
+}
+
+/* The SQL objects and the library don't fit. */
+void
+aj_extension_refuse(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("extension \"%s\" is of version %s in this database, its library of version %s",
+					AJ_EXTENSION, extension_version(), AJ_VERSION),
+			 errhint("Run ALTER EXTENSION asyncjob UPDATE, or restart the server if its library is the older one.")));
 }
 
 /*
  * Lock the extension against DROP for the rest of the transaction.  Returns
- * false if the database has none.
+ * false if the database has none that this library can work with.
  */
 bool
 aj_extension_lock(void)
@@ -59,7 +144,16 @@ aj_extension_lock(void)
 
 	/* It may have been dropped while we waited. */
 	AcceptInvalidationMessages();
-	return OidIsValid(get_extension_oid(AJ_EXTENSION, true));
+	if (!OidIsValid(get_extension_oid(AJ_EXTENSION, true)))
+		return false;
+	if (strcmp(extension_version(), AJ_VERSION) == 0)
+		return true;
+	ereport(LOG,
+			(errmsg("asyncjob leaves database \"%s\" alone: the extension is of version %s there, the library of version %s",
+					get_database_name(MyDatabaseId), extension_version(),
+					AJ_VERSION),
+			 errhint("Run ALTER EXTENSION asyncjob UPDATE.")));
+	return false;
 }
 
 /*
@@ -70,11 +164,7 @@ aj_extension_lock(void)
 Oid
 aj_extension_table_owner(void)
 {
-	if (!callback_registered)
-	{
-		CacheRegisterRelcacheCallback(forget_owner, (Datum) 0);
-		callback_registered = true;
-	}
+	register_callback();
 	if (!OidIsValid(table_owner))
 	{
 		Oid			schema = get_namespace_oid(AJ_SCHEMA, true);
@@ -88,6 +178,8 @@ aj_extension_table_owner(void)
 					 errmsg("extension \"%s\" is not installed in this database",
 							AJ_EXTENSION),
 					 errhint("Run CREATE EXTENSION asyncjob.")));
+		if (!creating_extension && strcmp(extension_version(), AJ_VERSION) != 0)
+			aj_extension_refuse();
 		if (found != table)
 		{
 			aj_forget_plans();

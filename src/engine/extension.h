@@ -12,7 +12,12 @@
 
 #include "postgres.h"
 
+#include "compat.h"
+#include "fmgr.h"
+
 extern bool aj_extension_lock(void);
+pg_noreturn extern void aj_extension_refuse(void) AJ_NORETURN;
+extern void aj_check_nargs(FunctionCallInfo fcinfo, int nargs);
 extern Oid	aj_extension_table_owner(void);
 extern bool aj_origin_is_ours(void);
 extern void aj_origin_adopt(void);

@@ -120,6 +120,8 @@ build_dest()
 
     make -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" all || return 1
     make -s PG_CONFIG="$PG_CONFIG" install DESTDIR="$WORK/dest" >/dev/null || return 1
+    # so that a test can begin with an older version
+    cp sql/updates/*/asyncjob--*.sql "$WORK/dest$SHAREDIR/extension/"
 
     cp test/asyncjob.conf "$conf"
     if [ ! -e "$PKGLIBDIR/pg_cron.so" ]; then
