@@ -41,8 +41,8 @@ PG_CPPFLAGS = -I$(srcdir)/src/include -MMD -MP \
 	-DAJ_VERSION='"$(EXTVERSION)"' $(AJ_CPPFLAGS)
 # Two libraries in one process: each binds to its own functions first.
 SHLIB_LINK = -Wl,-Bsymbolic
-# -fno-math-errno lets the compiler inline sqrt; results are unchanged.
-KERNEL_CFLAGS = -O3 -fno-math-errno -ffp-contract=off
+# The compiler may inline sqrt and vectorise a choice; results are unchanged.
+KERNEL_CFLAGS = -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
 ifdef CI
 PG_CFLAGS += -Werror
 endif
