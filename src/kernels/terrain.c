@@ -103,9 +103,9 @@ atan_deg(float t)
 	float		u = t * t;
 
 	return t * (((((((((-0.0974698649f * u + 0.600898039f) * u - 1.73903375f) * u
-				 + 3.27099061f) * u - 4.78404001f) * u + 6.26377028f) * u
-				 - 8.17038737f) * u + 11.4580531f) * u - 19.0985605f) * u
-				 + 57.2957794f);
+					  + 3.27099061f) * u - 4.78404001f) * u + 6.26377028f) * u
+				   - 8.17038737f) * u + 11.4580531f) * u - 19.0985605f) * u
+				+ 57.2957794f);
 }
 
 /* Slope in degrees from gradients. */
@@ -152,8 +152,9 @@ aspect_row(const float *restrict p, const float *restrict q, int count,
 
 AjkError
 ajk_slope_aspect(const float *z, int ncols, int nrows, const double *dx_row,
-				 double dx, double dy, AjkSlopeMethod method, float *slope,
-				 float *aspect, ajk_poll poll, void *arg)
+				 const double *dy_row, double dx, double dy,
+				 AjkSlopeMethod method, float *slope, float *aspect,
+				 ajk_poll poll, void *arg)
 {
 	int			every = POLL_CELLS / (ncols > 0 ? ncols : 1) + 1;
 	double		span = method == AJK_SLOPE_HORN ? 8.0 : 2.0;
@@ -165,7 +166,7 @@ ajk_slope_aspect(const float *z, int ncols, int nrows, const double *dx_row,
 		size_t		at = (size_t) r * ncols;
 		bool		rim = r == 0 || r == nrows - 1;
 		float		kx = (float) (1.0 / (span * (dx_row ? dx_row[r] : dx)));
-		float		ky = (float) (1.0 / (span * dy));
+		float		ky = (float) (1.0 / (span * (dy_row ? dy_row[r] : dy)));
 
 		for (int c = 0; c < ncols; c += rim ? 1 : ncols - 1)
 		{
@@ -249,6 +250,60 @@ ajk_relief(const float *z, int ncols, int nrows, AjkRelief what, float *out,
 }
 
 AjkError
+ajk_curvature(const float *z, int ncols, int nrows, double dx, double dy,
+			  float *profile, float *plan, float *total, ajk_poll poll,
+			  void *arg)
+{
+	int			every = POLL_CELLS / (ncols > 0 ? ncols : 1) + 1;
+
+	for (int r = 0; r < nrows; r++)
+	{
+		for (int c = 0; c < ncols; c++)
+		{
+			size_t		at = (size_t) r * ncols + c;
+			double		along = NAN,
+						across = NAN,
+						sum = NAN;
+
+			if (r > 0 && r < nrows - 1 && c > 0 && c < ncols - 1)
+			{
+				const float *n = z + at - ncols;
+				const float *m = z + at;
+				const float *s = z + at + ncols;
+				double		zxx = ((double) m[-1] + m[1] - 2.0 * m[0]) / (dx * dx);
+				double		zyy = ((double) n[0] + s[0] - 2.0 * m[0]) / (dy * dy);
+				double		zxy = ((double) n[1] - n[-1] + s[-1] - s[1])
+				/ (4 * dx * dy);
+				double		zx = ((double) m[1] - m[-1]) / (2 * dx);
+				double		zy = ((double) n[0] - s[0]) / (2 * dy);
+				double		g2 = zx * zx + zy * zy;
+
+				/* unknown, as everything here, if any of the nine cells is */
+				sum = zxx + zyy + 0.0 * zxy;
+				if (g2 == 0.0)
+					along = across = 0.0 * sum;
+				else
+				{
+					along = -(zxx * zx * zx + 2 * zxy * zx * zy
+							  + zyy * zy * zy) / g2;
+					across = (zxx * zy * zy - 2 * zxy * zx * zy
+							  + zyy * zx * zx) / g2;
+				}
+			}
+			if (profile)
+				profile[at] = (float) along;
+			if (plan)
+				plan[at] = (float) across;
+			if (total)
+				total[at] = (float) sum;
+		}
+		if (poll && r % every == 0 && poll(arg, (double) r / nrows))
+			return AJK_STOPPED;
+	}
+	return AJK_OK;
+}
+
+AjkError
 ajk_hillshade(const float *z, int ncols, int nrows, double dx, double dy,
 			  double exaggeration, double azimuth_deg, double altitude_deg,
 			  uint8_t *out, ajk_poll poll, void *arg)
@@ -322,6 +377,57 @@ ajk_dem_at(const AjkDem *dem, double x, double y)
 			sum += w * dem->z[(size_t) r * dem->ncols + (size_t) c];
 		}
 	return sum;
+}
+
+void
+ajk_geographic_cells(double y0_deg, double dx_deg, double dy_deg, int nrows,
+					 double *dx_m, double *dy_m)
+{
+	for (int r = 0; r < nrows; r++)
+	{
+		double		per_lon,
+					per_lat;
+
+		ajk_metres_per_degree(y0_deg - (r + 0.5) * dy_deg, &per_lon, &per_lat);
+		if (dx_m)
+			dx_m[r] = dx_deg * per_lon;
+		if (dy_m)
+			dy_m[r] = dy_deg * per_lat;
+	}
+}
+
+double
+ajk_rix(const AjkDem *dem, double x, double y, double radius,
+		double threshold, int nradii, double *known)
+{
+	double		cell = dem->dx < dem->dy ? dem->dx : dem->dy;
+	int			nsteps = (int) fmax(ceil(radius / cell - 1e-9), 1);
+	double		step = radius / nsteps;
+	long		seen = 0,
+				steep = 0;
+
+	for (int i = 0; i < nradii; i++)
+	{
+		double		a = 2 * AJK_PI * i / nradii;
+		double		before = ajk_dem_at(dem, x, y);
+
+		for (int j = 1; j <= nsteps; j++)
+		{
+			double		here = ajk_dem_at(dem, x + j * step * sin(a),
+										  y + j * step * cos(a));
+			double		rise = fabs(here - before) / step;
+
+			if (!isnan(rise))
+			{
+				seen++;
+				steep += rise > threshold;
+			}
+			before = here;
+		}
+	}
+	if (known)
+		*known = (double) seen / ((double) nradii * nsteps);
+	return seen > 0 ? (double) steep / seen : NAN;
 }
 
 /* Exact projection at every STRIDE-th column, linear in between. */

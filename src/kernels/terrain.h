@@ -25,13 +25,15 @@ typedef enum AjkSlopeMethod
 
 /*
  * Slope (degrees) and aspect (degrees clockwise from north, downslope; NaN
- * where flat); either may be NULL.  dx_row, if not NULL, is the cell's width
- * in metres row by row (longitude/latitude grids) and dx is ignored.
+ * where flat); either may be NULL.  dx_row and dy_row, if not NULL, are the
+ * cells' widths and heights in metres row by row (longitude/latitude grids,
+ * see ajk_geographic_cells) and dx or dy is ignored.
  */
 extern AjkError ajk_slope_aspect(const float *z, int ncols, int nrows,
-								 const double *dx_row, double dx, double dy,
-								 AjkSlopeMethod method, float *slope,
-								 float *aspect, ajk_poll poll, void *arg);
+								 const double *dx_row, const double *dy_row,
+								 double dx, double dy, AjkSlopeMethod method,
+								 float *slope, float *aspect, ajk_poll poll,
+								 void *arg);
 
 typedef enum AjkRelief
 {
@@ -43,6 +45,15 @@ typedef enum AjkRelief
 extern AjkError ajk_relief(const float *z, int ncols, int nrows,
 						   AjkRelief what, float *out, ajk_poll poll,
 						   void *arg);
+
+/*
+ * Curvature of Zevenbergen & Thorne 1987, 1/m: along the slope (profile),
+ * across it (plan), both 0 where flat, and the sum of the surface's second
+ * derivatives (total: positive in hollows).  Each may be NULL.
+ */
+extern AjkError ajk_curvature(const float *z, int ncols, int nrows, double dx,
+							  double dy, float *profile, float *plan,
+							  float *total, ajk_poll poll, void *arg);
 
 /*
  * Shade 1..255 of a surface lit from azimuth and altitude (degrees), 0 where
@@ -79,5 +90,23 @@ extern AjkError ajk_resample(const AjkDem *dem, const AjkTm *tm,
 
 /* Elevation at one place, by the same rule. */
 extern double ajk_dem_at(const AjkDem *dem, double x, double y);
+
+/*
+ * Width and height in metres of the cells of each row of a grid in degrees,
+ * the height of one parallel of it: a metre per degree of longitude shrinks
+ * towards the pole.
+ */
+extern void ajk_geographic_cells(double y0_deg, double dx_deg, double dy_deg,
+								 int nrows, double *dx_m, double *dy_m);
+
+/*
+ * Ruggedness index of wind engineering (WAsP: Mortensen & Petersen, EWEC
+ * 1997): the share of nradii lines of length radius from x, y along which
+ * the ground rises or falls by more than threshold (0.3).  Steps are one
+ * cell long; only those between known elevations count, and *known is their
+ * share.  NaN if there are none.  dem is in metres.
+ */
+extern double ajk_rix(const AjkDem *dem, double x, double y, double radius,
+					  double threshold, int nradii, double *known);
 
 #endif							/* AJK_TERRAIN_H */

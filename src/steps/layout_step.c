@@ -18,6 +18,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "terrain_detail.h"
 #include "wind_farm.h"
 
 #include <math.h>
@@ -108,7 +109,7 @@ aj_check_layout_params(JsonbContainer *params)
 {
 	AjFarmInput in;
 	LayoutParams lp;
-	AjSiteGridDefaults defaults;
+	AjSiteGridDefaults defaults = {0};
 
 	aj_farm_input(params, AJK_WAKE_IEA37_SBG, &in);
 	layout_params(params, in.turbine->rated_kw, &lp);
@@ -141,7 +142,7 @@ aj_check_full_analysis(PG_FUNCTION_ARGS)
 {
 	static const char *const known[] = {
 		AJ_SITE_GRID_PARAMS, AJ_WIND_FARM_PARAMS, AJ_LAYOUT_PARAMS,
-		AJ_SIMULATION_PARAMS, "title", NULL
+		AJ_SIMULATION_PARAMS, AJ_TERRAIN_DETAIL_PARAMS, "title", NULL
 	};
 	AjStepInput in;
 
@@ -149,6 +150,7 @@ aj_check_full_analysis(PG_FUNCTION_ARGS)
 	aj_check_params(in.params, known);
 	aj_check_layout_params(in.params);
 	aj_check_simulation_params(in.params);
+	aj_terrain_detail_check(in.params);
 	(void) aj_param_text(in.params, "title", NULL);
 	PG_RETURN_VOID();
 }
@@ -423,7 +425,7 @@ aj_step_layout(PG_FUNCTION_ARGS)
 	AjStepInput input;
 	AjFarmInput in;
 	LayoutParams lp;
-	AjSiteGridDefaults defaults;
+	AjSiteGridDefaults defaults = {0};
 	AjSiteGrid *grid;
 	AjkWind		climate;
 	AjkLayoutState state = {0};

@@ -93,7 +93,7 @@ read_input(Jsonb *arg, AjReport *r)
 {
 	AjStepInput input;
 	JsonbContainer *layout;
-	AjSiteGridDefaults defaults;
+	AjSiteGridDefaults defaults = {0};
 
 	memset(r, 0, sizeof(*r));
 	aj_step_input(arg, &input);

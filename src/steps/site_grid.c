@@ -47,6 +47,10 @@ typedef struct Plan
 	int			factor;
 } Plan;
 
+static const char *const slope_methods[] = {
+	"horn", "zevenbergen_thorne", NULL
+};
+
 /* ---- planning ---- */
 
 static bool
@@ -165,12 +169,12 @@ plan_window(Plan *p)
 }
 
 static void
-check_grid_memory(const Plan *p, double ncols, double nrows)
+check_grid_memory(const Plan *p, double ncols, double nrows, double extra)
 {
 	double		cells = ncols * nrows;
 	double		window = (double) p->ncols * p->nrows
 	/ ((double) p->factor * p->factor);
-	double		bytes = cells * CELL_BYTES + window
+	double		bytes = cells * (CELL_BYTES + extra) + window
 	* (p->factor > 1 ? sizeof(float) + sizeof(double) + sizeof(uint32) :
 	   sizeof(float));
 	double		limit = (double) aj_max_step_memory();
@@ -187,7 +191,7 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 	char	   *dem_name = aj_param_text(params, "dem", NULL);
 	double		lon = (site->west + site->east) / 2,
 				lat = (site->south + site->north) / 2;
-	double		dflt = 30.0;
+	double		dflt = defaults->cell_m > 0 ? defaults->cell_m : 30.0;
 	double		margin;
 	double		x0 = INFINITY,
 				y0 = INFINITY,
@@ -204,6 +208,9 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 											defaults->boundary_setback_m,
 											0, 10000);
 	g->min_patch_m2 = aj_param_number(params, "min_patch_m2", 900, 0, 1e12);
+	g->slope_method = strcmp(aj_param_choice(params, "slope_method", "horn",
+											 slope_methods), "horn") == 0 ?
+		AJK_SLOPE_HORN : AJK_SLOPE_ZEVENBERGEN_THORNE;
 
 	p->dem = aj_dem_find(dem_name, site->west, site->south, site->east,
 						 site->north);
@@ -221,13 +228,13 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 			g->zone = p->dem->zone;
 			g->south = p->dem->south;
 		}
-		if (p->dem->cell_m >= 10 && p->dem->cell_m <= 100 &&
+		if (defaults->cell_m == 0 &&
+			p->dem->cell_m >= 10 && p->dem->cell_m <= 100 &&
 			p->dem->dx == p->dem->dy)
 			dflt = p->dem->cell_m;
 	}
 	p->tm = ajk_tm_utm(g->zone, g->south);
 	g->k = ajk_tm_scale(&p->tm, lon, lat);
-	p->frame.cell = aj_param_number(params, "resolution_m", dflt, 0.1, 5000);
 
 	project_paths(&p->tm, site->nrings, site->rings);
 	for (int i = 0; i < site->nrings; i++)
@@ -238,6 +245,11 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 			y0 = fmin(y0, site->rings[i].y[j]);
 			y1 = fmax(y1, site->rings[i].y[j]);
 		}
+
+	while (defaults->max_cells > 0 &&
+		   (x1 - x0) * (y1 - y0) / (dflt * dflt) > defaults->max_cells)
+		dflt *= 2;
+	p->frame.cell = aj_param_number(params, "resolution_m", dflt, 0.1, 5000);
 
 	/* slope needs a cell all around, also where no margin is wanted */
 	margin = fmax(p->margin_m * g->k, 2 * p->frame.cell);
@@ -260,7 +272,7 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 	p->frame.ncols = (int) fmin(ncols, 1e6);
 	p->frame.nrows = (int) fmin(nrows, 1e6);
 	plan_window(p);
-	check_grid_memory(p, ncols, nrows);
+	check_grid_memory(p, ncols, nrows, defaults->extra_bytes);
 	if (ncols > 1e6 || nrows > 1e6)
 		aj_step_error(AJ_ERRCODE_RESOURCE, "grid_too_large",
 					  psprintf("%.0f x %.0f cells are more than 1,000,000 along a side",
@@ -410,8 +422,8 @@ compute(AjSiteGrid *g, const Plan *p, const AjkDem *source, double from,
 	poll.to = from + 0.8 * (to - from);
 	poll.message = "computing slope and aspect";
 	if (err == AJK_OK)
-		err = ajk_slope_aspect(g->elev, g->ncols, g->nrows, NULL, g->cell_m,
-							   g->cell_m, AJK_SLOPE_HORN, g->slope,
+		err = ajk_slope_aspect(g->elev, g->ncols, g->nrows, NULL, NULL, g->cell_m,
+							   g->cell_m, g->slope_method, g->slope,
 							   g->aspect, aj_poll, &poll);
 
 	poll.from = poll.to;

@@ -24,6 +24,7 @@
 #include "inputs.h"
 
 #include "../kernels/geometry.h"
+#include "../kernels/terrain.h"
 
 /* Why a cell may not be built on; a cell may have several. */
 #define AJ_REASON_NODATA			0x0001	/* no elevation there */
@@ -63,6 +64,7 @@ typedef struct AjSiteGrid
 	double		max_slope_deg;	/* the parameters it was made with */
 	double		boundary_setback_m;
 	double		min_patch_m2;
+	AjkSlopeMethod slope_method;
 
 	/* cells within the boundary that each bit takes, and takes alone */
 	size_t		lost_cells[32];
@@ -83,12 +85,18 @@ typedef struct AjSiteGrid
  */
 #define AJ_SITE_GRID_PARAMS \
 	"site", "longitude", "latitude", "radius_km", "dem", "resolution_m", \
-	"margin_m", "max_slope_deg", "boundary_setback_m", "min_patch_m2"
+	"margin_m", "max_slope_deg", "boundary_setback_m", "min_patch_m2", \
+	"slope_method"
 
 typedef struct AjSiteGridDefaults
 {
 	double		max_slope_deg;	/* 15 for turbines */
 	double		boundary_setback_m; /* 5; for turbines the rotor radius */
+	double		cell_m;			/* 0: 30, or the model's own */
+	double		max_cells;		/* cell_m is doubled until there are no more;
+								 * 0: no limit */
+	double		extra_bytes;	/* that the step needs for each cell beside
+								 * the grid */
 } AjSiteGridDefaults;
 
 /*
@@ -155,5 +163,27 @@ extern AJ_NORETURN void aj_no_buildable_area(const AjSiteGrid *grid);
  */
 extern void *aj_site_hillshade_png(const AjSiteGrid *grid, bool show_excluded,
 								   Size *len);
+
+/*
+ * The same for any values of the cells, coloured from lo to hi by palette;
+ * where they are NaN the relief alone is drawn.
+ */
+typedef enum AjPalette
+{
+	AJ_PALETTE_SLOPE,			/* pale to dark red */
+	AJ_PALETTE_SUITABILITY		/* red over yellow to green */
+} AjPalette;
+
+extern void *aj_site_values_png(const AjSiteGrid *grid, const float *values,
+								double lo, double hi, AjPalette palette,
+								Size *len);
+
+/*
+ * Store a map of the grid as artifact "<name>.png", with its world file
+ * "<name>.pgw" and, for its coordinate system, "<name>.png.aux.xml": saved
+ * side by side they open in a GIS at their place.
+ */
+extern void aj_site_map_artifact(const AjSiteGrid *grid, const char *name,
+								 const char *kind, const void *png, Size len);
 
 #endif							/* AJ_SITE_GRID_H */

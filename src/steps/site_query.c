@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * site_query.c
- *		Asking the grid of a site: may this stand here, what was lost, a map.
+ *		Asking the grid of a site: may this stand here, what was lost.
  *
  * Whether something may stand at a place is decided by exact distances to
  * the boundary and the zones; only slope, voids and small patches are taken
@@ -15,11 +15,7 @@
 
 #include <math.h>
 
-#include "utils/memutils.h"
-
 #include "../kernels/geodesy.h"
-#include "../kernels/pngout.h"
-#include "../kernels/terrain.h"
 
 /* Index of the cell at x, y; false outside of the grid. */
 static bool
@@ -236,131 +232,4 @@ aj_no_buildable_area(const AjSiteGrid *g)
 	}
 	aj_step_error(AJ_ERRCODE_INFEASIBLE, "no_buildable_area",
 				  "no buildable area is left", detail.data, hint);
-}
-
-/* ---- the map ---- */
-
-/* Colours of the ground from low to high. */
-static const uint8 tints[][3] = {
-	{150, 180, 140}, {190, 203, 152}, {224, 215, 168}, {214, 188, 148},
-	{196, 166, 140}, {236, 232, 228}
-};
-
-#define MAX_MAP_PIXELS	2000	/* along the longer side */
-
-#define NTINTS ((int) lengthof(tints))
-
-static void
-tint(double level, double rgb[3])
-{
-	double		at = level * (NTINTS - 1);
-	int			i = Min(Max((int) floor(at), 0), NTINTS - 2);
-
-	at = Min(Max(at - i, 0.0), 1.0);
-	for (int c = 0; c < 3; c++)
-		rgb[c] = tints[i][c] + at * (tints[i + 1][c] - tints[i][c]);
-}
-
-/* Lowest and highest elevation of the grid. */
-static void
-elevation_range(const AjSiteGrid *g, float *lo, float *hi)
-{
-	Size		n = (Size) g->ncols * g->nrows;
-
-	*lo = INFINITY;
-	*hi = -INFINITY;
-	for (Size i = 0; i < n; i++)
-	{
-		if (g->elev[i] < *lo)
-			*lo = g->elev[i];
-		if (g->elev[i] > *hi)
-			*hi = g->elev[i];
-		if (i % 1048576 == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-}
-
-/* One pixel for the cell at row r, column c. */
-static void
-paint(const AjSiteGrid *g, const uint8 *shade, int r, int c, float lo,
-	  float hi, bool show_excluded, uint8 *pixel)
-{
-	Size		i = (Size) r * g->ncols + c;
-
-	/* the rim has no shade of its own */
-	int			sr = Min(Max(r, 1), Max(g->nrows - 2, 0));
-	int			sc = Min(Max(c, 1), Max(g->ncols - 2, 0));
-	int			s = shade[(Size) sr * g->ncols + sc];
-	double		rgb[3] = {238, 238, 238};
-
-	if (s > 0 && !isnan(g->elev[i]))
-	{
-		tint(hi > lo ? (g->elev[i] - lo) / (hi - lo) : 0.3, rgb);
-		for (int k = 0; k < 3; k++)
-			rgb[k] *= Min(0.35 + 0.85 * s / 255.0, 1.08);
-	}
-	if (g->reasons[i] & AJ_REASON_OUTSIDE)
-		for (int k = 0; k < 3; k++)
-			rgb[k] = 0.55 * rgb[k] + 0.45 * 245;
-	else if (show_excluded && g->reasons[i] != 0)
-	{
-		static const double red[3] = {200, 70, 60};
-
-		for (int k = 0; k < 3; k++)
-			rgb[k] = 0.72 * rgb[k] + 0.28 * red[k];
-	}
-	for (int k = 0; k < 3; k++)
-		pixel[k] = (uint8) Min(Max(rgb[k] + 0.5, 0.0), 255.0);
-}
-
-void *
-aj_site_hillshade_png(const AjSiteGrid *g, bool show_excluded, Size *len)
-{
-	int			most = Max(g->ncols, g->nrows);
-	double		shrink = most > MAX_MAP_PIXELS ?
-	(double) MAX_MAP_PIXELS / most : 1.0;
-	int			width = Max((int) rint(g->ncols * shrink), 1),
-				height = Max((int) rint(g->nrows * shrink), 1);
-	uint8	   *shade;
-	uint8	   *pixels;
-	uint8_t    *png = NULL;
-	size_t		size = 0;
-	void	   *copy = NULL;
-	float		lo,
-				hi;
-	AjkError	err;
-
-	shade = MemoryContextAllocHuge(CurrentMemoryContext,
-								   (Size) g->ncols * g->nrows);
-	pixels = MemoryContextAllocHuge(CurrentMemoryContext,
-									(Size) width * height * 3);
-	elevation_range(g, &lo, &hi);
-	err = ajk_hillshade(g->elev, g->ncols, g->nrows, g->cell_m, g->cell_m,
-						1.0, 315, 45, shade, aj_poll, NULL);
-	if (err == AJK_OK)
-	{
-		for (int i = 0; i < height; i++)
-			for (int j = 0; j < width; j++)
-				paint(g, shade, (int) ((i + 0.5) * g->nrows / height),
-					  (int) ((j + 0.5) * g->ncols / width), lo, hi,
-					  show_excluded, pixels + 3 * ((Size) i * width + j));
-		err = ajk_png(pixels, width, height, 3, &png, &size, aj_poll, NULL);
-	}
-	if (err == AJK_OK)
-		copy = MemoryContextAllocExtended(CurrentMemoryContext, size,
-										  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
-	if (copy)
-		memcpy(copy, png, size);
-	free(png);
-	pfree(shade);
-	pfree(pixels);
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory"),
-						errdetail("Failed on a map of %d x %d pixels.",
-								  width, height)));
-	*len = size;
-	return copy;
 }

@@ -12,7 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "site_grid.h"
+#include "terrain_detail.h"
 
 #include <math.h>
 
@@ -24,10 +24,15 @@
 PG_FUNCTION_INFO_V1(aj_step_terrain);
 PG_FUNCTION_INFO_V1(aj_check_terrain);
 
-static const char *const terrain_params[] = {AJ_SITE_GRID_PARAMS, NULL};
+static const char *const terrain_params[] = {
+	AJ_SITE_GRID_PARAMS, AJ_TERRAIN_DETAIL_PARAMS, NULL
+};
 
 /* For wind turbines; a layout's setback is the rotor radius instead. */
-static const AjSiteGridDefaults terrain_defaults = {15, 5};
+static const AjSiteGridDefaults terrain_defaults = {
+	.max_slope_deg = 15,.boundary_setback_m = 5,
+	.extra_bytes = AJ_TERRAIN_DETAIL_BYTES
+};
 
 /* Upper ends of the classes of slope, the last has none. */
 static const double slope_class[] = {0, 3, 5, 8, 10, 15, 25, INFINITY};
@@ -124,13 +129,11 @@ find_clearing(const AjSiteGrid *g, float *work, Figures *f, AjPoll *poll)
 	return err;
 }
 
+/* work is a float per cell */
 static void
-compute(const AjSiteGrid *g, Figures *f)
+compute(const AjSiteGrid *g, float *work, Figures *f)
 {
-	Size		n = (Size) g->ncols * g->nrows;
-	float	   *work = MemoryContextAllocHuge(CurrentMemoryContext,
-											  n * sizeof(float));
-	AjPoll		poll = {0.5, 0.6, "computing roughness"};
+	AjPoll		poll = {0.4, 0.48, "computing roughness"};
 	AjkError	err;
 
 	aj_compute_begin();
@@ -140,12 +143,11 @@ compute(const AjSiteGrid *g, Figures *f)
 		err = sum_up(g, work, f);
 	poll = (AjPoll)
 	{
-		0.6, 0.7, "measuring distances"
+		0.48, 0.55, "measuring distances"
 	};
 	if (err == AJK_OK)
 		err = find_clearing(g, work, f, &poll);
 	aj_compute_end();
-	pfree(work);
 	if (err == AJK_STOPPED)
 		aj_poll_finish();
 	if (err != AJK_OK)
@@ -155,10 +157,29 @@ compute(const AjSiteGrid *g, Figures *f)
 
 /* ---- outlines ---- */
 
-/* The cells that match, as one polygon feature per patch. */
+static char *
+compartment_properties(const AjTerrainDetail *d, int patch)
+{
+	const AjCompartment *c = &d->compartments[patch];
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, ",\"compartment\":%d,\"slope_mean_deg\":",
+					 patch + 1);
+	aj_json_number(&buf, c->slope_sum / c->cells, 3);
+	appendStringInfoString(&buf, ",\"suitability_mean\":");
+	aj_json_number(&buf, c->suitability_sum / c->cells, 4);
+	return buf.data;
+}
+
+/*
+ * The cells that match, as one polygon feature per patch; detail, if not
+ * NULL, says more of each patch.
+ */
 static void
 outline_features(const AjSiteGrid *g, AjGeoJson *gj, uint32 mask,
-				 uint32 value, const char *properties)
+				 uint32 value, const char *properties,
+				 const AjTerrainDetail *detail)
 {
 	AjkOutline	o;
 	AjkError	err;
@@ -205,8 +226,10 @@ outline_features(const AjSiteGrid *g, AjGeoJson *gj, uint32 mask,
 								   - (double) o.col[j] * o.row[start + i]);
 				}
 			}
-			aj_geojson_polygon(gj, psprintf("%s,\"area_m2\":%.1f", properties,
-											area * cell_area),
+			aj_geojson_polygon(gj,
+							   psprintf("%s,\"area_m2\":%.1f%s", properties,
+										area * cell_area,
+										detail ? compartment_properties(detail, o.patch[first]) : ""),
 							   nrings, n, (const double *const *) lon,
 							   (const double *const *) lat);
 			for (int r = 0; r < nrings; r++)
@@ -228,13 +251,13 @@ outline_features(const AjSiteGrid *g, AjGeoJson *gj, uint32 mask,
 }
 
 static char *
-buildable_geojson(const AjSiteGrid *g)
+buildable_geojson(const AjSiteGrid *g, const AjTerrainDetail *detail)
 {
 	AjGeoJson	gj;
 
 	aj_geojson_begin(&gj);
 	outline_features(g, &gj, 0xFFFFFFFF, 0,
-					 "\"feature_type\":\"buildable_area\"");
+					 "\"feature_type\":\"buildable_area\"", detail);
 	return aj_geojson_end(&gj);
 }
 
@@ -308,7 +331,8 @@ exclusions_geojson(const AjSiteGrid *g)
 		initStringInfo(&props);
 		appendStringInfoString(&props, "\"feature_type\":\"excluded_area\",\"reason\":");
 		aj_json_string(&props, aj_reason_name(g, bit));
-		outline_features(g, &gj, bit | AJ_REASON_OUTSIDE, bit, props.data);
+		outline_features(g, &gj, bit | AJ_REASON_OUTSIDE, bit, props.data,
+						 NULL);
 	}
 	return aj_geojson_end(&gj);
 }
@@ -377,7 +401,8 @@ put_classes(StringInfo buf, const AjSiteGrid *g, const Figures *f)
 }
 
 static char *
-metrics_json(const AjSiteGrid *g, const Figures *f)
+metrics_json(const AjSiteGrid *g, const Figures *f,
+			 const AjTerrainDetail *detail)
 {
 	StringInfoData buf;
 	double		cell = g->cell_m * g->cell_m / (g->k * g->k);
@@ -404,6 +429,7 @@ metrics_json(const AjSiteGrid *g, const Figures *f)
 	put(&buf, "max", f->rough ? f->rough_max : NAN, 4);
 	appendStringInfoChar(&buf, '}');
 	put_classes(&buf, g, f);
+	aj_terrain_detail_json(&buf, g, detail);
 	if (f->clear_cells > 0)
 	{
 		aj_site_lonlat(g, g->x0 + (f->clear_at % g->ncols + 0.5) * g->cell_m,
@@ -428,7 +454,9 @@ metrics_json(const AjSiteGrid *g, const Figures *f)
 	put(&buf, "max_slope_deg", g->max_slope_deg, 3);
 	put(&buf, "boundary_setback_m", g->boundary_setback_m, 3);
 	put(&buf, "min_patch_m2", g->min_patch_m2, 1);
-	appendStringInfoString(&buf, "}}");
+	appendStringInfo(&buf, ",\"slope_method\":\"%s\"}}",
+					 g->slope_method == AJK_SLOPE_HORN ? "horn" :
+					 "zevenbergen_thorne");
 	return buf.data;
 }
 
@@ -445,29 +473,47 @@ aj_step_terrain(PG_FUNCTION_ARGS)
 	char	   *metrics;
 	char	   *zones;
 	char	   *buildable;
+	AjTerrainDetail *detail;
+	float	   *work;
 	void	   *png;
-	Size		png_len;
+	Size		len;
 
 	aj_step_input(arg, &in);
-	g = aj_site_grid_load(in.params, &terrain_defaults, 0.0, 0.5);
-	compute(g, &f);
+	aj_terrain_detail_check(in.params);
+	g = aj_site_grid_load(in.params, &terrain_defaults, 0.0, 0.4);
+	work = MemoryContextAllocHuge(CurrentMemoryContext,
+								  (Size) g->ncols * g->nrows * sizeof(float));
+	compute(g, work, &f);
+	detail = aj_terrain_detail(g, in.params, work, 0.55, 0.75);
+	pfree(work);
 
-	aj_progress(0.7, "drawing outlines");
+	aj_progress(0.75, "drawing outlines");
 	zones = exclusions_geojson(g);
 	aj_progress(0.85, "drawing outlines");
-	buildable = buildable_geojson(g);
-	aj_progress(0.9, "drawing the map");
-	png = aj_site_hillshade_png(g, true, &png_len);
-	metrics = metrics_json(g, &f);
+	buildable = buildable_geojson(g, detail);
+	metrics = metrics_json(g, &f, detail);
 
-	aj_progress(0.95, "storing results");
+	aj_progress(0.9, "storing results");
 	aj_artifact("terrain_metrics", "wind_farm_terrain_analysis",
 				"application/json", metrics, strlen(metrics));
 	aj_artifact("exclusion_zones", "exclusion_zones", "application/geo+json",
 				zones, strlen(zones));
 	aj_artifact("buildable_area", "buildable_area", "application/geo+json",
 				buildable, strlen(buildable));
-	aj_artifact("hillshade.png", "terrain_map", "image/png", png, png_len);
+	if (detail->contour_interval_m > 0)
+		aj_artifact("contours", "contours", "application/geo+json",
+					detail->contours, strlen(detail->contours));
+	aj_progress(0.93, "drawing maps");
+	png = aj_site_hillshade_png(g, true, &len);
+	aj_site_map_artifact(g, "hillshade", "terrain_map", png, len);
+	pfree(png);
+	png = aj_site_values_png(g, g->slope, 0, 30, AJ_PALETTE_SLOPE, &len);
+	aj_site_map_artifact(g, "slope", "slope_map", png, len);
+	pfree(png);
+	png = aj_site_values_png(g, detail->suitability, 0, 1,
+							 AJ_PALETTE_SUITABILITY, &len);
+	aj_site_map_artifact(g, "suitability", "suitability_map", png, len);
+	pfree(png);
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(metrics));
 }
 
@@ -482,6 +528,7 @@ aj_check_terrain(PG_FUNCTION_ARGS)
 
 	aj_step_input(arg, &in);
 	aj_check_params(in.params, terrain_params);
+	aj_terrain_detail_check(in.params);
 	aj_site_grid_check(in.params, &terrain_defaults);
 	PG_RETURN_VOID();
 }

@@ -71,6 +71,36 @@ SELECT round((r ->> 'flat_area_m2')::float8 / :cell_m2) AS flat,
        round((r ->> 'buildable_area_m2')::float8 / :cell_m2) AS buildable,
        l ->> 'reason' AS reason, round((l ->> 'area_m2')::float8 / :cell_m2) AS cells
 FROM whole, jsonb_array_elements(r -> 'area_lost') l WHERE (l ->> 'area_m2')::float8 > 0;
+-- ruggedness and topographic position, against the same
+SELECT abs((r -> 'ruggedness_m' ->> 'mean')::float8 - (g -> 'tri' ->> 'mean')::float8) < 1e-3 AS ruggedness_mean,
+       abs((r -> 'ruggedness_m' ->> 'max')::float8 - (g -> 'tri' ->> 'max')::float8) < 1e-3 AS ruggedness_max,
+       abs((r -> 'topographic_position_m' ->> 'min')::float8 - (g -> 'tpi' ->> 'min')::float8) < 1e-3 AS position_min,
+       abs((r -> 'topographic_position_m' ->> 'max')::float8 - (g -> 'tpi' ->> 'max')::float8) < 1e-3 AS position_max
+FROM whole, (SELECT :'gdaldem'::jsonb -> 'stats' AS g) g;
+-- what each kind of asset could use: cells up to its slope, in gdaldem's raster
+SELECT a ->> 'asset_type' AS asset_type, a ->> 'max_slope_deg' AS max_slope_deg,
+       abs(round((a ->> 'area_m2')::float8 / :cell_m2)
+           - (SELECT count(*) FROM pg_temp.raster(:'slope') v WHERE v <= (a ->> 'max_slope_deg')::float8)) <= 1 AS as_gdal,
+       (a ->> 'largest_patch_m2')::float8 <= (a ->> 'area_m2')::float8 AS largest
+FROM whole, jsonb_array_elements(r -> 'buildable_by_asset') WITH ORDINALITY a (a, n) ORDER BY n;
+-- the other method
+SELECT abs((r -> 'slope_deg' ->> 'mean')::float8 - (g -> 'slope_ZevenbergenThorne' ->> 'mean')::float8) < 1e-4 AS slope_mean,
+       abs((r -> 'slope_deg' ->> 'max')::float8 - (g -> 'slope_ZevenbergenThorne' ->> 'max')::float8) < 1e-4 AS slope_max,
+       r -> 'parameters' ->> 'slope_method' AS slope_method
+FROM asyncjob.run('terrain', '{"dem": "terrain_utm", "max_slope_deg": 90, "boundary_setback_m": 0, "min_patch_m2": 0, "margin_m": 0,
+    "slope_method": "zevenbergen_thorne", "contour_interval_m": 0,
+    "site": {"type": "Polygon", "coordinates": [[[-84.42328493, 36.44647566], [-84.07825304, 36.43852370],
+        [-84.06713746, 36.73264229], [-84.41347821, 36.74067949], [-84.42328493, 36.44647566]]]}}') r,
+    (SELECT :'gdaldem'::jsonb -> 'stats' AS g) g;
+SELECT asyncjob.check_terrain('{"site": "terrain_ridge", "slope_method": "sobel"}');
+SELECT asyncjob.check_terrain('{"site": "terrain_ridge", "suitability_for": "castle"}');
+SELECT asyncjob.check_terrain('{"site": "terrain_ridge", "contour_interval_m": -1}');
+-- the world file: cell, no rotation, centre of the first cell (90 m cells, 45 m in)
+SELECT l[1]::float8 = 90 AND l[2]::float8 = 0 AND l[3]::float8 = 0 AND l[4]::float8 = -90 AS cell,
+       abs(l[5]::float8 - (r -> 'grid' ->> 'west_m')::float8 - 45) < 1e-3
+       AND abs(l[6]::float8 - (r -> 'grid' ->> 'north_m')::float8 + 45) < 1e-3 AS centre,
+       convert_from(asyncjob.artifact_data(:job, 'slope.png.aux.xml'), 'UTF8') LIKE '%<SRS>EPSG:32616</SRS>%' AS system
+FROM whole, string_to_array(convert_from(asyncjob.artifact_data(:job, 'slope.pgw'), 'UTF8'), E'\n') l(l);
 
 --
 -- Planes: z = a x + b y has slope atan(hypot(a, b)) everywhere, and faces
@@ -212,6 +242,29 @@ SELECT reason, abs(drawn / (SELECT (l ->> 'area_m2')::float8 FROM ridge, jsonb_a
 FROM (SELECT properties ->> 'reason' AS reason, sum(area) AS drawn FROM ring
       WHERE name = 'exclusion_zones' AND properties ->> 'feature_type' = 'excluded_area' GROUP BY 1) e
 ORDER BY 1;
+-- compartments: one per polygon, the largest first, and they add up
+SELECT r ->> 'compartment_count' = (SELECT count(*)::text FROM ring WHERE name = 'buildable_area' AND ring_no = 1) AS count,
+       (SELECT bool_and((c ->> 'area_m2')::float8 = (properties ->> 'area_m2')::float8
+                        AND c -> 'slope_mean_deg' = properties -> 'slope_mean_deg'
+                        AND c -> 'suitability_mean' = properties -> 'suitability_mean')
+        FROM jsonb_array_elements(r -> 'compartments') c
+        JOIN ring ON name = 'buildable_area' AND ring_no = 1 AND properties -> 'compartment' = c -> 'compartment') AS same,
+       (SELECT array_agg((c ->> 'area_m2')::float8) = array_agg((c ->> 'area_m2')::float8 ORDER BY (c ->> 'area_m2')::float8 DESC)
+        FROM jsonb_array_elements(r -> 'compartments') c) AS sorted,
+       (SELECT bool_and((c ->> 'slope_mean_deg')::float8 BETWEEN 0 AND 15 AND (c ->> 'suitability_mean')::float8 BETWEEN 0 AND 1
+                        AND (c -> 'best_place' ->> 'suitability')::float8 >= (c ->> 'suitability_mean')::float8)
+        FROM jsonb_array_elements(r -> 'compartments') c) AS within
+FROM ridge;
+-- contours: every 10 m of the model's range, on lines that hold the level
+SELECT count(DISTINCT f -> 'properties' ->> 'elevation_m')::int = max((f -> 'properties' ->> 'elevation_m')::int) / 10
+         - min((f -> 'properties' ->> 'elevation_m')::int) / 10 + 1 AS levels,
+       bool_and((f -> 'properties' ->> 'elevation_m')::numeric % 10 = 0) AS multiples,
+       bool_and((f -> 'properties' ->> 'index')::boolean = ((f -> 'properties' ->> 'elevation_m')::numeric % 50 = 0)) AS index_lines,
+       bool_and(f -> 'geometry' ->> 'type' = 'LineString' AND jsonb_array_length(f -> 'geometry' -> 'coordinates') > 1) AS lines
+FROM jsonb_array_elements(convert_from(asyncjob.artifact_data(:job, 'contours'), 'UTF8')::jsonb -> 'features') f;
+-- the ruggedness index looks 3.5 km around and says how much of that it knew
+SELECT (r -> 'rix' ->> 'value')::float8 BETWEEN 0.1 AND 0.9 AS rix, (r -> 'rix' ->> 'known_share')::float8 > 0.9 AS known
+FROM ridge;
 -- zones come back as they were given
 SELECT f -> 'properties' AS properties, f -> 'geometry' ->> 'type' AS type
 FROM jsonb_array_elements(convert_from(asyncjob.artifact_data(:job, 'exclusion_zones'), 'UTF8')::jsonb -> 'features') WITH ORDINALITY f (f, n)

@@ -132,13 +132,13 @@ against_gdaldem(void)
 	b = malloc(n * sizeof(float));
 	shade = malloc(n);
 
-	ajk_slope_aspect(dem.z, dem.h.ncols, dem.h.nrows, NULL, 90, 90,
+	ajk_slope_aspect(dem.z, dem.h.ncols, dem.h.nrows, NULL, NULL, 90, 90,
 					 AJK_SLOPE_HORN, a, b, NULL, NULL);
 	compare("reference/gdaldem_slope_Horn.asc.gz", a, n, 1e-4, false, NULL,
 			116720);
 	compare("reference/gdaldem_aspect_Horn.asc.gz", b, n, 1e-3, true, a,
 			116000);
-	ajk_slope_aspect(dem.z, dem.h.ncols, dem.h.nrows, NULL, 90, 90,
+	ajk_slope_aspect(dem.z, dem.h.ncols, dem.h.nrows, NULL, NULL, 90, 90,
 					 AJK_SLOPE_ZEVENBERGEN_THORNE, a, NULL, NULL, NULL);
 	compare("reference/gdaldem_slope_ZevenbergenThorne.asc.gz", a, n, 1e-4,
 			false, NULL, 116720);
@@ -195,7 +195,7 @@ plane(double east, double north, double want_aspect)
 	z[0] = NAN;
 	for (int method = 0; method < 2; method++)
 	{
-		ajk_slope_aspect(z, N, N, dx_row, 1, dy, (AjkSlopeMethod) method,
+		ajk_slope_aspect(z, N, N, dx_row, NULL, 1, dy, (AjkSlopeMethod) method,
 						 slope, aspect, NULL, NULL);
 		for (int i = 0; i < N * N; i++)
 			if (!isnan(slope[i]))

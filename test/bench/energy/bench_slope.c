@@ -50,7 +50,7 @@ main(void)
 	{
 		double		t = now_s();
 
-		if (ajk_slope_aspect(z, SIDE, SIDE, NULL, 30, 30, AJK_SLOPE_HORN,
+		if (ajk_slope_aspect(z, SIDE, SIDE, NULL, NULL, 30, 30, AJK_SLOPE_HORN,
 							 slope, NULL, NULL, NULL) != AJK_OK)
 			return 1;
 		t = now_s() - t;
