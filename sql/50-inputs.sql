@@ -96,6 +96,32 @@ CREATE TABLE asyncjob.wind_resource (
 COMMENT ON TABLE asyncjob.wind_resource IS
     'Wind resources: probability by direction and speed (rose), or frequency, A and k by sector (weibull). Load with load_wind_rose() or load_weibull().';
 
+CREATE TABLE asyncjob.wind_series (
+    series_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    owner            name DEFAULT current_user,
+    name             text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    records          int NOT NULL CHECK (records > 0),
+    from_time        timestamptz,
+    to_time          timestamptz,
+    interval_s       float8 CHECK (interval_s > 0),
+    height_m         float8,
+    upper_height_m   float8,
+    source           text,
+    time_s           float8[],
+    speed_m_s        float8[] NOT NULL,
+    direction_deg    float8[] NOT NULL,
+    speed_std_m_s    float8[],
+    upper_speed_m_s  float8[],
+    loaded_at        timestamptz NOT NULL DEFAULT now(),
+    UNIQUE NULLS NOT DISTINCT (owner, name)
+);
+COMMENT ON TABLE asyncjob.wind_series IS
+    'Measured series of wind: arrays of equal length, NaN where a value is missing. Load with load_wind_series() or load_wind_series_csv().';
+COMMENT ON COLUMN asyncjob.wind_series.time_s IS 'Seconds since 1970-01-01 UTC, ascending; NULL if the series has no times.';
+COMMENT ON COLUMN asyncjob.wind_series.direction_deg IS 'Where the wind comes from, degrees clockwise from north.';
+COMMENT ON COLUMN asyncjob.wind_series.interval_s IS 'Averaging interval, seconds; NULL: the median step of time_s.';
+COMMENT ON COLUMN asyncjob.wind_series.upper_speed_m_s IS 'Speed at upper_height_m, for the shear exponent.';
+
 CREATE TABLE asyncjob.turbine (
     turbine_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     owner            name DEFAULT current_user,
@@ -149,6 +175,12 @@ CREATE POLICY own ON asyncjob.wind_resource
     USING (owner OPERATOR(pg_catalog.=) current_user)
     WITH CHECK (owner OPERATOR(pg_catalog.=) current_user);
 CREATE POLICY everybodys ON asyncjob.wind_resource FOR SELECT USING (owner IS NULL);
+
+ALTER TABLE asyncjob.wind_series ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON asyncjob.wind_series
+    USING (owner OPERATOR(pg_catalog.=) current_user)
+    WITH CHECK (owner OPERATOR(pg_catalog.=) current_user);
+CREATE POLICY everybodys ON asyncjob.wind_series FOR SELECT USING (owner IS NULL);
 
 ALTER TABLE asyncjob.turbine ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON asyncjob.turbine
@@ -287,6 +319,140 @@ COMMENT ON FUNCTION asyncjob.load_weibull(text, jsonb) IS
     'Load Weibull distributions by sector: {"direction_deg": [...], "frequency": [...], "weibull_a_m_s": [...], "weibull_k": [...]}; optional keys as load_wind_rose. The frequencies sum to 1. Errors as check_wind_resource.';
 
 ----------------------------------------------------------------------
+-- Measured series of wind
+
+CREATE FUNCTION asyncjob.load_wind_series(
+    name text, speed_m_s float8[], direction_deg float8[],
+    "time" timestamptz[] DEFAULT NULL, interval_s float8 DEFAULT NULL, height_m float8 DEFAULT NULL,
+    speed_std_m_s float8[] DEFAULT NULL, upper_speed_m_s float8[] DEFAULT NULL, upper_height_m float8 DEFAULT NULL,
+    source text DEFAULT NULL)
+RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    given boolean := asyncjob._require_input(load_wind_series.name, '{}');
+    n int := coalesce(array_length(load_wind_series.speed_m_s, 1), 0);
+    bad record;
+BEGIN
+    IF n = 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'wind_series_invalid',
+            MESSAGE = 'wind series is invalid: speed_m_s is empty',
+            HINT = 'Give one array of speeds and one of directions, and the times if they are known.';
+    END IF;
+    FOR bad IN SELECT c, coalesce(len, 0) AS len, dims FROM (VALUES
+            ('speed_m_s', n, array_ndims(load_wind_series.speed_m_s), true),
+            ('direction_deg', array_length(load_wind_series.direction_deg, 1), array_ndims(load_wind_series.direction_deg), true),
+            ('time', array_length(load_wind_series."time", 1), array_ndims(load_wind_series."time"), load_wind_series."time" IS NOT NULL),
+            ('speed_std_m_s', array_length(load_wind_series.speed_std_m_s, 1), array_ndims(load_wind_series.speed_std_m_s), load_wind_series.speed_std_m_s IS NOT NULL),
+            ('upper_speed_m_s', array_length(load_wind_series.upper_speed_m_s, 1), array_ndims(load_wind_series.upper_speed_m_s), load_wind_series.upper_speed_m_s IS NOT NULL))
+            v (c, len, dims, present) WHERE present AND (len IS DISTINCT FROM n OR dims <> 1) LOOP
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'wind_series_invalid',
+            MESSAGE = format('wind series is invalid: %s has %s values, speed_m_s has %s', bad.c, bad.len, n),
+            HINT = 'Give arrays of one dimension and equal length; a missing value is NULL.';
+    END LOOP;
+    IF n > 20000000 THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'unit_or_range',
+            MESSAGE = format('wind series has %s records, allowed are 20000000', n),
+            HINT = 'Load means over longer intervals.';
+    END IF;
+    IF load_wind_series.interval_s <= 0 OR load_wind_series.interval_s > 86400 OR load_wind_series.interval_s = 'NaN' THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'unit_or_range',
+            MESSAGE = format('parameter "interval_s" is out of range: %s', load_wind_series.interval_s),
+            HINT = 'Give the averaging interval in seconds, up to 86400.';
+    END IF;
+    FOR bad IN SELECT * FROM (VALUES ('height_m', load_wind_series.height_m), ('upper_height_m', load_wind_series.upper_height_m)) v (c, h)
+            WHERE NOT h BETWEEN 1 AND 500 LOOP
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'unit_or_range',
+            MESSAGE = format('parameter "%s" is out of range: %s', bad.c, bad.h),
+            HINT = 'Give metres above ground, 1 to 500.';
+    END LOOP;
+    IF (load_wind_series.upper_speed_m_s IS NULL) <> (load_wind_series.upper_height_m IS NULL)
+       OR (load_wind_series.upper_height_m IS NOT NULL AND load_wind_series.height_m IS NULL)
+       OR load_wind_series.upper_height_m = load_wind_series.height_m THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'parameter_missing',
+            MESSAGE = 'speeds at a second height need upper_speed_m_s, upper_height_m and another height_m',
+            HINT = 'Give all three, or neither upper_speed_m_s nor upper_height_m.';
+    END IF;
+    SELECT i, t, before INTO bad
+    FROM (SELECT i, t, lag(t) OVER (ORDER BY i) AS before
+          FROM unnest(load_wind_series."time") WITH ORDINALITY x (t, i)) y
+    WHERE t IS NULL OR NOT isfinite(t) OR t <= before ORDER BY i LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'wind_series_invalid',
+            MESSAGE = CASE WHEN bad.t = bad.before
+                      THEN format('wind series is invalid: record %s has the time of the one before it', bad.i)
+                      ELSE format('wind series is invalid: time does not ascend at record %s', bad.i) END,
+            DETAIL = format('It is %s, after %s.', coalesce(to_json(bad.t) #>> '{}', 'null'), coalesce(to_json(bad.before) #>> '{}', 'nothing')),
+            HINT = 'Sort the records by time, give every time once, and give times with their zone where clocks are changed.';
+    END IF;
+    INSERT INTO asyncjob.wind_series (name, records, from_time, to_time, interval_s, height_m, upper_height_m, source,
+                                      time_s, speed_m_s, direction_deg, speed_std_m_s, upper_speed_m_s)
+    VALUES (load_wind_series.name, n, load_wind_series."time"[array_lower(load_wind_series."time", 1)],
+            load_wind_series."time"[array_upper(load_wind_series."time", 1)],
+            load_wind_series.interval_s, load_wind_series.height_m, load_wind_series.upper_height_m,
+            load_wind_series.source,
+            (SELECT array_agg(extract(epoch FROM t)::float8 ORDER BY i)
+             FROM unnest(load_wind_series."time") WITH ORDINALITY x (t, i)),
+            array_replace(load_wind_series.speed_m_s, NULL, 'NaN'),
+            array_replace(load_wind_series.direction_deg, NULL, 'NaN'),
+            array_replace(load_wind_series.speed_std_m_s, NULL, 'NaN'),
+            array_replace(load_wind_series.upper_speed_m_s, NULL, 'NaN'))
+    ON CONFLICT (owner, name) DO UPDATE
+    SET records = excluded.records, from_time = excluded.from_time, to_time = excluded.to_time,
+        interval_s = excluded.interval_s, height_m = excluded.height_m, upper_height_m = excluded.upper_height_m,
+        source = excluded.source, time_s = excluded.time_s, speed_m_s = excluded.speed_m_s,
+        direction_deg = excluded.direction_deg, speed_std_m_s = excluded.speed_std_m_s,
+        upper_speed_m_s = excluded.upper_speed_m_s, loaded_at = now();
+    RETURN jsonb_build_object('name', load_wind_series.name, 'records', n,
+        'from', load_wind_series."time"[array_lower(load_wind_series."time", 1)],
+        'to', load_wind_series."time"[array_upper(load_wind_series."time", 1)]);
+END
+$$;
+COMMENT ON FUNCTION asyncjob.load_wind_series(text, float8[], float8[], timestamptz[], float8, float8, float8[], float8[], float8, text) IS
+    'Load a measured series of wind from arrays, such as array_agg() over a table ordered by time: speeds in m/s, directions in degrees (where the wind comes from), optionally times, standard deviations, and speeds at a second height; a missing value is NULL. Replaces a series of the same name. Errors AJ101: wind_series_invalid (names the record), unit_or_range, parameter_missing.';
+
+CREATE FUNCTION asyncjob._parse_wind_csv(csv text, options jsonb, OUT time_s float8[], OUT speed_m_s float8[],
+    OUT direction_deg float8[], OUT speed_std_m_s float8[], OUT upper_speed_m_s float8[])
+LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE
+AS '$libdir/asyncjob_steps', 'aj_parse_wind_csv';
+COMMENT ON FUNCTION asyncjob._parse_wind_csv(text, jsonb) IS
+    'The columns of a table of wind records; NaN where a value is missing. Error AJ101: wind_series_invalid (names the line).';
+
+CREATE FUNCTION asyncjob.load_wind_series_csv(name text, csv text, options jsonb DEFAULT '{}')
+RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    given boolean := asyncjob._require_input(name, options);
+    s record;
+    o record;
+    unknown text;
+BEGIN
+    SELECT k INTO unknown FROM jsonb_object_keys(options) k
+    WHERE k NOT IN ('columns', 'interval_s', 'height_m', 'upper_height_m', 'source') LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'parameter_unknown',
+            MESSAGE = format('option "%s" is unknown', unknown),
+            HINT = 'Options are columns, interval_s, height_m, upper_height_m and source.';
+    END IF;
+    IF csv IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'parameter_missing',
+            MESSAGE = format('the text of "%s" is null', name),
+            HINT = 'Give the table as text, its first line naming the columns.';
+    END IF;
+    SELECT * INTO o FROM jsonb_to_record(options) AS (interval_s float8, height_m float8, upper_height_m float8, source text);
+    SELECT * INTO s FROM asyncjob._parse_wind_csv(csv, options);
+    RETURN asyncjob.load_wind_series(name, s.speed_m_s, s.direction_deg,
+        (SELECT array_agg(to_timestamp(t) ORDER BY i) FROM unnest(s.time_s) WITH ORDINALITY x (t, i)),
+        o.interval_s, o.height_m, s.speed_std_m_s,
+        CASE WHEN o.upper_height_m IS NOT NULL THEN s.upper_speed_m_s END, o.upper_height_m, o.source);
+END
+$$;
+COMMENT ON FUNCTION asyncjob.load_wind_series_csv(text, text, jsonb) IS
+    'Load a measured series of wind from the text of a table (comma, semicolon or tab; decimal point). The first line names the columns: speed_m_s (or ws, wind_speed, ...), direction_deg (wd, ...), optionally time (ISO 8601, UTC without a zone, or seconds since 1970), speed_std_m_s, upper_speed_m_s. Options: columns {"speed_m_s": heading, ...}, interval_s, height_m, upper_height_m (m), source. Errors AJ101: wind_series_invalid (names the line), unit_or_range, parameter_unknown, parameter_missing.';
+
+----------------------------------------------------------------------
 -- Turbines
 
 CREATE FUNCTION asyncjob.check_turbine(turbine jsonb)
@@ -336,5 +502,7 @@ SELECT pg_catalog.pg_extension_config_dump('asyncjob.site', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.site_site_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.wind_resource', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.wind_resource_wind_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.wind_series', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.wind_series_series_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.turbine', 'WHERE owner IS NOT NULL');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.turbine_turbine_id_seq', '');

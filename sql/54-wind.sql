@@ -1,9 +1,21 @@
 ----------------------------------------------------------------------
--- Wind farm steps: layout, simulation, report.
+-- Wind farm steps: wind_resource, layout, simulation, report.
 --
 -- Each step takes a job's params, or {"params": ..., "steps": {...}} where
 -- it follows others, and can be tried with SELECT.  The check functions are
 -- what submit() calls; they raise the step's own errors without its work.
+
+CREATE FUNCTION asyncjob.step_wind_resource(input jsonb)
+RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_step_wind_resource';
+COMMENT ON FUNCTION asyncjob.step_wind_resource(jsonb) IS
+    'Describe the wind of a measured series (or of a loaded wind resource): quality, wind rose, Weibull distributions by maximum likelihood and by the method of the European Wind Atlas, shear, power density (W/m2), months and hours. Parameters: series or wind; sectors (12), weibull_method (mle, wasp), speed_bin_m_s (1), hub_height_m, shear_alpha, air_density_kg_m3 (1.225) or elevation_m and temperature_c, calm_m_s (0.5), max_speed_m_s (60), frozen_records (12), min_records (100), min_recovery_pct (50). The output''s "definition" is a wind resource. Artifacts wind_rose, weibull.csv. Errors AJ101: series_unknown, telemetry_insufficient, shear_unknown, unit_or_range.';
+
+CREATE FUNCTION asyncjob.check_wind_resource_job(params jsonb)
+RETURNS void LANGUAGE c STRICT STABLE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_check_wind_resource_job';
+COMMENT ON FUNCTION asyncjob.check_wind_resource_job(jsonb) IS
+    'Raise what step_wind_resource would refuse in these params, without reading the series'' records.';
 
 CREATE FUNCTION asyncjob.step_layout(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE

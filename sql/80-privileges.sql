@@ -61,6 +61,7 @@ BEGIN
                    'asyncjob._renewable(asyncjob.job_status), '
                    'asyncjob._renewable_params(text, text), '
                    'asyncjob._require_input(text, jsonb), '
+                   'asyncjob._parse_wind_csv(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '

@@ -105,16 +105,16 @@ turbine_defaults(const AjFarmInput *in)
 }
 
 void
-aj_check_layout_params(JsonbContainer *params)
+aj_check_layout_params(const AjStepInput *input)
 {
 	AjFarmInput in;
 	LayoutParams lp;
 	AjSiteGridDefaults defaults = {0};
 
-	aj_farm_input(params, AJK_WAKE_IEA37_SBG, &in);
-	layout_params(params, in.turbine->rated_kw, &lp);
+	aj_farm_input(input, AJK_WAKE_IEA37_SBG, true, &in);
+	layout_params(input->params, in.turbine->rated_kw, &lp);
 	defaults = turbine_defaults(&in);
-	aj_site_grid_check(params, &defaults);
+	aj_site_grid_check(input->params, &defaults);
 }
 
 /*
@@ -130,7 +130,7 @@ aj_check_layout(PG_FUNCTION_ARGS)
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &in);
 	aj_check_params(in.params, known);
-	aj_check_layout_params(in.params);
+	aj_check_layout_params(&in);
 	PG_RETURN_VOID();
 }
 
@@ -148,8 +148,8 @@ aj_check_full_analysis(PG_FUNCTION_ARGS)
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &in);
 	aj_check_params(in.params, known);
-	aj_check_layout_params(in.params);
-	aj_check_simulation_params(in.params);
+	aj_check_layout_params(&in);
+	aj_check_simulation_params(&in);
 	aj_terrain_detail_check(in.params);
 	(void) aj_param_text(in.params, "title", NULL);
 	PG_RETURN_VOID();
@@ -444,7 +444,7 @@ aj_step_layout(PG_FUNCTION_ARGS)
 	StringInfoData out;
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &input);
-	aj_farm_input(input.params, AJK_WAKE_IEA37_SBG, &in);
+	aj_farm_input(&input, AJK_WAKE_IEA37_SBG, false, &in);
 	in.wake.super = AJK_SUPER_RSS;
 	layout_params(input.params, in.turbine->rated_kw, &lp);
 	defaults = turbine_defaults(&in);

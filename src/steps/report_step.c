@@ -101,7 +101,7 @@ read_input(Jsonb *arg, AjReport *r)
 	r->sim = need_step(&input, "simulation");
 	r->layout = aj_param_object(layout, "metrics");
 	r->pos = aj_positions_parse(layout);
-	aj_farm_input(input.params, AJK_WAKE_BASTANKHAH_2014, &r->farm);
+	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &r->farm);
 	defaults.max_slope_deg = 15;
 	defaults.boundary_setback_m = 0.5 * r->farm.turbine->rotor_diameter_m;
 	r->grid = aj_site_grid_load(input.params, &defaults, 0, 0.7);

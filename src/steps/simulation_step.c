@@ -59,12 +59,12 @@ loss_params(JsonbContainer *params)
 }
 
 void
-aj_check_simulation_params(JsonbContainer *params)
+aj_check_simulation_params(const AjStepInput *input)
 {
 	AjFarmInput in;
 
-	aj_farm_input(params, AJK_WAKE_BASTANKHAH_2014, &in);
-	(void) loss_params(params);
+	aj_farm_input(input, AJK_WAKE_BASTANKHAH_2014, true, &in);
+	(void) loss_params(input->params);
 }
 
 /* The parameter "layout", an array or an object; NULL where absent. */
@@ -109,7 +109,7 @@ aj_check_simulation(PG_FUNCTION_ARGS)
 	aj_step_input(PG_GETARG_JSONB_P(0), &in);
 	aj_check_params(in.params, known);
 	(void) aj_positions_parse(find_layout(&in));
-	aj_check_simulation_params(in.params);
+	aj_check_simulation_params(&in);
 	PG_RETURN_VOID();
 }
 
@@ -218,7 +218,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &input);
 	pos = aj_positions_parse(find_layout(&input));
-	aj_farm_input(input.params, AJK_WAKE_BASTANKHAH_2014, &in);
+	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &in);
 	loss = loss_params(input.params);
 	aj_farm_climate(&in, &climate);
 	aj_check_memory(20.0 * pos->n * pos->n,

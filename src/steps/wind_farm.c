@@ -36,9 +36,31 @@ aj_kernel_failed(AjkError err, const char *what)
 	elog(ERROR, "%s failed with kernel error %d", what, (int) err);
 }
 
-void
-aj_farm_input(JsonbContainer *params, AjkWakeModel model, AjFarmInput *in)
+/* The parameter "wind", or what the step wind_resource has made; see .h */
+static AjWind *
+farm_wind(const AjStepInput *input, bool at_submit)
 {
+	JsonbContainer *made;
+
+	if (!aj_param_exists(input->params, "wind"))
+	{
+		made = aj_step_output(input, "wind_resource");
+		if (made)
+			made = aj_param_object(made, "definition");
+		if (made)
+			return aj_wind_parse(made, aj_param_text(made, "name", "series"));
+		if (at_submit && aj_param_exists(input->params, "series"))
+			return NULL;
+	}
+	return aj_wind_get(input->params, "wind");
+}
+
+void
+aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
+			  AjFarmInput *in)
+{
+	JsonbContainer *params = input->params;
+
 	static const char *const models[] = {
 		"iea37_sbg", "bastankhah_2014", "noj", NULL
 	};
@@ -69,7 +91,7 @@ aj_farm_input(JsonbContainer *params, AjkWakeModel model, AjFarmInput *in)
 					  point >= 0 ? psprintf("Row %d of its table.", point + 1) : NULL,
 					  "Load it again with asyncjob.load_turbine().");
 
-	in->wind = aj_wind_get(params, "wind");
+	in->wind = farm_wind(input, at_submit);
 	ajk_wake_by_name(aj_param_choice(params, "wake_model",
 									 ajk_wake_name(model), models),
 					 &in->wake.model);
@@ -80,6 +102,9 @@ aj_farm_input(JsonbContainer *params, AjkWakeModel model, AjFarmInput *in)
 	in->wake.super = strcmp(super, "rss") == 0 ? AJK_SUPER_RSS :
 		strcmp(super, "linear") == 0 ? AJK_SUPER_LINEAR : AJK_SUPER_MAX;
 
+	in->shear_factor = 1.0;
+	if (in->wind == NULL)
+		return;
 	in->wd_step_deg = aj_param_number(params, "wd_step_deg",
 									  in->wind->ndir > 0 &&
 									  360 % in->wind->ndir == 0 ? 1.0 :
@@ -97,7 +122,6 @@ aj_farm_input(JsonbContainer *params, AjkWakeModel model, AjFarmInput *in)
 
 	in->shear_alpha = aj_param_number(params, "shear_alpha",
 									  in->wind->shear_alpha, -0.5, 1.0);
-	in->shear_factor = 1.0;
 	if (in->wind->height_m > 0 && !isnan(in->shear_alpha))
 		in->shear_factor = pow(t->hub_height_m / in->wind->height_m,
 							   in->shear_alpha);

@@ -20,6 +20,11 @@
 /* Parameters read here, for aj_check_params lists. */
 #define AJ_WIND_FARM_PARAMS \
 	"turbine", "wind", "wake_model", "k", "shear_alpha"
+#define AJ_WIND_RESOURCE_PARAMS \
+	"series", "wind", "sectors", "speed_bin_m_s", "weibull_method", \
+	"calm_m_s", "max_speed_m_s", "frozen_records", "min_recovery_pct", \
+	"min_records", "hub_height_m", "shear_alpha", "air_density_kg_m3", \
+	"elevation_m", "temperature_c"
 #define AJ_LAYOUT_PARAMS \
 	"n_turbines", "target_capacity_kw", "min_spacing_d", "seed", \
 	"max_evaluations", "n_starts"
@@ -30,7 +35,7 @@
 typedef struct AjFarmInput
 {
 	AjTurbine  *turbine;
-	AjWind	   *wind;
+	AjWind	   *wind;			/* NULL: a step wind_resource will make it */
 	AjkTurbine	kturbine;		/* points into turbine */
 	AjkWake		wake;
 	double		wd_step_deg;	/* of a Weibull resource */
@@ -38,8 +43,13 @@ typedef struct AjFarmInput
 	double		shear_factor;	/* speeds at hub height / as loaded */
 } AjFarmInput;
 
-extern void aj_farm_input(JsonbContainer *params, AjkWakeModel model,
-						  AjFarmInput *in);
+/*
+ * The wind is the parameter of that name, else what an earlier step
+ * "wind_resource" of the job has made of the parameter "series".  Where that
+ * step is still to come, at submit, in->wind is NULL.
+ */
+extern void aj_farm_input(const AjStepInput *input, AjkWakeModel model,
+						  bool at_submit, AjFarmInput *in);
 
 /* The climate at hub height; its arrays are palloc'd, don't ajk_wind_free. */
 extern void aj_farm_climate(const AjFarmInput *in, AjkWind *climate);
@@ -74,8 +84,9 @@ extern double aj_true_north(int zone, bool south, double lon, double lat);
 /* Refuses what a kernel may return but a caller cannot mend. */
 extern void aj_kernel_failed(AjkError err, const char *what);
 
-/* step_layout's half of a submit-time check, without the site. */
-extern void aj_check_layout_params(JsonbContainer *params);
-extern void aj_check_simulation_params(JsonbContainer *params);
+/* The steps' halves of a submit-time check */
+extern void aj_check_layout_params(const AjStepInput *input);
+extern void aj_check_simulation_params(const AjStepInput *input);
+extern void aj_check_wind_resource_params(JsonbContainer *params);
 
 #endif							/* AJ_WIND_FARM_H */

@@ -12,6 +12,8 @@ export LANG=C.UTF-8 LC_ALL=C.UTF-8
 
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$TOOLS/../.." && pwd)
+# Data that may not stand in the repository, beside it where there is any.
+export AJ_SHARED_DATA="${AJ_SHARED_DATA:-$ROOT/../shared/data}"
 CHILD=
 
 die()

@@ -84,4 +84,17 @@ test_data(const char *name)
 	return path;
 }
 
+/* The same of data that may not stand in the repository, and may be missing */
+static inline const char *
+__attribute__((unused))
+shared_data(const char *name)
+{
+	static char path[1024];
+	const char *dir = getenv("AJ_SHARED_DATA");
+
+	snprintf(path, sizeof(path), "%s/%s", dir ? dir : "../../../shared/data",
+			 name);
+	return path;
+}
+
 #endif							/* UNIT_H */
