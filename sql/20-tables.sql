@@ -87,19 +87,46 @@ CREATE TABLE asyncjob.job (
     result           jsonb,
     error            jsonb,
     cancel_reason    text,
+    external         boolean NOT NULL DEFAULT false,
     CHECK (priority BETWEEN 0 AND 10)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE asyncjob.job IS
 'One row a submitted job. Roles see their own; status(), result() and updates() tell more.';
 CREATE INDEX job_ready_idx ON asyncjob.job (owner, queue_id, priority, run_at, id)
-    WHERE state = 'queued';
+    WHERE state = 'queued' AND NOT external;
+-- what external workers claim: jobs whose current step no worker of ours runs
+CREATE INDEX job_external_idx ON asyncjob.job (queue_id, owner, priority, run_at, id)
+    WHERE state = 'queued' AND external;
 CREATE INDEX job_running_idx ON asyncjob.job (worker_id) WHERE state = 'running';
 CREATE INDEX job_suspect_idx ON asyncjob.job (id) WHERE state = 'waiting' AND suspect;
 CREATE INDEX job_session_idx ON asyncjob.job (session_id, id) WHERE session_id IS NOT NULL;
 CREATE INDEX job_user_idx ON asyncjob.job (owner, user_id, id) WHERE user_id IS NOT NULL;
 CREATE UNIQUE INDEX job_unique_key_idx ON asyncjob.job (owner, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('queued', 'running', 'waiting');
+
+-- What external workers hold. The row of the job carries -token as its
+-- worker_id, so a late worker can't finish what another one has.
+CREATE SEQUENCE asyncjob.lease_token_seq;
+CREATE TABLE asyncjob.lease (
+    job_id      bigint PRIMARY KEY,
+    token       bigint NOT NULL,
+    role        oid NOT NULL,
+    claimed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at  timestamptz NOT NULL,
+    progress    double precision NOT NULL DEFAULT 0,
+    message     text
+);
+COMMENT ON TABLE asyncjob.lease IS 'Jobs in the hands of external workers, and until when.';
+CREATE INDEX lease_expires_idx ON asyncjob.lease (expires_at);
+
+-- Roles that may claim other roles' jobs of a queue.
+CREATE TABLE asyncjob.queue_worker (
+    queue_id  integer NOT NULL,
+    role      oid NOT NULL,
+    PRIMARY KEY (queue_id, role)
+);
+COMMENT ON TABLE asyncjob.queue_worker IS 'Roles that were given a queue by asyncjob.grant_worker().';
 
 -- Output of every finished step but the last, whose output is job.result.
 CREATE TABLE asyncjob.checkpoint (

@@ -53,7 +53,8 @@ BEGIN
         WHERE p.pronamespace = 'asyncjob'::regnamespace
           AND p.proname NOT LIKE '\_%'
           AND p.proname NOT LIKE 'grant\_%'
-          AND p.proname NOT IN ('create_queue', 'pause_queue', 'resume_queue', 'resume')
+          AND p.proname NOT IN ('create_queue', 'pause_queue', 'resume_queue', 'resume',
+                                'revoke_worker')
     LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
     END LOOP;
@@ -88,6 +89,7 @@ BEGIN
     PERFORM asyncjob.grant_usage(role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob.create_queue(text), '
                    'asyncjob.pause_queue(text), asyncjob.resume_queue(text), '
+                   'asyncjob.grant_worker(text, regrole), asyncjob.revoke_worker(text, regrole), '
                    'asyncjob.resume() TO %s', role);
 END
 $$;

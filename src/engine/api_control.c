@@ -18,9 +18,12 @@
 
 #include "api.h"
 #include "extension.h"
+#include "external.h"
 #include "guc.h"
 #include "queue.h"
+#include "queue_external.h"
 #include "queue_read.h"
+#include "queue_submit.h"
 #include "shmem.h"
 #include "types.h"
 #include "wake.h"
@@ -60,6 +63,12 @@ aj_cancel(PG_FUNCTION_ARGS)
 
 	if (!aj_queue_head(&caller, job_id, true, &head))
 		aj_unknown_job(job_id);
+	if (head.state == AJ_RUNNING && head.worker_id < 0)
+	{
+		/* its external worker learns it when it comes back */
+		(void) aj_queue_drop_lease(job_id);
+		head.state = AJ_WAITING;
+	}
 	switch (head.state)
 	{
 		case AJ_QUEUED:
@@ -119,6 +128,8 @@ aj_retry(PG_FUNCTION_ARGS)
 				 errdetail("Job " INT64_FORMAT " has the same unique_key and has not ended.",
 						   rival)));
 	seq = aj_queue_retry(&head);
+	if (head.external)
+		aj_external_at_commit(aj_queue_find_queue(head.queue));
 	aj_scope_leave(&scope);
 
 	aj_at_commit_changed(job_id, seq, AJ_QUEUED, head.step_no,
@@ -250,6 +261,9 @@ aj_explain(PG_FUNCTION_ARGS)
 		case AJ_RUNNING:
 			appendStringInfo(&s, "It is running step %d of %d.",
 							 head.step_no + 1, head.step_count);
+			if (head.lease_until != 0)
+				appendStringInfo(&s, " An external worker holds it until %s.",
+								 timestamptz_to_str(head.lease_until));
 			if (head.cancel_requested)
 				appendStringInfoString(&s, " Its worker has been told to cancel it.");
 			PG_RETURN_TEXT_P(cstring_to_text(s.data));
@@ -267,11 +281,14 @@ aj_explain(PG_FUNCTION_ARGS)
 			break;
 	}
 
-	if (why == NULL && (why = login_obstacle(&head)) == NULL &&
+	if (why == NULL && (head.external || (why = login_obstacle(&head)) == NULL) &&
 		head.queue_paused)
 		why = psprintf("queue \"%s\" is paused", head.queue);
 	if (why == NULL && head.run_at > GetCurrentTimestamp())
 		why = psprintf("it is not due before %s", timestamptz_to_str(head.run_at));
+	if (why == NULL && head.external)
+		why = psprintf("an external worker has to claim it; asyncjob.claim(ARRAY['%s']) does",
+					   head.queue);
 	if (why == NULL)
 		why = engine_obstacle(&head, ours);
 	if (why == NULL)

@@ -17,6 +17,7 @@
 
 #include "api.h"
 #include "extension.h"
+#include "external.h"
 #include "pipeline.h"
 #include "queue_submit.h"
 #include "wake.h"
@@ -84,6 +85,8 @@ set_paused(FunctionCallInfo fcinfo, bool paused)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("queue \"%s\" does not exist", name)));
+	if (!paused)
+		aj_external_at_commit(aj_queue_find_queue(name));
 	aj_scope_leave(&scope);
 	aj_at_commit_look();
 	PG_RETURN_VOID();
@@ -125,8 +128,11 @@ aj_create_pipeline(PG_FUNCTION_ARGS)
 	/* names are resolved as the caller, by the caller's search path */
 	aj_pipeline_parse(PG_GETARG_JSONB_P(1), &pipeline);
 	for (int i = 0; i < pipeline.nsteps; i++)
-		pipeline.steps[i].handler =
-			aj_handler_signature(pipeline.steps[i].handler, pipeline.owner, false);
+	{
+		if (!pipeline.steps[i].external)
+			pipeline.steps[i].handler =
+				aj_handler_signature(pipeline.steps[i].handler, pipeline.owner, false);
+	}
 	if (!PG_ARGISNULL(3))
 		pipeline.validator = aj_handler_signature(aj_text_arg(fcinfo, 3),
 												  pipeline.owner, true);

@@ -31,9 +31,11 @@
 #include "errors.h"
 #include "executor.h"
 #include "extension.h"
+#include "external.h"
 #include "guc.h"
 #include "names.h"
 #include "queue.h"
+#include "queue_external.h"
 #include "queue_read.h"
 #include "queue_submit.h"
 #include "types.h"
@@ -174,6 +176,7 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 				 errhint("An administrator makes one with asyncjob.create_queue().")));
 	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
 	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
+	target->s.external = target->pipeline->steps[0].external;
 }
 
 /* Let the pipeline's validator look at the params, as the caller. */
@@ -247,6 +250,16 @@ check_session(const AjCaller *caller, const AjSubmission *s)
 				 errhint("Make it with asyncjob.create_chat_session().")));
 }
 
+/* Tell those who wait for it of a new job, or of the first of several. */
+static void
+announce(const AjSubmission *s, int64 id)
+{
+	if (s->external)
+		aj_external_at_commit(s->queue_id);
+	else
+		aj_at_commit_job_ready(s->owner, s->queue_id, s->priority, s->run_at, id);
+}
+
 /*
  * submit(pipeline text, params jsonb, queue text, priority text,
  *		  run_at timestamptz, user_id text, session_id text, unique_key text)
@@ -283,10 +296,9 @@ aj_submit(PG_FUNCTION_ARGS)
 
 	aj_scope_enter(&scope, false);
 	id = aj_queue_add_job(&target.s, params, &added);
-	aj_scope_leave(&scope);
 	if (added)
-		aj_at_commit_job_ready(target.s.owner, target.s.queue_id,
-							   target.s.priority, target.s.run_at, id);
+		announce(&target.s, id);
+	aj_scope_leave(&scope);
 	PG_RETURN_INT64(id);
 }
 
@@ -338,10 +350,9 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	aj_scope_enter(&scope, false);
 	(void) aj_queue_add_jobs(&target.s, PointerGetDatum(array), &first);
 	aj_return_rows(fcinfo);
-	aj_scope_leave(&scope);
 	if (n > 0)
-		aj_at_commit_job_ready(target.s.owner, target.s.queue_id,
-							   target.s.priority, target.s.run_at, first);
+		announce(&target.s, first);
+	aj_scope_leave(&scope);
 	return (Datum) 0;
 }
 
@@ -423,6 +434,20 @@ step_in_foreground(AjRun *run, bool catch)
 	return aj_fail_step(run, 0, error, false, &found);
 }
 
+/* The next step is an external one: queue the job for those who claim() it. */
+static AjState
+hand_over(AjJob *job)
+{
+	AjScope		scope;
+
+	aj_scope_enter(&scope, false);
+	if (!aj_queue_hand_over(job, 0, true))
+		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+	aj_external_at_commit(job->queue_id);
+	aj_scope_leave(&scope);
+	return AJ_QUEUED;
+}
+
 /* Run a job that this transaction has taken, step after step. */
 static AjState
 job_in_foreground(AjJob *job, bool catch)
@@ -442,6 +467,11 @@ job_in_foreground(AjJob *job, bool catch)
 		run.artifacts = NIL;
 		run.dropped_logs = 0;
 		run.prepared = false;
+		if (run.pipeline->steps[job->step_no].external)
+		{
+			state = hand_over(job);
+			break;
+		}
 		state = step_in_foreground(&run, catch);
 		CHECK_FOR_INTERRUPTS();
 	} while (state == AJ_RUNNING);
@@ -480,6 +510,17 @@ aj_run(PG_FUNCTION_ARGS)
 		target.s.user_id = pstrdup(caller.user_id);
 
 	resolve_target(&target, &caller, pipeline, "default");
+	for (int i = 0; i < target.pipeline->nsteps; i++)
+	{
+		if (target.pipeline->steps[i].external)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("pipeline \"%s\" cannot be run in the caller's transaction",
+							pipeline),
+					 errdetail("Its step \"%s\" is external.",
+							   target.pipeline->steps[i].name),
+					 errhint("submit() it, and claim() the step.")));
+	}
 	validate(target.pipeline, params);
 
 	aj_scope_enter(&scope, false);

@@ -44,6 +44,7 @@
 #include "coordinator.h"
 #include "crashfile.h"
 #include "extension.h"
+#include "external.h"
 #include "guc.h"
 #include "lanes.h"
 #include "publish.h"
@@ -668,10 +669,16 @@ tend_queue(void)
 				now;
 	long		wait_ms = aj_guc_poll_interval;
 	bool		ours;
+	bool		external = false;
 	MemoryContext context = CurrentMemoryContext;
 
 	begin(&scope);
 	ours = aj_origin_is_ours();
+	if (ours && aj_guc_enabled)
+	{
+		wait_ms = Min(wait_ms, aj_external_round(my_db, &external));
+		MemoryContextSwitchTo(context);
+	}
 	if (ours && aj_guc_enabled)
 	{
 		int			buried;
@@ -688,6 +695,8 @@ tend_queue(void)
 	}
 	commit(&scope);
 	MemoryContextSwitchTo(context);
+	if (external)
+		aj_external_wake_waiters();
 
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	my_db->paused = !ours;

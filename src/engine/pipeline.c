@@ -157,6 +157,7 @@ parse_strings(const JsonbValue *v, const char *step, const char *key, int *n)
 
 static const char *const step_keys[] = {
 	"name", "handler", "after", "max_attempts", "backoff", "timeout", "batch",
+	"external",
 	NULL
 };
 
@@ -201,16 +202,37 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("step \"%s\" has an unknown key \"%s\"",
 							step->name, value_to_cstring(&key)),
-					 errhint("The keys are name, handler, after, max_attempts, backoff, timeout and batch.")));
+					 errhint("The keys are name, handler, after, max_attempts, backoff, timeout, batch and external.")));
 	}
 
+	if ((v = get_key(object, "external")) != NULL)
+	{
+		if (v->type != jbvBool)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("external of step \"%s\" is not true or false",
+							step->name)));
+		step->external = v->val.boolean;
+	}
 	v = get_key(object, "handler");
-	if (v == NULL || v->type != jbvString)
+	if (v == NULL && step->external)
+		step->handler = AJ_EXTERNAL;
+	else if (v == NULL || v->type != jbvString)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("step \"%s\" has no handler", step->name),
-				 errhint("Name a function (jsonb) RETURNS jsonb as its \"handler\".")));
-	step->handler = value_to_cstring(v);
+				 errhint("Name a function (jsonb) RETURNS jsonb as its \"handler\", or \"external\".")));
+	else
+	{
+		step->handler = value_to_cstring(v);
+		if (strcmp(step->handler, AJ_EXTERNAL) == 0)
+			step->external = true;
+		else if (step->external)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("step \"%s\" is external and has a handler", step->name),
+					 errhint("Leave out either \"external\" or \"handler\".")));
+	}
 
 	if ((v = get_key(object, "after")) != NULL)
 		raw->after = parse_strings(v, step->name, "after", &raw->nafter);
@@ -234,6 +256,12 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 							step->name)));
 		step->batch = v->val.boolean;
 	}
+	if (step->external && (step->batch || step->timeout > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("step \"%s\" is external and cannot have \"%s\"",
+						step->name, step->batch ? "batch" : "timeout"),
+				 errhint("The lease of claim() bounds an external step.")));
 	if ((v = get_key(object, "backoff")) != NULL)
 	{
 		char	  **texts;

@@ -17,11 +17,14 @@
 #include "types.h"
 
 #define AJ_MAX_STEPS	1000
+#define AJ_EXTERNAL		"external"
 
 typedef struct AjStep
 {
 	char	   *name;
-	char	   *handler;		/* text signature, "schema.name(jsonb)" */
+	char	   *handler;		/* text signature, "schema.name(jsonb)", or
+								 * AJ_EXTERNAL */
+	bool		external;		/* run by those who claim() it */
 	int			nafter;
 	int		   *after;			/* places in the run order of what it needs */
 	int			max_attempts;	/* 0: asyncjob.max_attempts */

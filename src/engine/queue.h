@@ -57,7 +57,16 @@ typedef struct AjReadyOwner
 	int64		job_id;
 } AjReadyOwner;
 
+/* of asyncjob.job j, in the order that aj_queue_read_job() expects */
+#define AJ_JOB_COLUMNS \
+	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
+	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect," \
+	" j.queue_id, j.priority, j.run_at"
+#define AJ_JOB_NCOLUMNS	15
+
 /* queue_claim.c: finding a job */
+extern void aj_queue_read_job(int row, AjJob *job, MemoryContext context);
+extern void aj_queue_note_start(AjJob *job);
 extern bool aj_queue_claim(Oid owner, int64 worker_id, AjJob *job);
 extern AjJob *aj_queue_lock_many(Oid owner, int max, int *n);
 extern void aj_queue_let_go(const AjJob *job);

@@ -28,27 +28,22 @@
 #include "scope.h"
 #include "shmem.h"
 
-#define JOB_COLUMNS \
-	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
-	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect," \
-	" j.queue_id, j.priority, j.run_at"
-
 AJ_STATEMENT(find_lanes,
 			 "WITH RECURSIVE lane AS ("
 			 " (SELECT j.queue_id, j.priority FROM asyncjob.job j"
-			 "   WHERE j.state = 'queued' AND j.owner = $1"
+			 "   WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
 			 "   ORDER BY j.queue_id, j.priority LIMIT 1)"
 			 " UNION ALL"
 			 " SELECT n.queue_id, n.priority FROM lane l CROSS JOIN LATERAL"
 			 "  (SELECT j.queue_id, j.priority FROM asyncjob.job j"
-			 "    WHERE j.state = 'queued' AND j.owner = $1"
+			 "    WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
 			 "      AND (j.queue_id, j.priority) > (l.queue_id, l.priority)"
 			 "    ORDER BY j.queue_id, j.priority LIMIT 1) n)"
 			 " SELECT l.queue_id, l.priority FROM lane l"
 			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
 			 " CROSS JOIN LATERAL"
 			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
-			 "    WHERE j.state = 'queued' AND j.owner = $1"
+			 "    WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
 			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
 			 "      AND j.run_at <= $2"
 			 "    ORDER BY j.run_at, j.id LIMIT 1) h"
@@ -64,20 +59,22 @@ AJ_STATEMENT(claim_in_lane,
 			 "UPDATE asyncjob.job j SET state = 'running', worker_id = $5,"
 			 " started_at = coalesce(j.started_at, $4), seq = j.seq + 1"
 			 " WHERE j.id = (SELECT c.id FROM asyncjob.job c"
-			 "  WHERE c.state = 'queued' AND c.owner = $1 AND c.queue_id = $2"
+			 "  WHERE c.state = 'queued' AND NOT c.external"
+			 "    AND c.owner = $1 AND c.queue_id = $2"
 			 "    AND c.priority = $3 AND c.run_at <= $4"
 			 "    AND (c.run_at, c.id) >= ($6, $7)"
 			 "    AND EXISTS (SELECT FROM asyncjob.queue q"
 			 "      WHERE q.id = $2 AND NOT q.paused)"
 			 "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-			 " RETURNING " JOB_COLUMNS,
+			 " RETURNING " AJ_JOB_COLUMNS,
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
 			 TIMESTAMPTZOID, INT8OID);
 
 /* locked, but not marked: they end in this transaction or stay queued */
 AJ_STATEMENT(lock_in_lane,
-			 "SELECT " JOB_COLUMNS " FROM asyncjob.job j"
-			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
+			 "SELECT " AJ_JOB_COLUMNS " FROM asyncjob.job j"
+			 " WHERE j.state = 'queued' AND NOT j.external"
+			 "   AND j.owner = $1 AND j.queue_id = $2"
 			 "   AND j.priority = $3 AND j.run_at <= $4"
 			 "   AND (j.run_at, j.id) >= ($6, $7)"
 			 "   AND EXISTS (SELECT FROM asyncjob.queue q"
@@ -89,7 +86,8 @@ AJ_STATEMENT(lock_in_lane,
 /* the first job of a lane from a place on, due or not */
 AJ_STATEMENT(find_head,
 			 "SELECT j.run_at, j.id FROM asyncjob.job j"
-			 " WHERE j.state = 'queued' AND j.owner = $1 AND j.queue_id = $2"
+			 " WHERE j.state = 'queued' AND NOT j.external"
+			 "   AND j.owner = $1 AND j.queue_id = $2"
 			 "   AND j.priority = $3 AND (j.run_at, j.id) >= ($4, $5)"
 			 " ORDER BY j.run_at, j.id LIMIT 1",
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID);
@@ -104,7 +102,7 @@ AJ_STATEMENT(claim_alone,
 			 "UPDATE asyncjob.job j SET state = 'running', worker_id = $3,"
 			 " seq = j.seq + 1"
 			 " WHERE j.id = $1 AND j.owner = $2 AND j.state = 'waiting'"
-			 " AND j.suspect RETURNING " JOB_COLUMNS,
+			 " AND j.suspect RETURNING " AJ_JOB_COLUMNS,
 			 INT8OID, OIDOID, INT8OID);
 
 /* for run() and drain(), which hold the job in their own transaction */
@@ -112,14 +110,14 @@ AJ_STATEMENT(take,
 			 "UPDATE asyncjob.job j SET state = 'running', worker_id = 0,"
 			 " started_at = coalesce(j.started_at, clock_timestamp()),"
 			 " seq = j.seq + 1"
-			 " WHERE j.id = $1 AND j.state = 'queued' RETURNING " JOB_COLUMNS,
+			 " WHERE j.id = $1 AND j.state = 'queued' RETURNING " AJ_JOB_COLUMNS,
 			 INT8OID);
 
 /*
- * Fill in a job from a row of JOB_COLUMNS, in the caller's memory context.
+ * Fill in a job from a row of AJ_JOB_COLUMNS, in the caller's memory context.
  */
-static void
-read_job(int row, AjJob *job, MemoryContext context)
+void
+aj_queue_read_job(int row, AjJob *job, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	bool		isnull;
@@ -150,8 +148,8 @@ read_job(int row, AjJob *job, MemoryContext context)
  * A job was started.  The first start is read off the job's row; any later
  * one is written down.
  */
-static void
-note_start(AjJob *job)
+void
+aj_queue_note_start(AjJob *job)
 {
 	if (job->seq > 2)
 		aj_queue_add_update(job->id, job->seq, GetCurrentTimestamp(), "state",
@@ -280,7 +278,7 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 		claimed = aj_execute(&claim_in_lane, values, NULL, 0) == 1;
 		if (claimed)
 		{
-			read_job(0, job, CurrentMemoryContext);
+			aj_queue_read_job(0, job, CurrentMemoryContext);
 			reached.run_at = job->run_at;
 			reached.id = job->id;
 		}
@@ -291,7 +289,7 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 			aj_lane_scan_end(lanes[i].index, &reached);
 		if (claimed)
 		{
-			note_start(job);
+			aj_queue_note_start(job);
 			return true;
 		}
 	}
@@ -329,7 +327,7 @@ aj_queue_lock_many(Oid owner, int max, int *n)
 		{
 			jobs = palloc0(*n * sizeof(AjJob));
 			for (int j = 0; j < *n; j++)
-				read_job(j, &jobs[j], CurrentMemoryContext);
+				aj_queue_read_job(j, &jobs[j], CurrentMemoryContext);
 
 			/* others need not look at what is ours */
 			reached.run_at = jobs[*n - 1].run_at;
@@ -367,7 +365,7 @@ aj_queue_claim_locked(AjJob *job, int64 worker_id)
 
 	aj_execute(&claim_locked, values, NULL, 0);
 	job->seq++;
-	note_start(job);
+	aj_queue_note_start(job);
 }
 
 /* Claim the one job that is to run alone after a server crash. */
@@ -382,8 +380,8 @@ aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
 	values[2] = Int64GetDatum(worker_id);
 	if (aj_execute(&claim_alone, values, NULL, 0) != 1)
 		return false;
-	read_job(0, job, context);
-	note_start(job);
+	aj_queue_read_job(0, job, context);
+	aj_queue_note_start(job);
 	return true;
 }
 
@@ -397,7 +395,7 @@ aj_queue_take(int64 job_id, AjJob *job)
 	values[0] = Int64GetDatum(job_id);
 	if (aj_execute(&take, values, NULL, 0) != 1)
 		return false;
-	read_job(0, job, context);
-	note_start(job);
+	aj_queue_read_job(0, job, context);
+	aj_queue_note_start(job);
 	return true;
 }

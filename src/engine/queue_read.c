@@ -28,7 +28,9 @@
 	"SELECT j.state::text, j.owner, coalesce(j.worker_id, 0), j.seq," \
 	" j.step_no, jsonb_array_length(p.steps), j.cancel_requested," \
 	" j.suspect, q.paused, j.xmin, j.run_at, j.session_id, q.name," \
-	" (SELECT o.rolname FROM asyncjob.owner o WHERE o.role = j.owner)" \
+	" (SELECT o.rolname FROM asyncjob.owner o WHERE o.role = j.owner)," \
+	" j.external, (SELECT l.expires_at FROM asyncjob.lease l" \
+	"  WHERE l.job_id = j.id AND j.state = 'running')" \
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
@@ -47,6 +49,14 @@ AJ_STATEMENT(read_state,
 AJ_STATEMENT(read_result,
 			 "SELECT j.result FROM asyncjob.job j WHERE j.id = $1", INT8OID);
 
+/* what the worker of a running job shows, ours or an external one */
+#define AJ_LIVE \
+	"LATERAL (SELECT s.progress, s.message, s.started_at" \
+	"  FROM asyncjob._live(CASE WHEN j.state = 'running' THEN j.id END) s" \
+	" UNION ALL SELECT h.progress, h.message, h.claimed_at" \
+	"  FROM asyncjob.lease h WHERE h.job_id = j.id" \
+	"   AND j.state = 'running' AND j.worker_id = -h.token) l"
+
 /* the columns of asyncjob.job_status */
 #define STATUS_COLUMNS \
 	"SELECT j.id, p.name, q.name, j.state, j.partial," \
@@ -59,8 +69,15 @@ AJ_STATEMENT(read_result,
 	" CASE WHEN j.state = 'running' AND (j.step_no + coalesce(l.progress, 0)) / n.n >= 0.02" \
 	"  THEN (clock_timestamp() - j.started_at)" \
 	"   * (n.n / (j.step_no + coalesce(l.progress, 0)) - 1) END," \
-	" CASE WHEN j.state = 'queued' THEN (SELECT count(*) + 1 FROM (SELECT FROM asyncjob.job a" \
-	"   WHERE a.state = 'queued' AND a.owner = j.owner" \
+	" CASE WHEN j.state = 'queued' AND j.external THEN" \
+	"  (SELECT count(*) + 1 FROM (SELECT FROM asyncjob.job a" \
+	"   WHERE a.state = 'queued' AND a.external AND a.owner = j.owner" \
+	"   AND a.queue_id = j.queue_id AND (a.priority > j.priority" \
+	"    OR a.priority = j.priority AND (a.run_at, a.id) < (j.run_at, j.id))" \
+	"   AND a.run_at <= greatest(clock_timestamp(), j.run_at)" \
+	"   LIMIT 9999) ahead)" \
+	"  WHEN j.state = 'queued' THEN (SELECT count(*) + 1 FROM (SELECT FROM asyncjob.job a" \
+	"   WHERE a.state = 'queued' AND NOT a.external AND a.owner = j.owner" \
 	"   AND a.queue_id = j.queue_id AND (a.priority > j.priority" \
 	"    OR a.priority = j.priority AND (a.run_at, a.id) < (j.run_at, j.id))" \
 	"   AND a.run_at <= greatest(clock_timestamp(), j.run_at)" \
@@ -79,8 +96,7 @@ AJ_STATEMENT(read_result,
 	" CROSS JOIN LATERAL (SELECT jsonb_array_length(p.steps)::float8 AS f," \
 	"  jsonb_array_length(p.steps) AS n) n" \
 	" CROSS JOIN LATERAL (SELECT p.steps -> least(j.step_no, n.n - 1) AS step) s" \
-	" LEFT JOIN LATERAL asyncjob._live(CASE WHEN j.state = 'running'" \
-	"  THEN j.id END) l ON true "
+	" LEFT JOIN " AJ_LIVE " ON true "
 
 AJ_STATEMENT(read_status, STATUS_COLUMNS "WHERE j.id = $1 AND" AJ_VISIBLE,
 			 INT8OID, AJ_VISIBLE_TYPES);
@@ -118,8 +134,7 @@ AJ_STATEMENT(list_steps,
 			 "  WITH ORDINALITY e (step, place)"
 			 " LEFT JOIN asyncjob.checkpoint c"
 			 "  ON c.job_id = j.id AND c.step_no = e.place - 1"
-			 " LEFT JOIN LATERAL asyncjob._live(CASE WHEN j.state = 'running'"
-			 "  THEN j.id END) l ON true"
+			 " LEFT JOIN " AJ_LIVE " ON true"
 			 " WHERE j.id = $1 AND" AJ_VISIBLE
 			 "ORDER BY e.place",
 			 INT8OID, AJ_VISIBLE_TYPES);
@@ -268,6 +283,9 @@ aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
 	head->queue = TextDatumGetCString(aj_value(0, 13, &isnull));
 	v = aj_value(0, 14, &isnull);
 	head->rolname = isnull ? NULL : pstrdup(NameStr(*DatumGetName(v)));
+	head->external = DatumGetBool(aj_value(0, 15, &isnull));
+	v = aj_value(0, 16, &isnull);
+	head->lease_until = isnull ? 0 : DatumGetTimestampTz(v);
 	MemoryContextSwitchTo(old);
 	return true;
 }

@@ -35,6 +35,8 @@ typedef struct AjJobHead
 	char	   *session_id;
 	char	   *queue;
 	char	   *rolname;		/* name of the owner when it submitted */
+	bool		external;		/* an external worker runs its current step */
+	TimestampTz lease_until;	/* of that worker, or 0 */
 } AjJobHead;
 
 extern bool aj_queue_head(const AjCaller *caller, int64 job_id, bool lock,

@@ -275,11 +275,17 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 	Datum		values[10];
 	char		nulls[11] = "          ";
 	bool		isnull;
+	int64		id = 0;
 
 	submission_values(s, values, nulls);
 	values[8] = JsonbPGetDatum(params);
 	if (s->unique_key == NULL)
 	{
+		if (s->external)
+		{
+			*added = aj_queue_insert_job(s, params, &id);
+			return id;
+		}
 		aj_execute(&add_job, values, nulls, 0);
 		*added = true;
 		return DatumGetInt64(aj_value(0, 1, &isnull));
@@ -289,9 +295,16 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 	{
 		Datum		key[2] = {values[2], values[9]};
 
-		*added = aj_execute(&add_unique_job, values, nulls, 0) == 1;
+		if (s->external)
+			*added = aj_queue_insert_job(s, params, &id);
+		else
+		{
+			*added = aj_execute(&add_unique_job, values, nulls, 0) == 1;
+			if (*added)
+				id = DatumGetInt64(aj_value(0, 1, &isnull));
+		}
 		if (*added)
-			return DatumGetInt64(aj_value(0, 1, &isnull));
+			return id;
 		if (aj_execute(&find_by_key, key, NULL, 0) == 1)
 			return DatumGetInt64(aj_value(0, 1, &isnull));
 		/* it ended in between: try again */
@@ -311,6 +324,8 @@ aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 	bool		isnull;
 	int			n;
 
+	if (s->external)
+		return aj_queue_insert_jobs(s, params_array, first);
 	submission_values(s, values, nulls);
 	values[8] = params_array;
 	n = aj_execute(&add_jobs, values, nulls, 0);

@@ -27,6 +27,7 @@ typedef struct AjSubmission
 	char	   *user_id;
 	char	   *session_id;
 	char	   *unique_key;
+	bool		external;		/* its first step is */
 } AjSubmission;
 
 extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,
@@ -41,6 +42,12 @@ extern int64 aj_queue_add_job(AjSubmission *s, Jsonb *params,
 							  bool *added);
 extern int	aj_queue_add_jobs(AjSubmission *s, Datum params_array,
 							  int64 *first);
+
+/* queue_insert.c */
+extern bool aj_queue_insert_job(AjSubmission *s, Jsonb *params, int64 *id);
+extern int	aj_queue_insert_jobs(AjSubmission *s, Datum params_array,
+								 int64 *first);
+
 extern int32 aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 								   const char *description, bool superuser);
 extern Oid	aj_queue_pipeline_owner(const char *name);

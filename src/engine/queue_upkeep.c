@@ -67,6 +67,16 @@ AJ_STATEMENT(add_moved_grant,
 			 "INSERT INTO asyncjob.pipeline_grant SELECT $1, $2 WHERE $2 <> 0"
 			 " ON CONFLICT DO NOTHING",
 			 TEXTOID, OIDOID);
+AJ_STATEMENT(list_moved_workers,
+			 "SELECT w.queue_id, m.new FROM asyncjob.queue_worker w"
+			 " JOIN" MOVED_ROLES " ON w.role = m.old", BOOLOID);
+AJ_STATEMENT(delete_moved_workers,
+			 "DELETE FROM asyncjob.queue_worker w USING" MOVED_ROLES
+			 " WHERE w.role = m.old", BOOLOID);
+AJ_STATEMENT(add_moved_worker,
+			 "INSERT INTO asyncjob.queue_worker SELECT $1, $2 WHERE $2 <> 0"
+			 " ON CONFLICT DO NOTHING",
+			 INT4OID, OIDOID);
 AJ_STATEMENT(list_moved,
 			 "SELECT m.new, o.rolname FROM" MOVED_ROLES
 			 " JOIN asyncjob.owner o ON o.role = m.old WHERE m.new <> 0", BOOLOID);
@@ -91,7 +101,7 @@ AJ_STATEMENT(requeue_orphans,
 			 " free_retries = least(free_retries + $2, 1000),"
 			 " failures = failures +"
 			 "  CASE WHEN $2 > 0 AND free_retries >= $3 THEN 1 ELSE 0 END"
-			 " WHERE state = 'running' AND worker_id IS NOT NULL"
+			 " WHERE state = 'running' AND worker_id >= 0"
 			 " AND worker_id < $4 AND worker_id <> ALL ($1)",
 			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID);
 
@@ -107,7 +117,7 @@ AJ_STATEMENT(bury_orphans,
 			 "   'message', 'the worker was lost ' || free_retries || ' times',"
 			 "   'hint', 'Look into the server log for why workers are terminated, then retry() the job.')"
 			 "  END"
-			 " WHERE state = 'running' AND worker_id IS NOT NULL"
+			 " WHERE state = 'running' AND worker_id >= 0"
 			 " AND worker_id < $4 AND worker_id <> ALL ($1)"
 			 " AND (cancel_requested OR ($2 > 0 AND free_retries >= $3"
 			 "  AND failures + 1 >= $5))",
@@ -137,20 +147,21 @@ AJ_STATEMENT(bury_crasher,
 AJ_STATEMENT(all_lanes,
 			 "WITH RECURSIVE lane AS ("
 			 " (SELECT j.owner, j.queue_id, j.priority FROM asyncjob.job j"
-			 "   WHERE j.state = 'queued' AND $1"
+			 "   WHERE j.state = 'queued' AND NOT j.external AND $1"
 			 "   ORDER BY j.owner, j.queue_id, j.priority LIMIT 1)"
 			 " UNION ALL"
 			 " SELECT n.owner, n.queue_id, n.priority FROM lane l"
 			 "  CROSS JOIN LATERAL"
 			 "  (SELECT j.owner, j.queue_id, j.priority FROM asyncjob.job j"
-			 "    WHERE j.state = 'queued'"
+			 "    WHERE j.state = 'queued' AND NOT j.external"
 			 "      AND (j.owner, j.queue_id, j.priority)"
 			 "        > (l.owner, l.queue_id, l.priority)"
 			 "    ORDER BY j.owner, j.queue_id, j.priority LIMIT 1) n)"
 			 " SELECT l.owner, l.queue_id, l.priority, h.run_at, h.id"
 			 " FROM lane l CROSS JOIN LATERAL"
 			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
-			 "    WHERE j.state = 'queued' AND j.owner = l.owner"
+			 "    WHERE j.state = 'queued' AND NOT j.external"
+			 "      AND j.owner = l.owner"
 			 "      AND j.queue_id = l.queue_id AND j.priority = l.priority"
 			 "    ORDER BY j.run_at, j.id LIMIT 1) h",
 			 BOOLOID);
@@ -258,6 +269,10 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 	rows = SPI_tuptable;
 	aj_execute(&delete_moved_grants, foreign, NULL, 0);
 	add_all(&add_moved_grant, rows, n);
+	n = aj_execute(&list_moved_workers, foreign, NULL, 0);
+	rows = SPI_tuptable;
+	aj_execute(&delete_moved_workers, foreign, NULL, 0);
+	add_all(&add_moved_worker, rows, n);
 	n = aj_execute(&list_moved, foreign, NULL, 0);
 	rows = SPI_tuptable;
 	aj_execute(&delete_moved, foreign, NULL, 0);

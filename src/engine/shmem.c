@@ -106,6 +106,7 @@ aj_shmem_startup(void)
 
 			pg_atomic_init_u32(&db->work, 0);
 			pg_atomic_init_u32(&db->orphans, 0);
+			pg_atomic_init_u64(&db->external, 0);
 			SpinLockInit(&db->mutex);
 			ConditionVariableInit(&db->room);
 		}

@@ -23,6 +23,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "external.h"
 #include "lanes.h"
 #include "publish.h"
 #include "wake.h"
@@ -54,6 +55,7 @@ static bool pending_reset = false;	/* all lanes, at commit */
 static bool pending_reset_abort = false;	/* all lanes, if rolled back */
 static bool pending_look = false;	/* the coordinator shall look for itself */
 static bool pending_announce = false;
+static uint64 pending_external = 0; /* queues with new external jobs */
 static PendingCancel *pending_cancels = NULL;
 static PendingNotice *pending_notices = NULL;
 static PendingNotice **pending_notices_end = &pending_notices;
@@ -67,6 +69,7 @@ forget_all(void)
 	pending_reset_abort = false;
 	pending_look = false;
 	pending_announce = false;
+	pending_external = 0;
 	pending_cancels = NULL;
 	pending_notices = NULL;
 	pending_notices_end = &pending_notices;
@@ -113,6 +116,8 @@ wake_xact_callback(XactEvent event, void *arg)
 					LWLockRelease(aj_shared->lock);
 					aj_wake_launcher();
 				}
+				if (pending_external)
+					aj_external_announce(pending_external);
 				if (pending_look)
 					aj_ask_coordinator(MyDatabaseId);
 			}
@@ -220,6 +225,14 @@ aj_at_end_reset_lanes(bool moved)
 	pending_reset |= moved;
 	pending_look |= moved;
 	pending_reset_abort = true;
+}
+
+/* A queue has a new job for external workers. */
+void
+aj_at_commit_external(int32 queue_id)
+{
+	pending_external |= AJ_QUEUE_BIT(queue_id);
+	pending_any = true;
 }
 
 /* A running job is to be stopped. */

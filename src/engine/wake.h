@@ -19,6 +19,7 @@ extern void aj_wake_install(void);
 extern void aj_at_commit_job_ready(Oid owner, int32 queue_id, int priority,
 								   TimestampTz run_at, int64 id);
 extern void aj_at_end_reset_lanes(bool moved);
+extern void aj_at_commit_external(int32 queue_id);
 extern void aj_at_commit_cancel(int64 job_id);
 extern void aj_at_commit_changed(int64 job_id, int seq, AjState state,
 								 int step_no, int step_count,

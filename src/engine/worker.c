@@ -59,9 +59,11 @@
 #include "errors.h"
 #include "executor.h"
 #include "extension.h"
+#include "external.h"
 #include "guc.h"
 #include "publish.h"
 #include "queue.h"
+#include "queue_external.h"
 #include "scope.h"
 #include "shmem.h"
 #include "worker.h"
@@ -324,6 +326,30 @@ give_up(AjRun *run, AjError *error, bool cancelled)
 }
 
 /*
+ * The next step is an external one: queue the job for those who claim() it.
+ */
+static AjState
+hand_over(AjRun *run)
+{
+	AjScope		scope;
+	bool		ours = false;
+
+	HOLD_CANCEL_INTERRUPTS();
+	aj_worker_begin();
+	aj_scope_enter(&scope, true);
+	if (aj_extension_lock() &&
+		aj_queue_hand_over(run->job, aj_my_slot->worker_id, true))
+	{
+		ours = true;
+		aj_external_at_commit(run->job->queue_id);
+	}
+	aj_scope_leave(&scope);
+	CommitTransactionCommand();
+	RESUME_CANCEL_INTERRUPTS();
+	return ours ? AJ_QUEUED : give_up(run, NULL, true);
+}
+
+/*
  * T2, and T3 if it fails.  Returns the state of the job afterwards.
  */
 static AjState
@@ -464,6 +490,11 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		run.artifacts = NIL;
 		run.dropped_logs = 0;
 		run.prepared = false;
+		if (pipeline->steps[job->step_no].external)
+		{
+			state = hand_over(&run);
+			break;
+		}
 		show_step(&run);
 		state = run_step(&run);
 	} while (state == AJ_RUNNING);

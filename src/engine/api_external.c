@@ -1,0 +1,645 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_external.c
+ *		claim(), claim_wait(), heartbeat(), complete() and fail().
+ *
+ * What external workers call.  Each is one short transaction of the caller's
+ * (or part of a longer one: a worker that completes a step in the transaction
+ * of its own database effects does both or neither).  The token names one
+ * claim: whoever comes back late, after the lease ended and the step was given
+ * to another, or the job was cancelled, is told so and changes nothing.  An
+ * expired lease that nobody has ended yet still counts.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "api.h"
+#include "executor.h"
+#include "extension.h"
+#include "external.h"
+#include "queue.h"
+#include "queue_external.h"
+#include "queue_submit.h"
+#include "shmem.h"
+#include "wake.h"
+
+#define MAX_CLAIM		1000
+#define DEFAULT_LEASE_MS	(5 * 60 * 1000)
+#define MAX_LEASE_MS	(366 * (int64) SECS_PER_DAY * 1000)
+#define POLL_MS			1000
+#define POLL_ALONE_MS	100		/* nothing preloaded, nobody will wake us */
+
+PG_FUNCTION_INFO_V1(aj_claim);
+PG_FUNCTION_INFO_V1(aj_claim_wait);
+PG_FUNCTION_INFO_V1(aj_heartbeat);
+PG_FUNCTION_INFO_V1(aj_complete);
+PG_FUNCTION_INFO_V1(aj_fail);
+PG_FUNCTION_INFO_V1(aj_grant_worker);
+PG_FUNCTION_INFO_V1(aj_revoke_worker);
+
+/* A request for work. */
+typedef struct Request
+{
+	int32	   *queues;
+	int			nqueues;
+	int			max;
+	int64		lease_ms;
+}			Request;
+
+/* A step that was claimed, with what its worker is told. */
+typedef struct Claimed
+{
+	AjHeld		held;
+	const char *pipeline;
+	const char *step;
+	Jsonb	   *input;
+	TimestampTz expires_at;
+}			Claimed;
+
+/* ---------- arguments ---------- */
+
+static int64
+interval_ms(const Interval *span)
+{
+	return span->time / 1000 +
+		((int64) span->day + (int64) span->month * DAYS_PER_MONTH) *
+		SECS_PER_DAY * 1000;
+}
+
+static int64
+lease_arg(FunctionCallInfo fcinfo, int n)
+{
+	Interval   *span;
+	int64		ms;
+
+	if (PG_ARGISNULL(n))
+		return DEFAULT_LEASE_MS;
+	span = PG_GETARG_INTERVAL_P(n);
+	ms = interval_ms(span);
+	if (ms <= 0 || span->month > 12 || span->day > 366 || ms > MAX_LEASE_MS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lease is out of range: %s",
+						DatumGetCString(DirectFunctionCall1(interval_out,
+															IntervalPGetDatum(span)))),
+				 errhint("Give a length of time from 1 ms to 366 days.")));
+	return ms;
+}
+
+static int64
+token_arg(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(1))
+		aj_null_argument("token");
+	return PG_GETARG_INT64(1);
+}
+
+/*
+ * The arguments that claim() and claim_wait() share: queues, n, lease.
+ */
+static void
+request_args(FunctionCallInfo fcinfo, Request * request)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	AjScope		scope;
+	MemoryContext context = CurrentMemoryContext;
+
+	if (PG_ARGISNULL(0))
+		aj_null_argument("queues");
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, 'i',
+					  &names, &nulls, &request->nqueues);
+	if (request->nqueues == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("queues is empty"),
+				 errhint("Name at least one queue, for example ARRAY['default'].")));
+	request->max = PG_ARGISNULL(1) ? 1 : PG_GETARG_INT32(1);
+	if (request->max < 1 || request->max > MAX_CLAIM)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("n is out of range: %d", request->max),
+				 errhint("Give 1 to %d.", MAX_CLAIM)));
+	request->lease_ms = lease_arg(fcinfo, 2);
+
+	request->queues = palloc(request->nqueues * sizeof(int32));
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	for (int i = 0; i < request->nqueues; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("element %d of queues must not be null", i + 1)));
+		request->queues[i] = aj_queue_find_queue(TextDatumGetCString(names[i]));
+		if (request->queues[i] == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("queue \"%s\" does not exist",
+							TextDatumGetCString(names[i])),
+					 errhint("asyncjob.queues lists them.")));
+	}
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+}
+
+/* ---------- claiming ---------- */
+
+static void
+prepare_run(AjRun *run, AjHeld * held, MemoryContext context)
+{
+	run->job = &held->job;
+	run->context = context;
+	run->pipeline = aj_pipeline_get(held->job.pipeline_id);
+	if (run->pipeline != NULL && run->pipeline->nsteps > 1)
+		run->checkpoints = aj_queue_checkpoints(held->job.id);
+}
+
+/*
+ * What the worker of a claimed step is told.  Returns false if it is none for
+ * an external worker; it has then been put where it belongs.
+ */
+static bool
+brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed)
+{
+	AjRun		run = {0};
+	AjJob	   *job = &held->job;
+
+	prepare_run(&run, held, CurrentMemoryContext);
+	if (run.pipeline == NULL || job->step_no >= run.pipeline->nsteps)
+	{
+		AjError		error = {
+			.sqlerrcode = ERRCODE_UNDEFINED_OBJECT,
+			.message = psprintf("the pipeline of job " INT64_FORMAT " is missing", job->id),
+			.hint = "Submit the job again.",
+		};
+		bool		found;
+
+		(void) aj_queue_drop_lease(job->id);
+		(void) aj_queue_fail(job, -held->token, &error, AJ_VERDICT_DEAD, 0, &found);
+		return false;
+	}
+	if (!run.pipeline->steps[job->step_no].external)
+	{
+		(void) aj_queue_drop_lease(job->id);
+		(void) aj_queue_hand_over(job, -held->token, false);
+		aj_at_commit_job_ready(job->owner, job->queue_id, job->priority,
+							   job->run_at, job->id);
+		return false;
+	}
+	claimed->held = *held;
+	claimed->pipeline = run.pipeline->name;
+	claimed->step = run.pipeline->steps[job->step_no].name;
+	claimed->input = aj_run_input(&run);
+	claimed->expires_at = expires_at;
+	aj_at_commit_changed(job->id, job->seq, AJ_RUNNING, job->step_no,
+						 run.pipeline->nsteps, job->session_id);
+	return true;
+}
+
+/*
+ * Claim what there is, in the current transaction.  The result lives in the
+ * memory context of the call.
+ */
+static int
+claim_now(const Request * request, Claimed * *claimed)
+{
+	MemoryContext context = CurrentMemoryContext;
+	AjCaller	caller;
+	AjScope		scope;
+	AjExternalLane *lanes;
+	AjHeld	   *held = palloc0(request->max * sizeof(AjHeld));
+	int			nlanes,
+				taken = 0,
+				n = 0;
+
+	*claimed = palloc0(request->max * sizeof(Claimed));
+	aj_caller(&caller);
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	if (!aj_origin_is_ours())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the queue was copied from another server or database"),
+				 errhint("Let an administrator call asyncjob.resume() first.")));
+	(void) aj_external_expire(request->queues, request->nqueues);
+	nlanes = aj_queue_external_lanes(&caller, request->queues,
+									 request->nqueues, &lanes);
+	for (int i = 0; i < nlanes && taken < request->max; i++)
+	{
+		TimestampTz expires_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), request->lease_ms);
+		int			more = aj_queue_claim_external(&caller, &lanes[i],
+												   request->max - taken,
+												   expires_at, &held[taken]);
+
+		for (int j = taken; j < taken + more; j++)
+			n += brief(&held[j], expires_at, &(*claimed)[n]);
+		taken += more;
+	}
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+	return n;
+}
+
+/* claim(queues text[], n integer, lease interval) */
+Datum
+aj_claim(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Request		request;
+	Claimed    *claimed;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	PreventCommandDuringRecovery("claim()");
+	PreventCommandIfReadOnly("claim()");
+	request_args(fcinfo, &request);
+	n = claim_now(&request, &claimed);
+	for (int i = 0; i < n; i++)
+	{
+		const AjJob *job = &claimed[i].held.job;
+		Datum		values[10];
+		bool		nulls[10] = {false};
+
+		values[0] = Int64GetDatum(job->id);
+		values[1] = Int64GetDatum(claimed[i].held.token);
+		values[2] = CStringGetTextDatum(claimed[i].held.queue);
+		values[3] = CStringGetTextDatum(claimed[i].pipeline);
+		values[4] = CStringGetTextDatum(claimed[i].step);
+		values[5] = Int32GetDatum(job->failures + 1);
+		values[6] = JsonbPGetDatum(claimed[i].input);
+		values[7] = TimestampTzGetDatum(claimed[i].expires_at);
+		nulls[8] = job->user_id == NULL;
+		values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(job->user_id);
+		nulls[9] = job->session_id == NULL;
+		values[9] = nulls[9] ? (Datum) 0 : CStringGetTextDatum(job->session_id);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+static void
+append_member(StringInfo s, const char *key, const char *value)
+{
+	appendStringInfo(s, ", \"%s\": ", key);
+	if (value != NULL)
+		escape_json(s, value);
+	else
+		appendStringInfoString(s, "null");
+}
+
+static Datum
+claimed_to_jsonb(const Claimed * claimed, int n)
+{
+	StringInfoData s;
+
+	initStringInfo(&s);
+	appendStringInfoChar(&s, '[');
+	for (int i = 0; i < n; i++)
+	{
+		const AjJob *job = &claimed[i].held.job;
+		char		lease_until[MAXDATELEN + 1];
+
+		JsonEncodeDateTime(lease_until,
+						   TimestampTzGetDatum(claimed[i].expires_at),
+						   TIMESTAMPTZOID, NULL);
+		appendStringInfo(&s, "%s{\"job_id\": " INT64_FORMAT
+						 ", \"token\": " INT64_FORMAT ", \"attempt\": %d",
+						 i ? ", " : "", job->id, claimed[i].held.token,
+						 job->failures + 1);
+		append_member(&s, "queue", claimed[i].held.queue);
+		append_member(&s, "pipeline", claimed[i].pipeline);
+		append_member(&s, "step", claimed[i].step);
+		append_member(&s, "lease_until", lease_until);
+		append_member(&s, "user_id", job->user_id);
+		append_member(&s, "session_id", job->session_id);
+		appendStringInfoString(&s, ", \"input\": ");
+		JsonbToCString(&s, &claimed[i].input->root, VARSIZE(claimed[i].input));
+		appendStringInfoChar(&s, '}');
+	}
+	appendStringInfoChar(&s, ']');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data));
+}
+
+/*
+ * claim_wait(queues text[], n integer, lease interval, timeout interval,
+ *			  INOUT jobs jsonb)
+ *
+ * The last look's transaction, with the claim, is committed by the CALL.
+ */
+Datum
+aj_claim_wait(PG_FUNCTION_ARGS)
+{
+	CallContext *call = (CallContext *) fcinfo->context;
+	MemoryContext context = CurrentMemoryContext;
+	ConditionVariable *cv = aj_shared ? aj_external_waiters() : NULL;
+	int64		timeout_ms = AJ_EXTERNAL_MAX_WAIT_MS;
+	TimestampTz until;
+	Request		request;
+	Claimed    *claimed;
+	TupleDesc	desc;
+	Datum		values[1];
+	bool		nulls[1] = {false};
+	int			n;
+
+	if (call == NULL || !IsA(call, CallContext) || call->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("asyncjob.claim_wait() cannot be called inside a transaction block"),
+				 errhint("CALL it by itself, or use asyncjob.claim().")));
+	PreventCommandDuringRecovery("claim_wait()");
+	PreventCommandIfReadOnly("claim_wait()");
+	if (!PG_ARGISNULL(3))
+		timeout_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
+	if (timeout_ms < 0 || timeout_ms > AJ_EXTERNAL_MAX_WAIT_MS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("timeout is out of range: " INT64_FORMAT " ms", timeout_ms),
+				 errhint("Give a length of time from 0 to 20 s, and call again.")));
+	request_args(fcinfo, &request);
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	SPI_commit();
+	for (;;)
+	{
+		TimestampTz now;
+		long		wait_ms = cv ? POLL_MS : POLL_ALONE_MS;
+
+		/* be on the list before looking, so that no news is missed */
+		if (cv)
+			ConditionVariablePrepareToSleep(cv);
+		MemoryContextSwitchTo(context);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		n = claim_now(&request, &claimed);
+		PopActiveSnapshot();
+		now = GetCurrentTimestamp();
+		if (n > 0 || now >= until)
+			break;
+		SPI_commit();
+		wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(now, until) + 1);
+
+		InvalidateCatalogSnapshotConditionally();
+		if (cv)
+			(void) ConditionVariableTimedSleep(cv, wait_ms, PG_WAIT_EXTENSION);
+		else
+		{
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 wait_ms, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (cv)
+		ConditionVariableCancelSleep();
+	SPI_finish();
+
+	MemoryContextSwitchTo(context);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "asyncjob.claim_wait() does not fit this library");
+	BlessTupleDesc(desc);
+	values[0] = claimed_to_jsonb(claimed, n);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/* ---------- holding and finishing ---------- */
+
+/* The token doesn't fit: say what became of the job. */
+pg_noreturn static void not_held(int64 job_id, int64 token, const AjHolder * holder) AJ_NORETURN;
+
+static void
+not_held(int64 job_id, int64 token, const AjHolder * holder)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("job " INT64_FORMAT " is not held under token " INT64_FORMAT,
+					job_id, token),
+			 holder->state == AJ_RUNNING && holder->worker_id < 0 ?
+			 errdetail("It is held under another token; the lease of this one has expired.") :
+			 errdetail("It is %s.", aj_state_names[holder->state]),
+			 errhint("Stop working on it; what was done outside the database may be done again by others.")));
+}
+
+/* Lock a job that the caller holds under this token. */
+static void
+lock_held(const AjCaller *caller, int64 job_id, int64 token, AjHeld * held)
+{
+	AjHolder	holder;
+
+	if (!aj_queue_lock_leased(caller, job_id, token, held, &holder))
+		not_held(job_id, token, &holder);
+}
+
+/*
+ * heartbeat(job_id bigint, token bigint, lease interval, progress float8,
+ *			 message text)
+ */
+Datum
+aj_heartbeat(PG_FUNCTION_ARGS)
+{
+	int64		job_id = aj_job_arg(fcinfo);
+	int64		token = token_arg(fcinfo);
+	TimestampTz expires_at =
+	TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_arg(fcinfo, 2));
+	double		progress = PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3);
+	char	   *message = aj_text_arg(fcinfo, 4);
+	AjCaller	caller;
+	AjScope		scope;
+	AjHeld		held = {0};
+
+	if (!(progress >= 0 && progress <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("progress is out of range: %g", progress),
+				 errhint("Give a fraction from 0 to 1.")));
+	if (message != NULL)
+		message[pg_mbcliplen(message, strlen(message), AJ_MESSAGE_LEN - 1)] = '\0';
+	PreventCommandIfReadOnly("heartbeat()");
+	aj_caller(&caller);
+	aj_scope_enter(&scope, false);
+	lock_held(&caller, job_id, token, &held);
+	aj_queue_extend_lease(job_id, token, expires_at, progress,
+						  PG_ARGISNULL(3), message);
+	aj_scope_leave(&scope);
+	PG_RETURN_TIMESTAMPTZ(expires_at);
+}
+
+/* Lock a held job and make ready to end its step. */
+static void
+begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int64		job_id = aj_job_arg(fcinfo);
+	AjCaller	caller;
+	AjScope		scope;
+
+	aj_caller(&caller);
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	lock_held(&caller, job_id, token_arg(fcinfo), held);
+	prepare_run(run, held, context);
+	if (run->pipeline == NULL || held->job.step_no >= run->pipeline->nsteps)
+		elog(ERROR, "the pipeline of job " INT64_FORMAT " is missing", job_id);
+	run->started = aj_queue_drop_lease(job_id);
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+}
+
+/* complete(job_id bigint, token bigint, output jsonb) */
+Datum
+aj_complete(PG_FUNCTION_ARGS)
+{
+	AjHeld		held = {0};
+	AjRun		run = {0};
+	AjJob	   *job = &held.job;
+	AjState		state = AJ_COMPLETED;
+	AjScope		scope;
+	Jsonb	   *output;
+	int			step_no;
+
+	PreventCommandIfReadOnly("complete()");
+	begin_end(fcinfo, &held, &run);
+	step_no = job->step_no;
+	output = PG_ARGISNULL(2) ?
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("null"))) :
+		PG_GETARG_JSONB_P(2);
+	if (!aj_finish_step(&run, -held.token, output))
+		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+	if (job->step_no != step_no)
+	{
+		bool		external = run.pipeline->steps[job->step_no].external;
+
+		state = AJ_QUEUED;
+		aj_scope_enter(&scope, false);
+		if (!aj_queue_hand_over(job, -held.token, external))
+			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+		if (external)
+			aj_external_at_commit(job->queue_id);
+		else
+			aj_at_commit_job_ready(job->owner, job->queue_id, job->priority,
+								   job->run_at, job->id);
+		aj_scope_leave(&scope);
+	}
+	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
+						 run.pipeline->nsteps, job->session_id);
+	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));
+}
+
+static int
+sqlstate_arg(FunctionCallInfo fcinfo, int n)
+{
+	char	   *text = PG_ARGISNULL(n) ? "AJ104" : aj_text_arg(fcinfo, n);
+
+	if (strlen(text) != 5 ||
+		strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 ||
+		strncmp(text, "00", 2) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not the SQLSTATE of an error", text),
+				 errhint("Give five digits or upper-case letters, for example AJ104 (something outside failed) or AJ001 (do not retry).")));
+	return MAKE_SQLSTATE(text[0], text[1], text[2], text[3], text[4]);
+}
+
+/*
+ * fail(job_id bigint, token bigint, message text, sqlstate text, detail text,
+ *		hint text, code text)
+ */
+Datum
+aj_fail(PG_FUNCTION_ARGS)
+{
+	AjHeld		held = {0};
+	AjRun		run = {0};
+	AjJob	   *job = &held.job;
+	AjError		error = {0};
+	AjScope		scope;
+	AjState		state;
+	bool		found;
+
+	if (PG_ARGISNULL(2))
+		aj_null_argument("message");
+	error.message = aj_text_arg(fcinfo, 2);
+	error.sqlerrcode = sqlstate_arg(fcinfo, 3);
+	error.detail = aj_text_arg(fcinfo, 4);
+	error.hint = aj_text_arg(fcinfo, 5);
+	error.code = aj_text_arg(fcinfo, 6);
+	PreventCommandIfReadOnly("fail()");
+	begin_end(fcinfo, &held, &run);
+	state = aj_fail_step(&run, -held.token, &error, false, &found);
+	if (!found)
+		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+	if (state == AJ_QUEUED)
+	{
+		aj_scope_enter(&scope, false);
+		aj_external_at_commit(job->queue_id);
+		aj_scope_leave(&scope);
+	}
+	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
+						 run.pipeline->nsteps, job->session_id);
+	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));
+}
+
+/* ---------- rights ---------- */
+
+static Datum
+grant_or_revoke(FunctionCallInfo fcinfo, bool grant)
+{
+	char	   *queue = aj_text_arg(fcinfo, 0);
+	AjScope		scope;
+	char	   *rolname;
+	Oid			role;
+	int32		queue_id;
+
+	aj_require_admin("give queues to workers");
+	if (queue == NULL)
+		aj_null_argument("queue");
+	if (PG_ARGISNULL(1))
+		aj_null_argument("role");
+	role = PG_GETARG_OID(1);
+	rolname = GetUserNameFromId(role, false);
+	PreventCommandIfReadOnly("grant_worker() or revoke_worker()");
+	aj_scope_enter(&scope, false);
+	queue_id = aj_queue_find_queue(queue);
+	if (queue_id == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("queue \"%s\" does not exist", queue)));
+	aj_queue_grant_worker(queue_id, role, grant);
+	if (grant)
+		aj_queue_note_owner(role, rolname);
+	aj_scope_leave(&scope);
+	PG_RETURN_VOID();
+}
+
+/* grant_worker(queue text, role regrole) */
+Datum
+aj_grant_worker(PG_FUNCTION_ARGS)
+{
+	return grant_or_revoke(fcinfo, true);
+}
+
+/* revoke_worker(queue text, role regrole) */
+Datum
+aj_revoke_worker(PG_FUNCTION_ARGS)
+{
+	return grant_or_revoke(fcinfo, false);
+}

@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * external.c
+ *		External workers: leases that expire, news of work.
+ *
+ * A step whose handler is "external" is run by a program that claims it over
+ * SQL (api_external.c) and holds it under a lease.  A lease ends when the
+ * worker finishes the step, when the job is cancelled, or when it expires:
+ * then the attempt has failed, and the step's retry policy decides what
+ * follows.  The coordinator ends expired leases in time; where none runs, the
+ * next claim() of the queue does.  Each locks the job's row first and then
+ * looks at the lease again, so a heartbeat or a late complete() that was first
+ * wins.  A row that somebody has locked is left for the next look, so no
+ * transaction of an external worker can hold up the coordinator.
+ *
+ * News.  Who makes an external job ready sets its queue's bit in shared
+ * memory at commit, wakes those who wait in claim_wait(), and the coordinator
+ * sends NOTIFY asyncjob_queue_<name> in a transaction of its own.  Bits are
+ * shared by queues whose ids are equal modulo 64, and only tell where to look.
+ * Where nothing is preloaded the transaction itself sends the NOTIFY.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "commands/async.h"
+#include "utils/timestamp.h"
+
+#include "asyncjob.h"
+#include "executor.h"
+#include "external.h"
+#include "guc.h"
+#include "queue.h"
+#include "queue_external.h"
+#include "wake.h"
+
+#define CHANNEL_PREFIX	"asyncjob_queue_"
+#define EXPIRE_MAX		100		/* leases ended in one go */
+#define RETRY_MS		100		/* look again at rows others had locked */
+
+/* External jobs of these queues became ready, and are visible. */
+void
+aj_external_announce(uint64 queues)
+{
+	AjDatabase *db;
+
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	db = aj_database_find(MyDatabaseId);
+	if (db != NULL)
+	{
+		(void) pg_atomic_fetch_or_u64(&db->external, queues);
+		pg_atomic_write_u32(&db->work, 1);
+		if (db->proc)
+			SetLatch(&db->proc->procLatch);
+	}
+	LWLockRelease(aj_shared->lock);
+	aj_external_wake_waiters();
+}
+
+void
+aj_external_wake_waiters(void)
+{
+	ConditionVariableBroadcast(aj_external_waiters());
+}
+
+static void
+notify(const char *queue)
+{
+	Async_Notify(psprintf(CHANNEL_PREFIX "%s", queue), "");
+}
+
+/*
+ * This transaction makes an external job of a queue ready.  The caller is in a
+ * scope.
+ */
+void
+aj_external_at_commit(int32 queue_id)
+{
+	char	   *name;
+
+	if (aj_shared != NULL)
+		aj_at_commit_external(queue_id);
+	else if ((name = aj_queue_name(queue_id)) != NULL)
+		notify(name);
+}
+
+/*
+ * End leases that have expired, of these queues or (NULL) of all.  The caller
+ * is in a scope.  Returns how many jobs were taken from their holders.
+ */
+int
+aj_external_expire(const int32 *queues, int n)
+{
+	int64	   *ids;
+	int			found = aj_queue_expired(queues, n, EXPIRE_MAX, &ids);
+	int			ended = 0;
+
+	for (int i = 0; i < found; i++)
+	{
+		AjHeld		held = {0};
+		AjRun		run = {0};
+		AjError		error = {
+			.sqlerrcode = AJ_ERRCODE_EXTERNAL,
+			.code = "lease_expired",
+			.hint = "Claim with a longer lease, or call asyncjob.heartbeat() while working.",
+		};
+		Oid			role;
+		char	   *rolname;
+		AjState		state;
+		bool		still_held;
+
+		if (!aj_queue_lock_expired(ids[i], &held, &role))
+			continue;
+		run.job = &held.job;
+		run.pipeline = aj_pipeline_get(held.job.pipeline_id);
+		run.context = CurrentMemoryContext;
+		if (run.pipeline == NULL || held.job.step_no >= run.pipeline->nsteps)
+			continue;
+		rolname = GetUserNameFromId(role, true);
+		error.message = psprintf("the lease of external worker \"%s\" expired",
+								 rolname ? rolname : "?");
+		(void) aj_queue_drop_lease(held.job.id);
+		state = aj_fail_step(&run, -held.token, &error, false, &still_held);
+		aj_at_commit_changed(held.job.id, held.job.seq, state, held.job.step_no,
+							 run.pipeline->nsteps, held.job.session_id);
+		if (state == AJ_QUEUED)
+			aj_external_at_commit(held.job.queue_id);
+		ended++;
+	}
+	return ended;
+}
+
+/*
+ * The coordinator's round: end leases, and send news of work.  Returns how
+ * long to wait before the next; *news says that those who wait in
+ * claim_wait() should be woken when this transaction has committed.
+ */
+long
+aj_external_round(AjDatabase *db, bool *news)
+{
+	static TimestampTz next = 0;
+	static TimestampTz last = DT_NOBEGIN;
+	uint64		queues = pg_atomic_exchange_u64(&db->external, 0);
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due;
+	List	   *names;
+	ListCell   *cell;
+
+	if (queues != 0 || next <= now)
+	{
+		(void) aj_external_expire(NULL, 0);
+		aj_queue_external_ready(queues, last, &names, &due);
+		foreach(cell, names)
+			notify(lfirst(cell));
+		*news = names != NIL;
+		last = now;
+		next = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
+		if (due != 0 && due <= now)
+			next = TimestampTzPlusMilliseconds(now, RETRY_MS);
+		else if (due != 0 && due < next)
+			next = due;
+	}
+	return TimestampDifferenceMilliseconds(now, next) + 1;
+}
