@@ -3,7 +3,8 @@
 # Products:  asyncjob.so        the engine, preloaded (src/engine)
 #            asyncjob_steps.so  compiled steps, loaded on first call
 #                               (src/steps + src/kernels)
-#            src/client/asyncjob  the command (libpq)
+#            src/client/libasyncjob.so.0, .a  the client library (libpq)
+#            src/client/asyncjob  the command, with the library in it
 #            sql/asyncjob--X.Y.Z.sql  built from sql/NN-*.sql
 #
 # Front doors: make demo, make check.  See README.md.
@@ -24,9 +25,17 @@ HEADERS_asyncjob = src/include/asyncjob.h
 
 STEP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/steps/*.c)))
 KERNEL_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/kernels/*.c)))
-CLIENT_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/client/*.c)))
+LIB_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/client/lib*.c)))
+COMMAND_OBJS = $(filter-out $(LIB_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/client/*.c))))
+CLIENT_OBJS = $(LIB_OBJS) $(COMMAND_OBJS)
 STEPS_LIB = asyncjob_steps$(DLSUFFIX)
 CLIENT = src/client/asyncjob
+# The number in the name of the client library changes only where a program
+# built with an older one would break.
+CLIENT_SO = src/client/libasyncjob.so.0
+CLIENT_A = src/client/libasyncjob.a
+CLIENT_MAP = src/client/libasyncjob.map
+CLIENT_PRODUCTS = $(CLIENT) $(CLIENT_SO) $(CLIENT_A)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test
@@ -47,7 +56,7 @@ ifdef CI
 PG_CFLAGS += -Werror
 endif
 
-EXTRA_CLEAN = $(STEPS_LIB) $(CLIENT) $(STEP_OBJS) $(KERNEL_OBJS) $(CLIENT_OBJS) \
+EXTRA_CLEAN = $(STEPS_LIB) $(CLIENT_PRODUCTS) $(STEP_OBJS) $(KERNEL_OBJS) $(CLIENT_OBJS) \
 	$(wildcard src/*/*.d src/*/*.bc) test/unit/bin build results output_iso \
 	tmp_check tmp_check_iso regression.out regression.diffs log
 
@@ -64,7 +73,7 @@ endif
 ifneq ($(PGXS),)
 include $(PGXS)
 
-all: $(STEPS_LIB) $(CLIENT)
+all: $(STEPS_LIB) $(CLIENT_PRODUCTS)
 
 $(INSTALL_SQL): $(SQL_PARTS) asyncjob.control
 	cat $(SQL_PARTS) > $@
@@ -85,20 +94,40 @@ $(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MM
 $(STEPS_LIB): $(STEP_OBJS) $(KERNEL_OBJS)
 	$(CC) $(CFLAGS) -shared -o $@ $^ $(LDFLAGS) -Wl,-Bsymbolic -lpng -lm
 
-$(CLIENT): $(CLIENT_OBJS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(libpq) -lm
+$(CLIENT_SO): $(LIB_OBJS) $(CLIENT_MAP)
+	$(CC) $(CFLAGS) -shared -o $@ $(LIB_OBJS) $(LDFLAGS) $(libpq) -lpthread \
+	  -Wl,-soname,$(notdir $@) -Wl,--version-script=$(CLIENT_MAP) -Wl,-z,defs
+
+$(CLIENT_A): $(LIB_OBJS)
+	rm -f $@
+	$(AR) crs $@ $^
+
+$(CLIENT): $(COMMAND_OBJS) $(CLIENT_A)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(libpq) -lpthread -lm
 
 install: install-products
 uninstall: uninstall-products
 
 .PHONY: install-products uninstall-products
-install-products: $(STEPS_LIB) $(CLIENT)
-	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)' '$(DESTDIR)$(bindir)'
+install-products: $(STEPS_LIB) $(CLIENT_PRODUCTS)
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)' '$(DESTDIR)$(bindir)' \
+	  '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)'
 	$(INSTALL_SHLIB) $(STEPS_LIB) '$(DESTDIR)$(pkglibdir)/$(STEPS_LIB)'
 	$(INSTALL_PROGRAM) $(CLIENT) '$(DESTDIR)$(bindir)/asyncjob'
+	$(INSTALL_SHLIB) $(CLIENT_SO) '$(DESTDIR)$(libdir)/$(notdir $(CLIENT_SO))'
+	ln -sf $(notdir $(CLIENT_SO)) '$(DESTDIR)$(libdir)/libasyncjob.so'
+	$(INSTALL_STLIB) $(CLIENT_A) '$(DESTDIR)$(libdir)/$(notdir $(CLIENT_A))'
+	$(INSTALL_DATA) src/client/asyncjob_client.h '$(DESTDIR)$(includedir)/asyncjob_client.h'
+	sed -e 's,@libdir@,$(libdir),' -e 's,@includedir@,$(includedir),' \
+	  -e 's,@version@,$(EXTVERSION),' src/client/libasyncjob.pc.in \
+	  > '$(DESTDIR)$(libdir)/pkgconfig/libasyncjob.pc'
 
 uninstall-products:
-	rm -f '$(DESTDIR)$(pkglibdir)/$(STEPS_LIB)' '$(DESTDIR)$(bindir)/asyncjob'
+	rm -f '$(DESTDIR)$(pkglibdir)/$(STEPS_LIB)' '$(DESTDIR)$(bindir)/asyncjob' \
+	  '$(DESTDIR)$(libdir)/$(notdir $(CLIENT_SO))' '$(DESTDIR)$(libdir)/libasyncjob.so' \
+	  '$(DESTDIR)$(libdir)/$(notdir $(CLIENT_A))' \
+	  '$(DESTDIR)$(libdir)/pkgconfig/libasyncjob.pc' \
+	  '$(DESTDIR)$(includedir)/asyncjob_client.h'
 
 -include $(wildcard src/*/*.d)
 endif

@@ -86,6 +86,10 @@ foreach my $file (@ARGV)
 	my $work = $text;
 	$work =~ s{/\*(-{3,})}{/*-X-$1}g;
 
+	# what is for C++ must not count as a level of braces
+	$work =~ s{^extern "C"\n\{\n}{/* open extern C */\n}m;
+	$work =~ s{^\}\n(?=#endif\n\n#endif)}{/* close extern C */\n}m;
+
 	my $types = $text =~ /\btext\s+\*\W*\w/ ? $server_types : $plain_types;
 	my $temp = File::Temp->new(SUFFIX => '.c');
 	print $temp $work;
@@ -108,6 +112,8 @@ foreach my $file (@ARGV)
 	}
 
 	$result =~ s{/\*-X-(-{3,})}{/*$1}g;
+	$result =~ s{^/\* open extern C \*/\n}{extern "C"\n\{\n}m;
+	$result =~ s{^/\* close extern C \*/\n}{\}\n}m;
 	$result = join_prototypes($result);
 	$result =~ s/^(\w[\w ]*?)[ \t]+(\*+)$/$1 $2/mg;
 	$result =~ s/^(#endif)[ \t]+(?=\/\*)/$1\t\t\t\t\t\t\t/mg;

@@ -60,7 +60,7 @@ copy_tree()
 {
     mkdir -p "$2"
     (cd "$1" && tar -cf - --exclude=./.git --exclude='*.o' --exclude='*.d' \
-        --exclude='*.so' --exclude='*.bc' --exclude='*.gcda' \
+        --exclude='*.so' --exclude='*.so.0' --exclude='*.a' --exclude='*.bc' --exclude='*.gcda' \
         --exclude='*.gcno' --exclude='./sql/asyncjob--*.sql' \
         --exclude=./src/client/asyncjob --exclude=./test/unit/bin \
         --exclude=./build --exclude=./demo --exclude=./results \

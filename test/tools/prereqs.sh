@@ -21,6 +21,7 @@ missing()
     command -v perl >/dev/null || echo perl
     command -v gzip >/dev/null || echo gzip
     command -v nm >/dev/null || echo binutils
+    command -v pkg-config >/dev/null || echo pkg-config
     command -v setpriv >/dev/null || echo util-linux
     perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl
     perl -MTAP::Harness -MTest::More -MTime::HiRes -e1 2>/dev/null || echo perl

@@ -1,0 +1,284 @@
+# libasyncjob as a program sees it that links the installed library through
+# pkg-config: every update once and in order, each final state exactly once,
+# whatever happens to the server and the connection meanwhile.
+
+use strict;
+use warnings;
+
+use Config;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $dest = "$ENV{AJ_WORK}/dest";
+my $libdir = $ENV{PG_CONFIG} ? `$ENV{PG_CONFIG} --libdir` : `pg_config --libdir`;
+chomp $libdir;
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+
+if (!grep { -x "$_/pkg-config" } split /:/, $ENV{PATH})
+{
+	plan skip_all => 'pkg-config is not installed';
+}
+
+# ---- a program that knows only what is installed -----------------------
+local %ENV = (
+	%ENV,
+	PKG_CONFIG_PATH => "$dest$libdir/pkgconfig",
+	PKG_CONFIG_SYSROOT_DIR => $dest,
+	LD_LIBRARY_PATH => join(':', "$dest$libdir", $ENV{LD_LIBRARY_PATH} // ()));
+my $cc = $ENV{CC} // 'cc';
+command_ok(
+	[ 'sh', '-c', "$cc -Wall -Wextra -Werror -o $dir/follow test/client/follow.c \$(pkg-config --cflags --libs libasyncjob)" ],
+	'a program links the library through pkg-config');
+command_ok(
+	[ 'sh', '-c', "$cc -o $dir/static test/client/follow.c \$(pkg-config --cflags libasyncjob) $dest$libdir/libasyncjob.a -lpq" ],
+	'and statically');
+command_like([ 'readelf', '-d', "$dest$libdir/libasyncjob.so" ],
+	qr/SONAME.*\[libasyncjob\.so\.0\]/, 'the library has a soname');
+command_like([ 'pkg-config', '--modversion', 'libasyncjob' ],
+	qr/\A\d+\.\d+\.\d+\n\z/, 'pkg-config knows its version');
+
+# What a released program may have used must stay: names with their version,
+# sizes and offsets.
+{
+	my ($abi, $err);
+	my $symbols = join('', sort grep { / T / } `nm -D --defined-only $dest$libdir/libasyncjob.so`);
+
+	$symbols =~ s/^\S+ T //gm;
+	command_ok([ 'sh', '-c', "$cc -o $dir/abi test/client/abi.c \$(pkg-config --cflags libasyncjob)" ],
+		'the interface compiles as strict C');
+	IPC::Run::run([ "$dir/abi" ], '>', \$abi);
+	$abi = join('', sort split /^/, $abi . $symbols);
+	is($abi, slurp_file('test/client/abi.expected'), 'the interface is as it was released')
+	  or diag('Added names go into test/client/abi.expected; for others the soname must change.');
+}
+
+# ---- server ------------------------------------------------------------
+my $node = PostgreSQL::Test::Cluster->new('library');
+$node->init;
+$node->append_conf('postgresql.conf', "asyncjob.max_workers = 4\nmax_connections = 40\n");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION asyncjob;
+CREATE FUNCTION work(a jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.log('info', 'begun');
+    FOR i IN 1 .. 4 LOOP
+        PERFORM pg_sleep((a ->> 's')::float8 / 4);
+        PERFORM asyncjob.progress(i / 4.0);
+    END LOOP;
+    IF a ? 'fail' THEN
+        RAISE EXCEPTION 'as asked' USING ERRCODE = 'AJ001';
+    END IF;
+    RETURN a;
+END $$;
+SELECT asyncjob.create_pipeline('work',
+    '[{"name": "work", "handler": "public.work"},
+      {"name": "rest", "handler": "asyncjob.step_noop"}]');
+SELECT asyncjob.create_chat_session('s');
+CREATE ROLE other LOGIN;
+SELECT asyncjob.grant_usage('other');
+SQL
+local %ENV = (
+	%ENV,
+	PGHOST => $node->host,
+	PGPORT => $node->port,
+	PGDATABASE => 'postgres',
+	PGUSER => $node->safe_psql('postgres', 'SELECT current_user'));
+
+delete $ENV{PGAPPNAME};			# the library's own name is to be seen
+
+sub submit_many
+{
+	my ($n, $params, $more) = @_;
+
+	return split /\n/, $node->safe_psql('postgres',
+		"SELECT asyncjob.submit_many('work', array_fill('$params'::jsonb, ARRAY[$n])$more)");
+}
+
+# Start the program; $in is its standard input, from a file so that it ends.
+my $files = 0;
+sub follow
+{
+	my ($in, @args) = @_;
+	my %run = (out => '', err => '');
+	my $file = "$dir/in" . ++$files;
+
+	append_to_file($file, $in);
+	$run{h} = IPC::Run::start([ "$dir/follow", @args ], '<', $file, '>', \$run{out},
+		'2>', \$run{err}, IPC::Run::timeout($timeout));
+	return \%run;
+}
+
+# Wait for its end and look at what it wrote: each job's updates as updates()
+# has them, each end once.
+sub told
+{
+	my ($run, $name, @jobs) = @_;
+	my (%seqs, %ends, @bad);
+
+	$run->{h}->finish;
+	is($run->{h}->full_result(0) . $run->{err}, '0', "$name: the program ends well");
+	foreach (split /\n/, $run->{out})
+	{
+		push @{ $seqs{$1} }, $2 if /^update (\d+) (\d+) (?!progress)/;
+		push @{ $ends{$1} }, $2 if /^complete (\d+) (\w+)/;
+		push @bad, $_ if /^error/;
+	}
+	my %is = map { split /\|/ } split /\n/,
+	  $node->safe_psql('postgres', 'SELECT id, state FROM asyncjob.job');
+	my %was = map { split /\|/ } split /\n/,
+	  $node->safe_psql('postgres', 'SELECT id, (SELECT string_agg(seq::text, $$ $$ ORDER BY seq) FROM asyncjob.updates(id)) FROM asyncjob.job');
+	foreach my $job (@jobs)
+	{
+		my $seqs = join ' ', @{ $seqs{$job} // [] };
+		my $ends = join ' ', @{ $ends{$job} // [] };
+
+		push @bad, "job $job: ended $is{$job}, told \"$ends\"" if $ends ne $is{$job};
+		push @bad, "job $job: updates $was{$job}, told $seqs" if $seqs ne $was{$job};
+	}
+	is(scalar(keys %ends), scalar(@jobs), "$name: so many jobs ended");
+	is(join("\n", @bad), '', "$name: each update once, in order, each end once");
+	return;
+}
+
+sub until_told
+{
+	my ($run, $pattern) = @_;
+
+	$run->{h}->pump until $run->{out} =~ $pattern;
+	return;
+}
+
+# ---- 200 jobs through three restarts -----------------------------------
+{
+	my $watch_session = follow('', 'session', 's', 200);
+	my $watch_all = follow('', 'all', 200);
+
+	until_told($_, qr/^connection connected/m) foreach $watch_session, $watch_all;
+	# that the lists are read is seen by what they say of a first job
+	my @jobs = submit_many(200, '{"s": 0.1}', ", session_id => 's'");
+	my $watch_jobs = follow(join('', map { "$_\n" } @jobs), 'jobs');
+
+	foreach my $done (10, 60, 120)
+	{
+		$watch_jobs->{h}->pump
+		  until (() = $watch_jobs->{out} =~ /^complete/mg) >= $done;
+		$node->restart;
+		# the view of others fills its pipe only when it is read
+		$_->{h}->pump_nb foreach $watch_session, $watch_all;
+	}
+	told($watch_jobs, 'restarts, jobs', @jobs);
+	cmp_ok(scalar(() = $watch_jobs->{out} =~ /^connection connected/mg), '>=', 4,
+		'restarts: the connection was made again each time');
+	told($watch_session, 'restarts, session', @jobs);
+	told($watch_all, 'restarts, all', @jobs);
+}
+
+# ---- connections cut at random -----------------------------------------
+{
+	my @jobs = submit_many(150, '{"s": 0.1}', '');
+	my $watch = follow(join('', map { "$_\n" } @jobs), 'jobs');
+	my $killed = 0;
+
+	# retry_delay is a second: some die while the catch-up is under way
+	while ((() = $watch->{out} =~ /^complete/mg) < 120)
+	{
+		$watch->{h}->pump_nb;
+		$killed += $node->safe_psql('postgres',
+			"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			 WHERE application_name = 'libasyncjob' AND random() < 0.3");
+		usleep(20_000);
+	}
+	told($watch, "$killed cuts", @jobs);
+	cmp_ok($killed, '>', 2, 'cuts: the connection was cut several times');
+}
+
+# ---- a consumer that is slower than the jobs ---------------------------
+{
+	my @jobs = submit_many(60, '{"s": 0}', '');
+
+	told(follow(join('', map { "$_\n" } @jobs), '--slow', 10, 'jobs'), 'slow consumer', @jobs);
+}
+
+# ---- a thousand subscriptions on one connection ------------------------
+{
+	my @jobs = submit_many(1000, '{"s": 0.004}', '');
+	my $watch = follow(join('', map { "$_\n" } @jobs), 'jobs');
+
+	until_told($watch, qr/^complete/m);
+	is($node->safe_psql('postgres',
+			"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'libasyncjob'"),
+		1, 'a thousand: one connection');
+	told($watch, 'a thousand', @jobs);
+}
+
+# ---- a failed job, one that isn't there, another role's ----------------
+{
+	my ($failed) = submit_many(1, '{"s": 0, "fail": 1}', '');
+	my $watch = follow("$failed\n987654321\n", 'jobs');
+
+	$watch->{h}->finish;
+	like($watch->{out}, qr/^complete $failed failed$/m, 'a failed job ends');
+	like($watch->{out}, qr/^error 987654321 INVALID_INPUT 42704 job 987654321 does not exist$/m,
+		'an unknown job is an error of its subscription');
+
+	local $ENV{PGUSER} = 'other';
+	$watch = follow("$failed\n", 'jobs');
+	$watch->{h}->finish;
+	like($watch->{out}, qr/^error $failed INVALID_INPUT 42704/m, q(so is another role's job));
+}
+
+# ---- each submission makes one job, answers lost or not ----------------
+foreach my $how ('cuts', 'restarts')
+{
+	my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.job');
+	my $n = $how eq 'cuts' ? 60 : 3000;
+	my $run = follow('', 'submit', $n, 'noop', '{"x": 1}');
+	my $cuts = 0;
+
+	until_told($run, qr/^submitted/m);
+	if ($how eq 'restarts')
+	{
+		$node->restart('immediate') foreach 1 .. 2;
+	}
+	while ($how eq 'cuts' && $run->{h}->pumpable && (() = $run->{out} =~ /^submitted/mg) < $n - 10)
+	{
+		$run->{h}->pump_nb;
+		$cuts += $node->safe_psql('postgres',
+			"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			 WHERE application_name = 'libasyncjob' AND query <> '' AND random() < 0.5");
+	}
+	$run->{h}->finish;
+	my @ids = $run->{out} =~ /^submitted (\d+)/mg;
+	unlike($run->{out}, qr/^refused/m, "submission, $how: none is refused");
+	is(scalar(@ids), $n, "submission, $how: all are answered");
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.job') - $before,
+		$n, "submission, $how: each made one job");
+	is($node->safe_psql('postgres',
+			'SELECT count(*) FROM asyncjob.job WHERE id IN (' . join(',', @ids) . ')'),
+		$n, "submission, $how: and its answer is that job");
+}
+
+# ---- errors ------------------------------------------------------------
+{
+	my $run = follow('', 'submit', 1, 'nonesuch', '{}');
+
+	$run->{h}->finish;
+	like($run->{out}, qr/^refused INVALID_INPUT .*nonesuch/m, 'unknown pipeline');
+	local $ENV{PGUSER} = 'other';
+	$run = follow('', 'submit', 1, 'work', '{}');
+	$run->{h}->finish;
+	like($run->{out}, qr/^refused (AUTH_REQUIRED|INVALID_INPUT) /m, 'pipeline that is not granted');
+	local $ENV{PGDATABASE} = 'template1';
+	$run = follow('', 'submit', 1, 'noop', '{}');
+	$run->{h}->finish;
+	like($run->{out}, qr/^refused INVALID_INPUT database "template1" does not have the extension/m,
+		'database without the extension');
+}
+
+$node->stop;
+done_testing();
