@@ -15,9 +15,16 @@
  *
  * A worker's process has been used by its owner, who can also ALTER ROLE
  * SET anything, so there every setting that could change the outcome of a
- * statement, or make it fail, is pinned as well.  The settings nest like
- * those of a function with SET clauses and are back before the transaction
- * goes on.
+ * statement, or make it fail, is pinned as well, unless it happens to be what
+ * it should be.  The settings nest like those of a function with SET clauses
+ * and are back before the transaction goes on.
+ *
+ * Those that only steer the planner are pinned only when a statement has to
+ * be planned.  Every statement of a worker or coordinator reads few rows by
+ * an index, whatever the statistics of tables that change so fast make of it,
+ * so it gets one generic plan.  An invalidation that arrives after we looked
+ * makes the plan cache plan it again behind our back, with the owner's
+ * settings; that plan serves once.
  *
  * After an error nothing needs to be undone by hand: the abort of the
  * (sub)transaction restores user and settings.  xact_read_only is restored by
@@ -33,10 +40,15 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -45,21 +57,15 @@
 
 static uint64 plan_epoch = 1;
 
-/*
- * Every statement of a worker or coordinator reads few rows by an index,
- * whatever the statistics of tables that change so fast make of it.
- */
+static bool in_worker = false;	/* the innermost scope is a worker's */
+
 static const struct
 {
 	const char *name;
 	const char *value;
-}			worker_settings[] =
+}			planner_settings[] =
 
 {
-	{"DateStyle", "ISO, YMD"},
-	{"IntervalStyle", "postgres"},
-	{"TimeZone", "UTC"},
-	{"bytea_output", "hex"},
 	{"enable_bitmapscan", "off"},
 	{"enable_hashjoin", "off"},
 	{"enable_indexonlyscan", "on"},
@@ -68,13 +74,7 @@ static const struct
 	{"enable_nestloop", "on"},
 	{"enable_seqscan", "off"},
 	{"enable_sort", "on"},
-	{"extra_float_digits", "1"},
 	{"jit", "off"},
-	{"lock_timeout", "0"},
-	{"plan_cache_mode", "auto"},
-	{"row_security", "on"},
-	{"statement_timeout", "0"},
-	{"synchronous_commit", "on"},
 };
 
 static void
@@ -82,6 +82,34 @@ set_setting(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* What a worker's statements stand on, where it isn't so anyway. */
+static void
+pin_settings(void)
+{
+	const char *zone = pg_get_timezone_name(session_timezone);
+
+	if (DateStyle != USE_ISO_DATES)
+		set_setting("DateStyle", "ISO, YMD");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		set_setting("IntervalStyle", "postgres");
+	if (strcmp(zone, "UTC") != 0 && strcmp(zone, "Etc/UTC") != 0)
+		set_setting("TimeZone", "UTC");
+	if (bytea_output != BYTEA_OUTPUT_HEX)
+		set_setting("bytea_output", "hex");
+	if (extra_float_digits != 1)
+		set_setting("extra_float_digits", "1");
+	if (LockTimeout != 0)
+		set_setting("lock_timeout", "0");
+	if (plan_cache_mode != PLAN_CACHE_MODE_AUTO)
+		set_setting("plan_cache_mode", "auto");
+	if (!row_security)
+		set_setting("row_security", "on");
+	if (StatementTimeout != 0)
+		set_setting("statement_timeout", "0");
+	if (synchronous_commit != SYNCHRONOUS_COMMIT_ON)
+		set_setting("synchronous_commit", "on");
 }
 
 /*
@@ -127,10 +155,11 @@ aj_scope_enter(AjScope *scope, bool worker)
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
 	set_setting("search_path", "pg_catalog, pg_temp");
+	scope->outer_in_worker = in_worker;
+	in_worker = worker;
 	if (worker)
 	{
-		for (int i = 0; i < lengthof(worker_settings); i++)
-			set_setting(worker_settings[i].name, worker_settings[i].value);
+		pin_settings();
 
 		/*
 		 * The handler may have said SET TRANSACTION READ ONLY; that was meant
@@ -148,6 +177,7 @@ aj_scope_enter(AjScope *scope, bool worker)
 void
 aj_scope_leave(AjScope *scope)
 {
+	in_worker = scope->outer_in_worker;
 	SPI_finish();
 	if (scope->snapshot_pushed)
 		PopActiveSnapshot();
@@ -178,7 +208,8 @@ prepared(AjStatement *stmt)
 		SPI_freeplan(stmt->plan);
 		stmt->plan = NULL;
 	}
-	plan = SPI_prepare(stmt->sql, stmt->nargs, (Oid *) stmt->argtypes);
+	plan = SPI_prepare_cursor(stmt->sql, stmt->nargs, (Oid *) stmt->argtypes,
+							  in_worker ? CURSOR_OPT_GENERIC_PLAN : 0);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement of the engine: %s",
 			 SPI_result_code_string(SPI_result));
@@ -186,6 +217,40 @@ prepared(AjStatement *stmt)
 	stmt->plan = plan;
 	stmt->epoch = plan_epoch;
 	return plan;
+}
+
+/* Its generic plan, or NULL if there is none that could be used now. */
+static const CachedPlan *
+valid_plan(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+
+	return source->is_valid && source->gplan != NULL &&
+		source->gplan->is_valid ? source->gplan : NULL;
+}
+
+/* Execute with the planner pinned if there is something to plan. */
+static int
+execute_in_worker(AjStatement *stmt, SPIPlanPtr plan, Datum *values,
+				  const char *nulls, bool read_only, long limit)
+{
+	const CachedPlan *before = valid_plan(plan);
+	int			rc;
+
+	if (before == NULL)
+	{
+		int			nestlevel = NewGUCNestLevel();
+
+		for (int i = 0; i < lengthof(planner_settings); i++)
+			set_setting(planner_settings[i].name, planner_settings[i].value);
+		rc = SPI_execute_plan(plan, values, nulls, read_only, limit);
+		AtEOXact_GUC(false, nestlevel);
+		return rc;
+	}
+	rc = SPI_execute_plan(plan, values, nulls, read_only, limit);
+	if (valid_plan(plan) != before)
+		stmt->epoch = 0;		/* prepare it anew */
+	return rc;
 }
 
 /*
@@ -197,9 +262,12 @@ int
 aj_execute(AjStatement *stmt, Datum *values, const char *nulls, long limit)
 {
 	MemoryContext context = CurrentMemoryContext;
+	SPIPlanPtr	plan = prepared(stmt);
 	int			rc;
 
-	rc = SPI_execute_plan(prepared(stmt), values, nulls, false, limit);
+	rc = in_worker ?
+		execute_in_worker(stmt, plan, values, nulls, false, limit) :
+		SPI_execute_plan(plan, values, nulls, false, limit);
 	MemoryContextSwitchTo(context); /* SPI leaves its own behind */
 	if (rc < 0)
 		elog(ERROR, "a statement of the engine failed: %s",
@@ -219,7 +287,9 @@ aj_execute_latest(AjStatement *stmt, Datum *values, const char *nulls)
 	int			rc;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	rc = SPI_execute_plan(plan, values, nulls, true, 0);
+	rc = in_worker ?
+		execute_in_worker(stmt, plan, values, nulls, true, 0) :
+		SPI_execute_plan(plan, values, nulls, true, 0);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(context);
 	if (rc < 0)

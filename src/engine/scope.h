@@ -22,6 +22,7 @@ typedef struct AjScope
 	int			nestlevel;
 	bool		xact_read_only;
 	bool		snapshot_pushed;
+	bool		outer_in_worker;
 } AjScope;
 
 /*
