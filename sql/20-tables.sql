@@ -57,7 +57,8 @@ CREATE TABLE asyncjob.pipeline_grant (
 );
 COMMENT ON TABLE asyncjob.pipeline_grant IS 'Roles that may submit another role''s pipeline; 0 is everybody.';
 
--- The hot table. Fixed-width columns first, no history in it. The claim
+-- The hot table. Fixed-width columns first, no history in it, no CHECK: each
+-- would be parsed again for every statement. The claim
 -- index holds queued jobs only and is read lane by lane: one owner, queue
 -- and priority, by due time, then id.
 CREATE TABLE asyncjob.job (
@@ -87,8 +88,7 @@ CREATE TABLE asyncjob.job (
     result           jsonb,
     error            jsonb,
     cancel_reason    text,
-    external         boolean NOT NULL DEFAULT false,
-    CHECK (priority BETWEEN 0 AND 10)
+    external         boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE asyncjob.job IS
