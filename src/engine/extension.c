@@ -136,18 +136,38 @@ aj_extension_refuse(void)
 bool
 aj_extension_lock(void)
 {
-	Oid			extension = get_extension_oid(AJ_EXTENSION, true);
+	static Oid	known = InvalidOid; /* while table_owner is valid */
+	Oid			extension;
 
+	/*
+	 * Its catalog has no cache.  But while no invalidation of its main table
+	 * has come, it is the one we found last; and if it is dropped, that
+	 * invalidation is there when we get the lock.
+	 */
+	if (OidIsValid(known) && OidIsValid(table_owner))
+	{
+		LockDatabaseObject(ExtensionRelationId, known, 0, AccessShareLock);
+		AcceptInvalidationMessages();
+		if (OidIsValid(table_owner))
+			return true;
+	}
+
+	known = InvalidOid;
+	extension = get_extension_oid(AJ_EXTENSION, true);
 	if (!OidIsValid(extension))
 		return false;
 	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 
 	/* It may have been dropped while we waited. */
 	AcceptInvalidationMessages();
-	if (!OidIsValid(get_extension_oid(AJ_EXTENSION, true)))
+	if (get_extension_oid(AJ_EXTENSION, true) != extension)
 		return false;
 	if (strcmp(extension_version(), AJ_VERSION) == 0)
+	{
+		(void) aj_extension_table_owner();
+		known = extension;
 		return true;
+	}
 	ereport(LOG,
 			(errmsg("asyncjob leaves database \"%s\" alone: the extension is of version %s there, the library of version %s",
 					get_database_name(MyDatabaseId), extension_version(),
