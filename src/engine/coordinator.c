@@ -818,11 +818,14 @@ aj_coordinator_main(Datum arg)
 		now = GetCurrentTimestamp();
 		if (pg_atomic_exchange_u32(&my_db->work, 0) != 0 || next_look <= now)
 		{
+			long		alone_ms = GATHER_AGAIN_MS;
+
 			if (reap_slots())
 				requeue_orphans();
-			wait_ms = tend_queue();
+			/* first, so that nobody begins a long job just before */
 			if (!my_db->paused && aj_guc_enabled)
-				wait_ms = Min(wait_ms, tend_suspects());
+				alone_ms = tend_suspects();
+			wait_ms = Min(tend_queue(), alone_ms);
 			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 		}
 
