@@ -241,7 +241,11 @@ code_of(const char *sqlstate)
 	return ASYNCJOB_UNKNOWN_ERROR;
 }
 
-/* An error of a statement, or of the connection it was sent over. */
+/*
+ * An error of a statement, or of the connection it was sent over.  One without
+ * a SQLSTATE is libpq's own, and on a connection that stands it is its lack of
+ * memory for the answer.
+ */
 asyncjob_code
 ajl_error_of_result(AjlError *e, const PGconn *conn, const PGresult *res)
 {
@@ -256,7 +260,7 @@ ajl_error_of_result(AjlError *e, const PGconn *conn, const PGresult *res)
 		copy_text(e->message, sizeof(e->message), PQerrorMessage(conn));
 		if (e->message[0] == '\0')
 			copy_text(e->message, sizeof(e->message), "no answer from the server");
-		return e->pub.code = lost ? ASYNCJOB_CONNECTION_FAILED : ASYNCJOB_UNKNOWN_ERROR;
+		return e->pub.code = lost ? ASYNCJOB_CONNECTION_FAILED : ASYNCJOB_OUT_OF_MEMORY;
 	}
 	copy_text(e->sqlstate, sizeof(e->sqlstate), sqlstate);
 	copy_text(e->message, sizeof(e->message), message);

@@ -535,8 +535,8 @@ submit_answered(asyncjob_client *c, AjlRequest *r, PGresult **res)
 			ajl_error_of_result(&e, c->conn, *res);
 			if (!ajl_result_ok(*res) && strcmp(e.sqlstate, "22023") != 0)
 			{
-				ajl_error_copy(&c->link_error, &e);
-				fail_request(c, r, &e);
+				if (!try_again(c, r, true))
+					fail_request(c, r, &e);
 				break;
 			}
 			asyncjob_rows_free(r->rows);

@@ -167,7 +167,11 @@ start_list(asyncjob_client *c, AjlSub *sub)
 	return true;
 }
 
-/* Fetch the updates of dirty jobs. */
+/*
+ * Fetch the updates of dirty jobs.  Each job stands in the statement once,
+ * with the least that one of its subscriptions knows: so its rows come in
+ * order, and the last one is its last.
+ */
 static bool
 start_fetch(asyncjob_client *c)
 {
@@ -175,14 +179,31 @@ start_fetch(asyncjob_client *c)
 	AjlBuf		since = {NULL, 0, 0, false};
 	const char *params[2];
 	int			limit = c->dirty->solo ? 1 : AJL_BATCH;
-	int			n = 0;
+	int			taken = 0;
 	AjlTrack   *t;
+	AjlTrack   *other;
 
-	for (t = c->dirty; t != NULL && n < limit && (n == 0 || !t->solo); t = t->next_dirty)
+	c->flight_njobs = 0;
+	for (t = c->dirty; t != NULL && c->flight_njobs < limit; t = t->next_dirty, taken++)
 	{
-		ajl_buf_addf(&jobs, "%c%lld", n == 0 ? '{' : ',', (long long) t->job_id);
-		ajl_buf_addf(&since, "%c%d", n == 0 ? '{' : ',', t->last_seq);
-		n++;
+		int32_t		least = t->last_seq;
+
+		if (t->fetching)
+			continue;			/* with an earlier one of the same job */
+		if (t->solo && c->flight_njobs > 0)
+			break;
+		for (other = *ajl_chain(c, t->job_id); other != NULL; other = other->next)
+			if (other->job_id == t->job_id && other->dirty)
+			{
+				other->fetching = true;
+				other->seen = false;
+				if (other->last_seq < least)
+					least = other->last_seq;
+			}
+		ajl_buf_addf(&jobs, "%c%lld", c->flight_njobs == 0 ? '{' : ',',
+					 (long long) t->job_id);
+		ajl_buf_addf(&since, "%c%d", c->flight_njobs == 0 ? '{' : ',', least);
+		c->flight_jobs[c->flight_njobs++] = t->job_id;
 	}
 	ajl_buf_add(&jobs, "}");
 	ajl_buf_add(&since, "}");
@@ -190,16 +211,17 @@ start_fetch(asyncjob_client *c)
 	{
 		ajl_buf_reset(&jobs);
 		ajl_buf_reset(&since);
+		for (t = c->dirty; t != NULL; t = t->next_dirty)
+			t->fetching = false;
+		c->flight_njobs = 0;
 		c->fetch_at = later(c);
 		return false;
 	}
-	for (c->flight_njobs = 0; c->flight_njobs < n; c->flight_njobs++)
+	while (taken-- > 0)
 	{
 		t = c->dirty;
 		c->dirty = t->next_dirty;
-		t->dirty = t->seen = false;
-		t->fetching = true;
-		c->flight_jobs[c->flight_njobs] = t->job_id;
+		t->dirty = false;
 	}
 	if (c->dirty == NULL)
 		c->dirty_end = &c->dirty;
