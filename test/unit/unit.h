@@ -97,4 +97,26 @@ shared_data(const char *name)
 	return path;
 }
 
+/* A whole file, or NULL; free it. */
+static inline char *
+__attribute__((unused))
+read_whole(const char *path, size_t *len)
+{
+	FILE	   *f = path ? fopen(path, "r") : NULL;
+	char	   *text = NULL;
+	long		size;
+
+	if (f == NULL)
+		return NULL;
+	if (fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) >= 0)
+	{
+		rewind(f);
+		text = malloc(size + 1);
+		*len = fread(text, 1, size, f);
+		text[*len] = '\0';
+	}
+	fclose(f);
+	return text;
+}
+
 #endif							/* UNIT_H */
