@@ -134,7 +134,7 @@ parse_priority(FunctionCallInfo fcinfo, int n)
 }
 
 static bool
-may_submit(const AjPipelineName * pipeline, Oid role)
+may_submit(const AjPipelineName *pipeline, Oid role)
 {
 	if (pipeline->owner == role || superuser_arg(role))
 		return true;
@@ -154,7 +154,7 @@ static void
 resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 			   const char *queue)
 {
-	const		AjPipelineName *found = aj_name_pipeline(pipeline);
+	const AjPipelineName *found = aj_name_pipeline(pipeline);
 
 	target->s.owner = caller->role;
 	if (found == NULL)

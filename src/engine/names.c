@@ -45,13 +45,13 @@ typedef struct QueueName
 {
 	char		name[NAMEDATALEN];	/* key */
 	int32		id;
-}			QueueName;
+} QueueName;
 
 typedef struct OwnerName
 {
 	Oid			role;			/* key */
 	NameData	rolname;
-}			OwnerName;
+} OwnerName;
 
 static const char *const tables[] =
 {
@@ -148,7 +148,7 @@ may_keep(uint64 before)
 /*
  * Current version of a pipeline, or NULL.  Valid until the next call.
  */
-const		AjPipelineName *
+const AjPipelineName *
 aj_name_pipeline(const char *name)
 {
 	static AjPipelineName found;

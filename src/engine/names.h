@@ -20,7 +20,7 @@ typedef struct AjPipelineName
 	Oid			owner;
 	int			ngrants;
 	Oid		   *grants;			/* roles; InvalidOid is everybody */
-}			AjPipelineName;
+} AjPipelineName;
 
 extern const AjPipelineName *aj_name_pipeline(const char *name);
 extern int32 aj_name_queue(const char *name);

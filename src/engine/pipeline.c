@@ -51,7 +51,7 @@ typedef struct FunctionCacheEntry
 	char		signature[MAX_SIGNATURE];	/* key */
 	Oid			function;
 	bool		validator;
-}			FunctionCacheEntry;
+} FunctionCacheEntry;
 
 typedef struct PipelineCacheEntry
 {

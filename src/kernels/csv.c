@@ -18,7 +18,7 @@
 #include <string.h>
 
 void
-ajk_csv_open(AjkCsv * csv, const char *text, size_t len)
+ajk_csv_open(AjkCsv *csv, const char *text, size_t len)
 {
 	int			commas = 0;
 	int			semicolons = 0;
@@ -43,7 +43,7 @@ ajk_csv_open(AjkCsv * csv, const char *text, size_t len)
 }
 
 static void
-add_field(AjkCsv * csv, const char *s, const char *end)
+add_field(AjkCsv *csv, const char *s, const char *end)
 {
 	while (s < end && (*s == ' ' || *s == '\t' || *s == '\r'))
 		s++;
@@ -63,7 +63,7 @@ add_field(AjkCsv * csv, const char *s, const char *end)
 }
 
 bool
-ajk_csv_next(AjkCsv * csv)
+ajk_csv_next(AjkCsv *csv)
 {
 	while (csv->p < csv->end)
 	{
@@ -94,7 +94,7 @@ ajk_csv_next(AjkCsv * csv)
 }
 
 bool
-ajk_csv_number(const AjkCsvField * f, double *value)
+ajk_csv_number(const AjkCsvField *f, double *value)
 {
 	char		buf[64];
 	char	   *end;
@@ -111,7 +111,7 @@ ajk_csv_number(const AjkCsvField * f, double *value)
 }
 
 void
-ajk_csv_key(const AjkCsvField * f, char *key)
+ajk_csv_key(const AjkCsvField *f, char *key)
 {
 	int			n = 0;
 
@@ -188,7 +188,7 @@ month_has(int year, int month, int day)
 }
 
 bool
-ajk_csv_time(const AjkCsvField * f, double *t, bool *zoned)
+ajk_csv_time(const AjkCsvField *f, double *t, bool *zoned)
 {
 	const char *p = f->s;
 	const char *end = f->s + f->len;

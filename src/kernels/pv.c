@@ -162,7 +162,7 @@ pow4(double x)
 }
 
 void
-ajk_fuentes_init(AjkFuentes * f, double inoct_c, double module_height_m,
+ajk_fuentes_init(AjkFuentes *f, double inoct_c, double module_height_m,
 				 double wind_height_m)
 {
 	double		t = inoct_c + 273.15;
@@ -186,7 +186,7 @@ ajk_fuentes_init(AjkFuentes * f, double inoct_c, double module_height_m,
 }
 
 double
-ajk_fuentes_step(AjkFuentes * f, double poa, double air_c, double wind_m_s,
+ajk_fuentes_step(AjkFuentes *f, double poa, double air_c, double wind_m_s,
 				 double hours)
 {
 	double		air = air_c + 273.15;
@@ -237,8 +237,8 @@ sun_time(double jd, double half, double e0, double e1)
 }
 
 AjkError
-ajk_pv_run(const AjkPvSystem * sys, const AjkSpaSite * site,
-		   const AjkPvWeather * w, AjkPvSeries * out, AjkPvTotals * tot,
+ajk_pv_run(const AjkPvSystem *sys, const AjkSpaSite *site,
+		   const AjkPvWeather *w, AjkPvSeries *out, AjkPvTotals *tot,
 		   ajk_poll poll, void *arg)
 {
 	const double half = w->hours / 48;

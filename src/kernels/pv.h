@@ -43,11 +43,11 @@ typedef struct AjkFuentes
 	double		wind_factor;
 	double		module_k;		/* state */
 	double		sun;			/* state: absorbed, W/m2 */
-}			AjkFuentes;
+} AjkFuentes;
 
-extern void ajk_fuentes_init(AjkFuentes * f, double inoct_c,
+extern void ajk_fuentes_init(AjkFuentes *f, double inoct_c,
 							 double module_height_m, double wind_height_m);
-extern double ajk_fuentes_step(AjkFuentes * f, double poa, double air_c,
+extern double ajk_fuentes_step(AjkFuentes *f, double poa, double air_c,
 							   double wind_m_s, double hours);
 
 typedef struct AjkPvSystem
@@ -66,7 +66,7 @@ typedef struct AjkPvSystem
 	double		inoct_c;
 	bool		ar_coated;
 	const double *horizon;		/* AJK_HORIZON_BINS, or NULL */
-}			AjkPvSystem;
+} AjkPvSystem;
 
 /* n intervals of equal length; jd is their middle.  albedo may be NULL. */
 typedef struct AjkPvWeather
@@ -80,7 +80,7 @@ typedef struct AjkPvWeather
 	const float *air_c;
 	const float *wind_m_s;
 	const float *albedo;		/* NaN: the system's */
-}			AjkPvWeather;
+} AjkPvWeather;
 
 /* Per interval; every pointer may be NULL. */
 typedef struct AjkPvSeries
@@ -91,7 +91,7 @@ typedef struct AjkPvSeries
 	float	   *cell_c;
 	float	   *dc_kw;			/* after losses */
 	float	   *ac_kw;
-}			AjkPvSeries;
+} AjkPvSeries;
 
 /* Sums over all intervals: kWh/m2, and kWh of the system's */
 typedef struct AjkPvTotals
@@ -116,10 +116,10 @@ typedef struct AjkPvTotals
 	double		shaded_hours;	/* ... and behind a hill */
 	double		dark_ghi_kwh_m2;	/* irradiance with the sun 3 deg or more
 									 * below: a wrong clock */
-}			AjkPvTotals;
+} AjkPvTotals;
 
-extern AjkError ajk_pv_run(const AjkPvSystem * sys, const AjkSpaSite * site,
-						   const AjkPvWeather * w, AjkPvSeries * out,
-						   AjkPvTotals * totals, ajk_poll poll, void *arg);
+extern AjkError ajk_pv_run(const AjkPvSystem *sys, const AjkSpaSite *site,
+						   const AjkPvWeather *w, AjkPvSeries *out,
+						   AjkPvTotals *totals, ajk_poll poll, void *arg);
 
 #endif							/* AJK_PV_H */

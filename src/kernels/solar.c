@@ -112,7 +112,7 @@ ajk_cos_incidence(double tilt, double azimuth, double sun_zenith,
 void
 ajk_perez(double tilt, double azimuth, double dhi, double dni,
 		  double dni_extra, double sun_zenith, double sun_azimuth,
-		  double airmass, AjkPerez * out)
+		  double airmass, AjkPerez *out)
 {
 	static const double limit[] = {1.065, 1.23, 1.5, 1.95, 2.8, 4.5, 6.2};
 	static const double f[8][6] = {

@@ -45,11 +45,11 @@ typedef struct AjkPerez
 	double		isotropic;
 	double		circumsolar;
 	double		horizon;
-}			AjkPerez;
+} AjkPerez;
 
 extern void ajk_perez(double tilt, double azimuth, double dhi, double dni,
 					  double dni_extra, double sun_zenith, double sun_azimuth,
-					  double airmass, AjkPerez * out);
+					  double airmass, AjkPerez *out);
 
 /*
  * Single-axis tracker on level ground: rotation that follows the sun, turned

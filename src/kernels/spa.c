@@ -124,7 +124,7 @@ ajk_standard_pressure(double elevation_m)
 
 /* 3.2: the sum over orders of the sums of terms; t in millennia */
 static double
-series(const AjkSpaSeries * s, double t)
+series(const AjkSpaSeries *s, double t)
 {
 	double		sum = 0;
 
@@ -154,7 +154,7 @@ nutation(double t, double *dpsi, double *deps)
 	x[4] = 125.04452 + t * (-1934.136261 + t * (0.0020708 + t / 450000));
 	for (int i = 0; i < AJK_SPA_NUTATIONS; i++)
 	{
-		const		AjkSpaNutation *n = &ajk_spa_nutation[i];
+		const AjkSpaNutation *n = &ajk_spa_nutation[i];
 		double		arg = 0;
 
 		for (int j = 0; j < 5; j++)
@@ -179,7 +179,7 @@ sidereal(double jd, double dpsi, double eps)
 
 /* 3.9, 3.10: right ascension and declination */
 static void
-equatorial(AjkSpaSun * s, double jd)
+equatorial(AjkSpaSun *s, double jd)
 {
 	double		beta = AJK_DEG2RAD(-s->b_deg);
 	double		lambda = AJK_DEG2RAD(s->lambda_deg);
@@ -193,7 +193,7 @@ equatorial(AjkSpaSun * s, double jd)
 }
 
 void
-ajk_spa_sun(double jd, double delta_t_s, AjkSpaSun * s)
+ajk_spa_sun(double jd, double delta_t_s, AjkSpaSun *s)
 {
 	double		t = (jd + delta_t_s / 86400.0 - J2000) / 36525.0;	/* centuries */
 	double		m = t / 10;		/* millennia */
@@ -219,8 +219,8 @@ ajk_spa_sun(double jd, double delta_t_s, AjkSpaSun * s)
 /* ---- topocentric ---- */
 
 void
-ajk_spa_position(const AjkSpaSun * sun, const AjkSpaSite * site,
-				 AjkSpaPosition * pos)
+ajk_spa_position(const AjkSpaSun *sun, const AjkSpaSite *site,
+				 AjkSpaPosition *pos)
 {
 	double		lat = AJK_DEG2RAD(site->lat_deg);
 	double		delta = AJK_DEG2RAD(sun->delta_deg);
@@ -368,8 +368,8 @@ day_quantities(double jd, double last_lambda, double *q)
 }
 
 AjkError
-ajk_spa_series(const double *jd, int n, const AjkSpaSite * site,
-			   AjkSpaPosition * pos, double *r_au, ajk_poll poll, void *arg)
+ajk_spa_series(const double *jd, int n, const AjkSpaSite *site,
+			   AjkSpaPosition *pos, double *r_au, ajk_poll poll, void *arg)
 {
 	double		q[4][QUANTITIES];	/* days day - 1 .. day + 2 */
 	double		day = NAN;		/* the times in hand are in day .. day + 1 */

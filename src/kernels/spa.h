@@ -31,7 +31,7 @@ typedef struct AjkSpaSun
 	double		alpha_deg;		/* right ascension */
 	double		delta_deg;		/* declination */
 	double		nu_deg;			/* apparent sidereal time at Greenwich */
-}			AjkSpaSun;
+} AjkSpaSun;
 
 typedef struct AjkSpaSite
 {
@@ -40,7 +40,7 @@ typedef struct AjkSpaSite
 	double		elevation_m;
 	double		pressure_mbar;	/* annual mean; for the refraction */
 	double		temp_c;			/* annual mean; for the refraction */
-}			AjkSpaSite;
+} AjkSpaSite;
 
 /* The sun as seen from a site. */
 typedef struct AjkSpaPosition
@@ -50,7 +50,7 @@ typedef struct AjkSpaPosition
 	double		elevation_deg;	/* with refraction */
 	double		zenith_deg;		/* 90 - elevation_deg */
 	double		azimuth_deg;
-}			AjkSpaPosition;
+} AjkSpaPosition;
 
 /* TT - UT in seconds (Espenak and Meeus 2006), for the years 1900 to 2150. */
 extern double ajk_delta_t(double jd);
@@ -58,9 +58,9 @@ extern double ajk_delta_t(double jd);
 /* Julian day of a date of the Gregorian calendar. */
 extern double ajk_julian_day(int year, int month, double day);
 
-extern void ajk_spa_sun(double jd, double delta_t_s, AjkSpaSun * sun);
-extern void ajk_spa_position(const AjkSpaSun * sun, const AjkSpaSite * site,
-							 AjkSpaPosition * pos);
+extern void ajk_spa_sun(double jd, double delta_t_s, AjkSpaSun *sun);
+extern void ajk_spa_position(const AjkSpaSun *sun, const AjkSpaSite *site,
+							 AjkSpaPosition *pos);
 
 /* Apparent solar time less mean solar time, minutes, -20..20. */
 extern double ajk_spa_equation_of_time(double jd, double delta_t_s);
@@ -80,7 +80,7 @@ extern void ajk_spa_rise_set(double jd0, double delta_t_s, double lat_deg,
  * 1e-6 degrees, at a fraction of its cost where times are dense.
  */
 extern AjkError ajk_spa_series(const double *jd, int n,
-							   const AjkSpaSite * site, AjkSpaPosition * pos,
+							   const AjkSpaSite *site, AjkSpaPosition *pos,
 							   double *r_au, ajk_poll poll, void *arg);
 
 /* Standard atmosphere's pressure at a height, mbar. */

@@ -250,21 +250,21 @@ static const AjkSpaTerm r4[] = {
 	{4, 2.56, 6283.08}
 };
 
-const		AjkSpaSeries ajk_spa_l = {
+const AjkSpaSeries ajk_spa_l = {
 	6,
 	{COUNT(l0), COUNT(l1), COUNT(l2), COUNT(l3), COUNT(l4), COUNT(l5)},
 	{l0, l1, l2, l3, l4, l5}
 };
 
-const		AjkSpaSeries ajk_spa_b = {2, {COUNT(b0), COUNT(b1)}, {b0, b1}};
+const AjkSpaSeries ajk_spa_b = {2, {COUNT(b0), COUNT(b1)}, {b0, b1}};
 
-const		AjkSpaSeries ajk_spa_r = {
+const AjkSpaSeries ajk_spa_r = {
 	5,
 	{COUNT(r0), COUNT(r1), COUNT(r2), COUNT(r3), COUNT(r4)},
 	{r0, r1, r2, r3, r4}
 };
 
-const		AjkSpaNutation ajk_spa_nutation[AJK_SPA_NUTATIONS] = {
+const AjkSpaNutation ajk_spa_nutation[AJK_SPA_NUTATIONS] = {
 	{{0, 0, 0, 0, 1}, -171996, -174.2, 92025, 8.9},
 	{{-2, 0, 0, 2, 2}, -13187, -1.6, 5736, -3.1},
 	{{0, 0, 0, 2, 2}, -2274, -0.2, 977, -0.5},

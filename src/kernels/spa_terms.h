@@ -18,15 +18,15 @@ typedef struct AjkSpaTerm
 	double		a;
 	double		b;
 	double		c;
-}			AjkSpaTerm;
+} AjkSpaTerm;
 
 /* The coefficients of t^0, t^1, ... of one quantity, in units of 1e-8 */
 typedef struct AjkSpaSeries
 {
 	int			norders;
 	int			n[6];
-	const		AjkSpaTerm *terms[6];
-}			AjkSpaSeries;
+	const AjkSpaTerm *terms[6];
+} AjkSpaSeries;
 
 extern const AjkSpaSeries ajk_spa_l;	/* heliocentric longitude, radians */
 extern const AjkSpaSeries ajk_spa_b;	/* heliocentric latitude, radians */
@@ -44,7 +44,7 @@ typedef struct AjkSpaNutation
 	double		b;
 	double		c;
 	double		d;
-}			AjkSpaNutation;
+} AjkSpaNutation;
 
 #define AJK_SPA_NUTATIONS 63
 

@@ -36,7 +36,7 @@ typedef enum Column
 	COL_TIME, COL_DATE, COL_CLOCK, COL_YEAR, COL_MONTH, COL_DAY, COL_HOUR,
 	COL_MINUTE, COL_GHI, COL_DNI, COL_DHI, COL_AIR, COL_WIND, COL_ALBEDO,
 	COLUMNS
-}			Column;
+} Column;
 
 #define FIRST_VALUE COL_GHI
 
@@ -85,14 +85,14 @@ typedef struct Reader
 	bool		zoned;			/* times carry an offset */
 	bool		yearless;
 	bool		clock_from_one; /* hours 1..24 */
-}			Reader;
+} Reader;
 
 static AjkError
-			fault(AjkCsvFault * f, int line, const char *code, const char *format,...)
+			fault(AjkCsvFault *f, int line, const char *code, const char *format,...)
 			__attribute__((format(printf, 4, 5)));
 
 static AjkError
-fault(AjkCsvFault * f, int line, const char *code, const char *format,...)
+fault(AjkCsvFault *f, int line, const char *code, const char *format,...)
 {
 	va_list		ap;
 
@@ -105,7 +105,7 @@ fault(AjkCsvFault * f, int line, const char *code, const char *format,...)
 }
 
 void
-ajk_weather_free(AjkWeather * w)
+ajk_weather_free(AjkWeather *w)
 {
 	free(w->ghi);
 	free(w->dni);
@@ -135,7 +135,7 @@ column_of(const char *key)
 
 /* Take a line as the names of columns if two of them are known. */
 static bool
-column_names(Reader * r, const AjkCsv * csv)
+column_names(Reader *r, const AjkCsv *csv)
 {
 	int			values = 0;
 	bool		dated = false;
@@ -159,7 +159,7 @@ column_names(Reader * r, const AjkCsv * csv)
 }
 
 static void
-place(double *to, const AjkCsvField * f)
+place(double *to, const AjkCsvField *f)
 {
 	double		v;
 
@@ -169,7 +169,7 @@ place(double *to, const AjkCsvField * f)
 
 /* "39.73, -105.18" as PVWatts and "Latitude: 39.7" as PVGIS write */
 static void
-place_line(AjkWeather * w, const AjkCsv * csv)
+place_line(AjkWeather *w, const AjkCsv *csv)
 {
 	char		key[AJK_CSV_KEY];
 	AjkCsvField rest;
@@ -211,7 +211,7 @@ place_line(AjkWeather * w, const AjkCsv * csv)
 
 /* NSRDB and SAM: a line of names and below it one of values. */
 static void
-place_table(AjkWeather * w, const AjkCsv * head, const AjkCsv * below)
+place_table(AjkWeather *w, const AjkCsv *head, const AjkCsv *below)
 {
 	for (int i = 0; i < head->n && i < below->n; i++)
 	{
@@ -231,13 +231,13 @@ place_table(AjkWeather * w, const AjkCsv * head, const AjkCsv * below)
 }
 
 static bool
-field_is(const AjkCsvField * f, const char *word)
+field_is(const AjkCsvField *f, const char *word)
 {
 	return f->len == (int) strlen(word) && memcmp(f->s, word, f->len) == 0;
 }
 
 static AjkError
-read_header(Reader * r, AjkCsv * csv)
+read_header(Reader *r, AjkCsv *csv)
 {
 	AjkWeather *w = r->w;
 	AjkCsv		last;
@@ -332,7 +332,7 @@ read_header(Reader * r, AjkCsv * csv)
 /* ---- rows ---- */
 
 static bool
-whole(const Reader * r, const AjkCsv * csv, Column c, int low, int high, int *v)
+whole(const Reader *r, const AjkCsv *csv, Column c, int low, int high, int *v)
 {
 	double		d;
 
@@ -347,7 +347,7 @@ whole(const Reader * r, const AjkCsv * csv, Column c, int low, int high, int *v)
 
 /* MM/DD/YYYY and HH:MM of TMY3 */
 static bool
-us_date(const AjkCsvField * date, const AjkCsvField * clock, double *t)
+us_date(const AjkCsvField *date, const AjkCsvField *clock, double *t)
 {
 	int			m,
 				d,
@@ -367,7 +367,7 @@ us_date(const AjkCsvField * date, const AjkCsvField * clock, double *t)
 }
 
 static AjkError
-read_time(Reader * r, const AjkCsv * csv, double *t)
+read_time(Reader *r, const AjkCsv *csv, double *t)
 {
 	int			year = TYPICAL_YEAR;
 	int			month = 1;
@@ -377,7 +377,7 @@ read_time(Reader * r, const AjkCsv * csv, double *t)
 
 	if (r->column[COL_TIME] >= 0)
 	{
-		const		AjkCsvField *f = &csv->field[r->column[COL_TIME]];
+		const AjkCsvField *f = &csv->field[r->column[COL_TIME]];
 		bool		zoned;
 
 		if (!ajk_csv_time(f, t, &zoned))
@@ -414,7 +414,7 @@ read_time(Reader * r, const AjkCsv * csv, double *t)
 }
 
 static bool
-grow(Reader * r)
+grow(Reader *r)
 {
 	int			size = r->size ? r->size * 2 : 16384;
 	double	   *t = realloc(r->t, size * sizeof(double));
@@ -438,7 +438,7 @@ grow(Reader * r)
 }
 
 static AjkError
-check_value(Reader * r, int line, Column c, double *v)
+check_value(Reader *r, int line, Column c, double *v)
 {
 	static const struct
 	{
@@ -475,7 +475,7 @@ check_value(Reader * r, int line, Column c, double *v)
 }
 
 static AjkError
-read_rows(Reader * r, AjkCsv * csv)
+read_rows(Reader *r, AjkCsv *csv)
 {
 	AjkWeather *w = r->w;
 
@@ -547,7 +547,7 @@ read_rows(Reader * r, AjkCsv * csv)
  * different years, so a step back or over more than 20 days makes it one.
  */
 static AjkError
-time_line(Reader * r, AjkCsvFault * f)
+time_line(Reader *r, AjkCsvFault *f)
 {
 	AjkWeather *w = r->w;
 	double		step = r->t[1] - r->t[0];
@@ -622,7 +622,7 @@ new_column(int n)
 
 /* Complete the three irradiances, and check the clock by them. */
 static AjkError
-irradiance(AjkWeather * w, AjkCsvFault * f)
+irradiance(AjkWeather *w, AjkCsvFault *f)
 {
 	double	   *jd = malloc(w->n * sizeof(double));
 	AjkSpaPosition *pos = malloc(w->n * sizeof(AjkSpaPosition));
@@ -632,7 +632,9 @@ irradiance(AjkWeather * w, AjkCsvFault * f)
 	AjkError	rc = AJK_NOMEM;
 	double		total = 0;
 	double		dark = 0;
-	double		lag = 0;
+	double		east = 0;
+	double		west = 0;
+	double		lag;
 	double		largest = 0;
 
 	if (!jd || !pos || !r_au)
@@ -692,24 +694,27 @@ irradiance(AjkWeather * w, AjkCsvFault * f)
 	rc = AJK_OK;
 	for (int i = 0; i < w->n; i++)
 	{
-		double		g = w->dni[i] + w->dhi[i];
-		double		ha = pos[i].hour_angle_deg > 180 ?
-		pos[i].hour_angle_deg - 360 : pos[i].hour_angle_deg;
+		/* a computed global irradiance is none at night, whatever the clock */
+		double		g = w->flags & AJK_WEATHER_GHI_DERIVED ?
+		w->dni[i] + w->dhi[i] : w->ghi[i];
 
 		total += g;
-		lag += g * ha / 15;
+		west += g * sin(AJK_DEG2RAD(pos[i].hour_angle_deg));
+		east += g * cos(AJK_DEG2RAD(pos[i].hour_angle_deg));
 		dark += pos[i].zenith_deg > 93 ? g : 0;
 		largest = fmax(largest, w->ghi[i]);
 	}
+	/* the mean hour angle of the light, hours after noon */
+	lag = AJK_RAD2DEG(atan2(west, east)) / 15;
 	if (largest < 20)
 		rc = fault(f, 0, "unit_or_range",
 				   "the largest global irradiance is %.4g; it must be in W/m2, not in kW/m2 or MJ/m2",
 				   largest);
-	else if (dark > 0.005 * total || fabs(lag / total) > 1.5)
+	else if (dark > 0.005 * total || fabs(lag) > 1.5)
 		rc = fault(f, 0, "weather_time_zone",
-				   "the irradiance is centred %.1f h %s solar noon, and %.1f %% of it falls while the sun is down; utc_offset_h is %.4g, longitude %.4f, latitude %.4f",
-				   fabs(lag / total), lag < 0 ? "before" : "after",
-				   100 * dark / total, w->utc_offset_h, w->longitude, w->latitude);
+				   "the irradiance is centred %.1f h %s solar noon, and %.1f %% of it falls while the sun is down; utc_offset_h is %.4g, %.1f would fit",
+				   fabs(lag), lag < 0 ? "before" : "after",
+				   100 * dark / total, w->utc_offset_h, w->utc_offset_h + lag);
 done:
 	free(jd);
 	free(pos);
@@ -718,8 +723,8 @@ done:
 }
 
 AjkError
-ajk_weather_parse(const char *text, size_t len, const AjkWeatherOptions * opt,
-				  AjkWeather * w, AjkCsvFault * f)
+ajk_weather_parse(const char *text, size_t len, const AjkWeatherOptions *opt,
+				  AjkWeather *w, AjkCsvFault *f)
 {
 	AjkCsv		csv;
 	Reader		r;

@@ -18,7 +18,7 @@ typedef enum AjkStamp
 	AJK_STAMP_START,
 	AJK_STAMP_MIDDLE,
 	AJK_STAMP_END
-}			AjkStamp;
+} AjkStamp;
 
 /* What the user says; NaN: as the file says. */
 typedef struct AjkWeatherOptions
@@ -28,7 +28,7 @@ typedef struct AjkWeatherOptions
 	double		elevation_m;
 	double		utc_offset_h;
 	AjkStamp	stamp;			/* what part of its interval a time names */
-}			AjkWeatherOptions;
+} AjkWeatherOptions;
 
 /* What had to be computed from the others */
 #define AJK_WEATHER_GHI_DERIVED		1	/* dhi + dni cos(zenith) */
@@ -54,7 +54,7 @@ typedef struct AjkWeather
 	float	   *air_c;
 	float	   *wind_m_s;
 	float	   *albedo;			/* NULL if the file has none */
-}			AjkWeather;
+} AjkWeather;
 
 /*
  * Reads PVWatts hourly exports, NSRDB and SAM CSV, TMY3, EPW, PVGIS TMY, and
@@ -62,8 +62,8 @@ typedef struct AjkWeather
  * says what and where.
  */
 extern AjkError ajk_weather_parse(const char *text, size_t len,
-								  const AjkWeatherOptions * opt,
-								  AjkWeather * w, AjkCsvFault * fault);
-extern void ajk_weather_free(AjkWeather * w);
+								  const AjkWeatherOptions *opt,
+								  AjkWeather *w, AjkCsvFault *fault);
+extern void ajk_weather_free(AjkWeather *w);
 
 #endif							/* AJK_WEATHER_H */

@@ -22,7 +22,7 @@ typedef enum AjkWindColumn
 	AJK_WIND_STD,				/* standard deviation of the speed, m/s */
 	AJK_WIND_UPPER,				/* speed at a second height, m/s */
 	AJK_WIND_COLUMNS
-} AjkWindColumn;
+}			AjkWindColumn;
 
 /* n records; NaN is a missing value; a column that isn't there is NULL. */
 typedef struct AjkWindSeries
@@ -59,7 +59,7 @@ typedef enum AjkWindFlaw
 	AJK_WIND_BAD_DIRECTION,		/* outside of 0..360 */
 	AJK_WIND_FROZEN,			/* the same value for too long */
 	AJK_WIND_FLAWS
-} AjkWindFlaw;
+}			AjkWindFlaw;
 
 typedef struct AjkWindRules
 {

@@ -3,10 +3,6 @@
  * report_step.c
  *		The report step: one HTML file about a wind farm.
  *
- * The file holds everything it shows: styles, drawings as SVG, the hillshade
- * as a data URI.  No script, no network, readable on a phone and in print.
- * All text that came from users is escaped.
- *
  * The figures are those of the layout and simulation steps; what is drawn
  * of the ground comes from the site's grid, loaded again with the same
  * parameters.
@@ -15,6 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "html.h"
 #include "report_svg.h"
 
 #include <math.h>
@@ -23,55 +20,6 @@
 
 PG_FUNCTION_INFO_V1(aj_step_report);
 PG_FUNCTION_INFO_V1(aj_render_report);
-
-static const char *const style =
-"*{box-sizing:border-box}"
-"body{margin:0;background:#f3f5f7;color:#1d2733;font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif}"
-"main{max-width:1080px;margin:0 auto;padding:28px 20px 48px}"
-"header p,.muted{color:#56636f}"
-"h1{font-size:1.9rem;line-height:1.2;margin:0 0 .2em}"
-"h2{font-size:1.2rem;margin:0 0 .7em}"
-"header p{margin:0}"
-"section{background:#fff;border:1px solid #dfe4e9;border-radius:8px;padding:20px;margin-top:20px}"
-".figures{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:12px;margin-top:20px}"
-".figures div{background:#fff;border:1px solid #dfe4e9;border-radius:8px;padding:14px 13px}"
-".figures b{display:block;font-size:1.5rem;line-height:1.25;white-space:nowrap}.figures small{font-size:.82rem;font-weight:500}"
-".figures span{color:#56636f;font-size:.86rem}"
-".figures .lead{background:#0b3954;border-color:#0b3954;color:#fff}"
-".figures .lead span{color:#cfe0ea}"
-"svg{display:block;width:100%;height:auto;font-family:inherit}"
-"svg text{fill:#1d2733}svg.map text{fill:inherit}"
-"svg.map{border-radius:5px;background:#e8ecef}"
-"svg.map text[fill=\"#fff\"]{fill:#fff}svg.map text[fill=\"#1d2733\"]{fill:#1d2733}"
-".halo{paint-order:stroke;stroke:#fff;stroke-width:2.5px;stroke-linejoin:round}"
-".key{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;margin:14px 0 0;padding:0;font-size:.88rem}"
-".key li{display:flex;align-items:center;gap:7px}"
-".key i{display:inline-block;width:15px;height:15px;border-radius:3px;flex:none}"
-".key i.toned{background:#c8463c;opacity:.55}"
-".key i.dot{border-radius:50%}"
-".key i.line{background:none;border:2.5px solid #1d2733}"
-".key i.diamond{transform:rotate(45deg) scale(.72);border:2px solid #1d2733}"
-".two{display:grid;grid-template-columns:minmax(0,5fr) minmax(0,7fr);gap:20px}"
-".two section{margin-top:0}.two{margin-top:20px}"
-".rose{max-width:360px;margin:0 auto}.bars{max-width:560px}"
-".scroll{overflow-x:auto}"
-"table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}"
-"th,td{padding:5px 10px;text-align:right;border-bottom:1px solid #e7ebef;white-space:nowrap}"
-"th{font-weight:600;color:#56636f;vertical-align:bottom}"
-"td:first-child,th:first-child{text-align:left}"
-"tfoot td{font-weight:700;border-top:2px solid #1d2733;border-bottom:0}"
-"td.bar{width:110px;padding-left:4px}td.bar i{display:block;height:10px;border-radius:2px;background:#6aa6c8}"
-"table.plain td,table.plain th{text-align:left;white-space:normal}"
-"table.plain th{width:38%;vertical-align:top}"
-"ul.notes{margin:0;padding-left:1.2em}ul.notes li{margin:.3em 0}"
-"footer{color:#56636f;font-size:.85rem;margin-top:22px}"
-"@media (max-width:960px){.figures{grid-template-columns:repeat(3,minmax(0,1fr))}}"
-"@media (max-width:540px){.figures{grid-template-columns:repeat(2,minmax(0,1fr))}}"
-"@media (max-width:760px){.two{grid-template-columns:minmax(0,1fr)}main{padding:18px 12px 32px}section{padding:14px}svg.map{min-width:600px}h1{font-size:1.5rem}th,td{padding:5px 7px}}"
-"@media print{@page{margin:14mm}body{background:#fff;font-size:12px}main{max-width:none;padding:0}"
-"section,.figures div{break-inside:avoid;border-color:#bbb}section.long{break-inside:auto}tr{break-inside:avoid}"
-".figures{grid-template-columns:repeat(3,1fr)}svg.map{max-height:165mm;min-width:0}.scroll{overflow:visible}"
-"*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 
 /* ---- reading ---- */
 
@@ -118,32 +66,6 @@ sim_number(const AjReport *r, const char *key)
 
 /* ---- writing ---- */
 
-/* A number with blanks between thousands. */
-static char *
-grouped(double v, int decimals)
-{
-	char	   *plain = psprintf("%.*f", decimals, v);
-	char	   *dot = strchr(plain, '.');
-	int			whole = dot ? (int) (dot - plain) : (int) strlen(plain);
-	StringInfoData b;
-
-	initStringInfo(&b);
-	for (int i = 0; plain[i]; i++)
-	{
-		if (i > 0 && i < whole && (whole - i) % 3 == 0 && plain[i - 1] != '-')
-			appendStringInfoString(&b, "&#8239;");
-		appendStringInfoChar(&b, plain[i]);
-	}
-	return b.data;
-}
-
-static void
-figure(StringInfo b, const char *class, const char *value, const char *label)
-{
-	appendStringInfo(b, "<div%s><b>%s</b><span>%s</span></div>", class, value,
-					 label);
-}
-
 static void
 write_head(StringInfo b, const AjReport *r)
 {
@@ -151,34 +73,27 @@ write_head(StringInfo b, const AjReport *r)
 	double		lon = 0.5 * (site->west + site->east);
 	double		lat = 0.5 * (site->south + site->north);
 
-	appendStringInfoString(b, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-						   "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-						   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-						   "<title>");
-	aj_html_text(b, r->title);
-	appendStringInfo(b, "</title><style>%s</style></head>\n<body><main><header><h1>",
-					 style);
-	aj_html_text(b, r->title);
-	appendStringInfoString(b, "</h1><p>");
+	aj_html_begin(b, r->title);
+	appendStringInfoString(b, "<p>");
 	aj_html_text(b, site->name);
 	appendStringInfo(b, " &middot; %.4f&deg; %c, %.4f&deg; %c &middot; site of %s ha, %s ha buildable</p></header>\n",
 					 fabs(lat), lat < 0 ? 'S' : 'N',
 					 fabs(lon), lon < 0 ? 'W' : 'E',
-					 grouped(r->grid->site_area_m2 / 1e4, 0),
-					 grouped(r->grid->buildable_area_m2 / 1e4, 0));
+					 aj_html_number(r->grid->site_area_m2 / 1e4, 0),
+					 aj_html_number(r->grid->buildable_area_m2 / 1e4, 0));
 
 	appendStringInfoString(b, "<div class=\"figures\">");
-	figure(b, " class=\"lead\"", psprintf("%s <small>GWh/yr</small>", grouped(sim_number(r, "net_aep_gwh"), 1)),
-		   "net energy, after all losses");
-	figure(b, "", psprintf("%d", r->pos->n), "turbines");
-	figure(b, "", psprintf("%s <small>MW</small>", grouped(sim_number(r, "total_capacity_kw") / 1000, 1)),
-		   "installed capacity");
-	figure(b, "", psprintf("%.1f <small>%%</small>", 100 * sim_number(r, "capacity_factor")),
-		   "net capacity factor");
-	figure(b, "", psprintf("%.2f <small>%%</small>", sim_number(r, "wake_loss_pct")),
-		   "wake loss");
-	figure(b, "", psprintf("%s <small>GWh/yr</small>", grouped(sim_number(r, "net_aep_p90_gwh"), 1)),
-		   psprintf("P90 at %.4g %% uncertainty", sim_number(r, "uncertainty_pct")));
+	aj_html_figure(b, true, psprintf("%s <small>GWh/yr</small>", aj_html_number(sim_number(r, "net_aep_gwh"), 1)),
+				   "net energy, after all losses");
+	aj_html_figure(b, false, psprintf("%d", r->pos->n), "turbines");
+	aj_html_figure(b, false, psprintf("%s <small>MW</small>", aj_html_number(sim_number(r, "total_capacity_kw") / 1000, 1)),
+				   "installed capacity");
+	aj_html_figure(b, false, psprintf("%.1f <small>%%</small>", 100 * sim_number(r, "capacity_factor")),
+				   "net capacity factor");
+	aj_html_figure(b, false, psprintf("%.2f <small>%%</small>", sim_number(r, "wake_loss_pct")),
+				   "wake loss");
+	aj_html_figure(b, false, psprintf("%s <small>GWh/yr</small>", aj_html_number(sim_number(r, "net_aep_p90_gwh"), 1)),
+				   psprintf("P90 at %.4g %% uncertainty", sim_number(r, "uncertainty_pct")));
 	appendStringInfoString(b, "</div>\n");
 }
 
@@ -220,13 +135,13 @@ write_wind_and_energy(StringInfo b, const AjReport *r)
 					 "<tr><th>Gross, without wakes and losses</th><td>%s GWh</td></tr>"
 					 "<tr><th>After wakes</th><td>%s GWh (wake loss %.2f %%)</td></tr>"
 					 "<tr><th>Net, after all losses</th><td>%s GWh</td></tr>",
-					 grouped(sim_number(r, "gross_aep_gwh"), 2),
-					 grouped(sim_number(r, "wake_aep_gwh"), 2),
+					 aj_html_number(sim_number(r, "gross_aep_gwh"), 2),
+					 aj_html_number(sim_number(r, "wake_aep_gwh"), 2),
 					 sim_number(r, "wake_loss_pct"),
-					 grouped(sim_number(r, "net_aep_gwh"), 2));
+					 aj_html_number(sim_number(r, "net_aep_gwh"), 2));
 	appendStringInfo(b, "<tr><th>P75 / P90</th><td>%s / %s GWh</td></tr>",
-					 grouped(sim_number(r, "net_aep_p75_gwh"), 2),
-					 grouped(sim_number(r, "net_aep_p90_gwh"), 2));
+					 aj_html_number(sim_number(r, "net_aep_p75_gwh"), 2),
+					 aj_html_number(sim_number(r, "net_aep_p90_gwh"), 2));
 	if (r->layout)
 		appendStringInfo(b, "<tr><th>Gained by optimising</th><td>%.2f GWh (%.2f %%) over a regular grid, by the layout step's wake model %s</td></tr>",
 						 aj_require_number(r->layout, "aep_end_gwh", 0, INFINITY) -
@@ -280,7 +195,7 @@ write_turbines(StringInfo b, const AjReport *r)
 					 "<p class=\"muted\">Clearance: metres to spare beyond the boundary setback and the nearest zone's buffer.</p></section>\n",
 					 sim_number(r, "wake_loss_pct"),
 					 sim_number(r, "capacity_factor"),
-					 grouped(sim_number(r, "net_aep_gwh"), 2));
+					 aj_html_number(sim_number(r, "net_aep_gwh"), 2));
 }
 
 static void
@@ -322,17 +237,9 @@ write_ground(StringInfo b, const AjReport *r)
 				aj_html_text(b, g->zone_types[bit - AJ_REASON_ZONE_SHIFT]);
 		}
 		appendStringInfo(b, "</th><td>%s</td><td>%s</td></tr>",
-						 grouped(area / 1e4, 1), grouped(alone / 1e4, 1));
+						 aj_html_number(area / 1e4, 1), aj_html_number(alone / 1e4, 1));
 	}
 	appendStringInfoString(b, "</tbody></table></section>");
-}
-
-static void
-row_text(StringInfo b, const char *label, const char *text)
-{
-	appendStringInfo(b, "<tr><th>%s</th><td>", label);
-	aj_html_text(b, text);
-	appendStringInfoString(b, "</td></tr>");
 }
 
 static void
@@ -343,42 +250,33 @@ write_inputs(StringInfo b, const AjReport *r)
 	JsonbContainer *notes = aj_param_array(r->sim, "assumptions");
 
 	appendStringInfoString(b, "<section><h2>Inputs and sources</h2><table class=\"plain\"><tbody>");
-	row_text(b, "Site", g->site->name);
-	row_text(b, "Elevation model", psprintf("%s, cells of about %.0f m, analysed on a grid of %.4g m",
-											g->dem_name, g->dem_cell_m, g->cell_m));
-	row_text(b, "Wind resource", r->farm.wind->source ?
-			 psprintf("%s (%s)", r->farm.wind->name, r->farm.wind->source) :
-			 r->farm.wind->name);
-	row_text(b, "Turbine", psprintf("%s: %.6g kW, rotor %.4g m, hub %.4g m",
-									t->name, t->rated_kw, t->rotor_diameter_m,
-									t->hub_height_m));
-	row_text(b, "Coordinates", psprintf("WGS 84; distances on the ground, UTM zone %d%c",
-										g->zone, g->south ? 'S' : 'N'));
-	row_text(b, "Wake model", psprintf("%s, k = %.7g, superposition %s",
-									   aj_require_text(r->sim, "wake_model"),
-									   sim_number(r, "k"),
-									   aj_require_text(r->sim, "superposition")));
+	aj_html_row(b, "Site", g->site->name);
+	aj_html_row(b, "Elevation model", psprintf("%s, cells of about %.0f m, analysed on a grid of %.4g m",
+											   g->dem_name, g->dem_cell_m, g->cell_m));
+	aj_html_row(b, "Wind resource", r->farm.wind->source ?
+				psprintf("%s (%s)", r->farm.wind->name, r->farm.wind->source) :
+				r->farm.wind->name);
+	aj_html_row(b, "Turbine", psprintf("%s: %.6g kW, rotor %.4g m, hub %.4g m",
+									   t->name, t->rated_kw, t->rotor_diameter_m,
+									   t->hub_height_m));
+	aj_html_row(b, "Coordinates", psprintf("WGS 84; distances on the ground, UTM zone %d%c",
+										   g->zone, g->south ? 'S' : 'N'));
+	aj_html_row(b, "Wake model", psprintf("%s, k = %.7g, superposition %s",
+										  aj_require_text(r->sim, "wake_model"),
+										  sim_number(r, "k"),
+										  aj_require_text(r->sim, "superposition")));
 	if (r->layout)
-		row_text(b, "Layout", psprintf("spacing at least %.4g m (found %.1f m), seed %.0f, %.0f moves evaluated, %s",
-									   aj_require_number(r->layout, "required_spacing_m", 0, INFINITY),
-									   aj_param_number(r->layout, "min_spacing_m", 0, 0, INFINITY),
-									   aj_require_number(r->layout, "seed", 0, INFINITY),
-									   aj_require_number(r->layout, "evaluations", 0, INFINITY),
-									   aj_param_bool(r->layout, "converged", false) ?
-									   "converged" : "still improving when the budget was used up"));
+		aj_html_row(b, "Layout", psprintf("spacing at least %.4g m (found %.1f m), seed %.0f, %.0f moves evaluated, %s",
+										  aj_require_number(r->layout, "required_spacing_m", 0, INFINITY),
+										  aj_param_number(r->layout, "min_spacing_m", 0, 0, INFINITY),
+										  aj_require_number(r->layout, "seed", 0, INFINITY),
+										  aj_require_number(r->layout, "evaluations", 0, INFINITY),
+										  aj_param_bool(r->layout, "converged", false) ?
+										  "converged" : "still improving when the budget was used up"));
 	appendStringInfoString(b, "</tbody></table></section></div>\n");
 
 	appendStringInfoString(b, "<section><h2>Assumptions</h2><ul class=\"notes\">");
-	for (uint32 i = 0; notes && i < JsonContainerSize(notes); i++)
-	{
-		JsonbValue *v = getIthJsonbValueFromContainer(notes, i);
-
-		if (v->type != jbvString)
-			continue;
-		appendStringInfoString(b, "<li>");
-		aj_html_text(b, pnstrdup(v->val.string.val, v->val.string.len));
-		appendStringInfoString(b, "</li>");
-	}
+	aj_html_notes(b, notes);
 	appendStringInfo(b, "<li>Losses after wakes: availability %.4g %%, electrical %.4g %%, other %.4g %%.</li>"
 					 "<li>P75 and P90 take the error of the net energy to be normal with a standard deviation of %.4g %%.</li>"
 					 "</ul></section>\n",
@@ -399,7 +297,7 @@ render(AjReport *r)
 	write_turbines(b, r);
 	write_ground(b, r);
 	write_inputs(b, r);
-	appendStringInfoString(b, "<footer>Computed by asyncjob inside PostgreSQL. A first estimate for planning; not a substitute for measured wind and a certified energy assessment.</footer>\n</main></body></html>\n");
+	aj_html_end(b, "Computed by asyncjob inside PostgreSQL. A first estimate for planning; not a substitute for measured wind and a certified energy assessment.");
 	return b;
 }
 

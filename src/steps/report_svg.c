@@ -17,7 +17,7 @@
 
 #include <math.h>
 
-#include "common/base64.h"
+#include "html.h"
 
 static const char *const zone_colors[] = {
 	"#1f78b4", "#7b2d8b", "#d98e04", "#0f7b6c", "#8c564b", "#5c677d"
@@ -27,36 +27,6 @@ const char *
 aj_zone_color(int zone_type)
 {
 	return zone_colors[zone_type % lengthof(zone_colors)];
-}
-
-void
-aj_html_text(StringInfo b, const char *text)
-{
-	for (const char *p = text ? text : ""; *p; p++)
-	{
-		switch (*p)
-		{
-			case '&':
-				appendStringInfoString(b, "&amp;");
-				break;
-			case '<':
-				appendStringInfoString(b, "&lt;");
-				break;
-			case '>':
-				appendStringInfoString(b, "&gt;");
-				break;
-			case '"':
-				appendStringInfoString(b, "&quot;");
-				break;
-			case '\'':
-				appendStringInfoString(b, "&#39;");
-				break;
-			default:
-				/* control characters have no place in a document */
-				if ((unsigned char) *p >= ' ' || *p == '\n' || *p == '\t')
-					appendStringInfoChar(b, *p);
-		}
-	}
 }
 
 /* ---- map ---- */
@@ -160,19 +130,13 @@ aj_svg_map(StringInfo b, const AjReport *r)
 	double		unit = Max(w, h) / 1000;
 	Size		len;
 	void	   *png = aj_site_hillshade_png(g, true, &len);
-	int			b64len = pg_b64_enc_len(len);
-	char	   *b64 = palloc_extended(b64len + 1, MCXT_ALLOC_HUGE);
-
-	b64len = pg_b64_encode(png, len, b64, b64len);
-	if (b64len < 0)
-		elog(ERROR, "could not encode the map image");
-	b64[b64len] = '\0';
 
 	appendStringInfo(b, "<svg class=\"map\" viewBox=\"0 0 %.1f %.1f\" role=\"img\" aria-label=\"Map of the site with boundary, exclusion zones and turbines\">"
 					 "<defs><clipPath id=\"frame\"><rect width=\"%.1f\" height=\"%.1f\"/></clipPath></defs><g clip-path=\"url(#frame)\">"
-					 "<image width=\"%.1f\" height=\"%.1f\" preserveAspectRatio=\"none\" href=\"data:image/png;base64,%s\"/>",
-					 w, h, w, h, w, h, b64);
-	pfree(b64);
+					 "<image width=\"%.1f\" height=\"%.1f\" preserveAspectRatio=\"none\" href=\"",
+					 w, h, w, h, w, h);
+	aj_html_png(b, png, len);
+	appendStringInfoString(b, "\"/>");
 
 	/* ground outside of the site steps back */
 	appendStringInfo(b, "<path d=\"M0 0H%.1fV%.1fH0Z", w, h);

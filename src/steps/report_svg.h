@@ -23,9 +23,6 @@ typedef struct AjReport
 	JsonbContainer *sim;		/* output of the simulation step */
 } AjReport;
 
-/* Append text with the characters escaped that mean something in HTML. */
-extern void aj_html_text(StringInfo b, const char *text);
-
 extern void aj_svg_map(StringInfo b, const AjReport *r);
 extern void aj_svg_wind_rose(StringInfo b, const AjReport *r);
 extern void aj_svg_energy(StringInfo b, const AjReport *r);

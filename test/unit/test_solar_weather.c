@@ -28,7 +28,7 @@ sun(int hour)
 }
 
 static AjkError
-parse(const AjkWeatherOptions * opt)
+parse(const AjkWeatherOptions *opt)
 {
 	return ajk_weather_parse(text, strlen(text), opt, &w, &fault);
 }
@@ -148,7 +148,7 @@ test_formats(void)
 }
 
 static bool
-refused(const AjkWeatherOptions * opt, const char *code)
+refused(const AjkWeatherOptions *opt, const char *code)
 {
 	bool		yes = parse(opt) != AJK_OK && fault.code && strcmp(fault.code, code) == 0 && fault.what[0];
 
