@@ -21,7 +21,7 @@ CREATE FUNCTION asyncjob.step_layout(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_step_layout';
 COMMENT ON FUNCTION asyncjob.step_layout(jsonb) IS
-    'Place n_turbines, or turbines of target_capacity_kw, on a site for the most annual energy. Also: site, dem, wind, turbine (IEA_3.4MW_130), min_spacing_d (5 rotor diameters), seed (42), max_slope_deg (15), boundary_setback_m (rotor radius), wake_model (iea37_sbg), k, n_starts (6), max_evaluations (400000). Returns {"layout": GeoJSON, "metrics": {...}}; artifacts turbine_layout, layout_metrics. Errors AJ101 (parameters), AJ102 no_buildable_area, spacing_infeasible (says the largest number that fits), AJ103 grid_too_large.';
+    'Place n_turbines, or turbines of target_capacity_kw, on a site for the most annual energy. Also: site, dem, wind, turbine (IEA_3.4MW_130), min_spacing_d (5 rotor diameters), seed (42), max_slope_deg (15), boundary_setback_m (rotor radius), wake_model (iea37_sbg), k, n_starts (6), max_evaluations (400000), time_budget_s (none). Returns {"layout": GeoJSON, "metrics": {...}}; artifacts turbine_layout, layout_metrics. Errors AJ101 (parameters), AJ102 no_buildable_area, spacing_infeasible (says the largest number that fits), AJ103 grid_too_large.';
 
 CREATE FUNCTION asyncjob.step_simulation(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE

@@ -12,19 +12,17 @@
  *	  greedy insertion (every next turbine at the best of a handful of random
  *	  places) and places drawn at random.  Where these find no room for all,
  *	  the packing search (pack.c) does, or says how many fit.
- * 2. Every start is improved by random search with relocation (Feng and
- *	  Shen, Renewable Energy 78 (2015) 182): a turbine is lifted and the best
- *	  of a few trial places taken, some anywhere in the area, some near by at
- *	  scales from three diameters to a hundredth of one.  A loss is accepted
- *	  with the Metropolis probability of a temperature that falls (Kirkpatrick
- *	  et al., Science 220 (1983) 671).
- * 3. The best of them gets the rest of the budget, half of it for
- *	  another, cooler annealing, then only near moves uphill.
+ * 2. Every start is annealed (layout_anneal.c), so long that its temperature
+ *	  can fall slowly; one start in a given time is about as good as several
+ *	  short ones, but several depend less on luck.
+ * 3. The best of several is warmed up, not so far that it loses its shape,
+ *	  and annealed once more.
  *
  * Moves are judged by the estimate of surrogate.c, the first start and the
  * result by ajk_farm_yield; should the result be worse by that, the start is
- * returned.  The search is bounded by the number of trial places, not by
- * time, and draws from one seeded generator: same input, same bytes.
+ * returned.  The search is bounded by the number of trial places, and draws
+ * from one seeded generator: same input, same bytes.  A time budget may end
+ * it earlier, and then the machine's speed is an input, too.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -36,14 +34,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rng.h"
-#include "surrogate.h"
+#include "layout_search.h"
 
 /* The estimate looks at no more directions than this. */
 #define MAX_DIRECTIONS 120
-
-/* Trial places for one lifted turbine. */
-#define TRIALS 6
 
 /* Random places looked at for one greedy insertion. */
 #define GREEDY_TRIALS 40
@@ -51,42 +45,22 @@
 /* Draws of a place that may fail before a turbine is given up. */
 #define MAX_MISSES 400
 
-/* Accepted moves after which rounding is swept out of the estimate. */
-#define REFRESH 2000
+/*
+ * Temperatures, as shares of what relocating one turbine of the first start
+ * typically changes: at the first a layout is all but random, at the second
+ * its shape is settled, the third shakes without breaking it.  Found on
+ * circular farms of 16, 36 and 64 turbines; what matters is that the slow
+ * part of the cooling lies between the first two.
+ */
+#define HOT 0.2
+#define COLD 0.007
+#define WARM 0.05
 
-/* Pairs of turbines and directions between two polls, a few milliseconds. */
-#define WORK_PER_POLL 100000
+/* That change, as a share of a turbine's energy, where it can't be measured */
+#define CHANGE 0.1
 
-/* What the caller's test of a place counts for; a boundary may be long. */
-#define WORK_PER_PLACE 1000
-
-typedef struct Search
-{
-	const AjkLayoutProblem *prob;
-	AjkLayoutResult *result;
-	AjkLayoutState *state;
-	ajk_poll	poll;
-	void	   *arg;
-
-	AjkPacker  *packer;
-	AjkSurrogate s;
-	AjkRng		rng;
-	int			ncells;
-	const double *cx;
-	const double *cy;
-	int64_t		work;			/* since the last poll */
-	bool		stopped;
-
-	double		best_mwh;		/* of the current start */
-	double	   *best_x;			/* n */
-	double	   *best_y;
-	double	   *top_x;			/* n: of all starts */
-	double	   *top_y;
-	double	   *first_x;		/* n: the first start as it was */
-	double	   *first_y;
-	double	   *pack_x;			/* ajk_packer_cap */
-	double	   *pack_y;
-} Search;
+/* Share of trial places anywhere in the area, at the beginning */
+#define FAR 0.5
 
 /*
  * The poll for whatever the search calls: their own shares of work would
@@ -95,20 +69,32 @@ typedef struct Search
 static bool
 search_poll(void *arg, double fraction)
 {
-	Search	   *q = arg;
+	AjkSearch  *q = arg;
 
 	(void) fraction;
 	if (!q->stopped && q->poll)
-		q->stopped = q->poll(q->arg, (double) q->state->evaluations /
-							 (double) q->prob->max_evaluations);
+		q->stopped = q->poll(q->arg, ajk_search_done(q));
 	return q->stopped;
 }
 
-static bool
-should_stop(Search *q, int64_t work)
+/* Share of the budget that is used, of trials or of time, whichever is more */
+double
+ajk_search_done(AjkSearch *q)
+{
+	const AjkLayoutProblem *p = q->prob;
+	double		done = (double) q->state->evaluations /
+	(double) p->max_evaluations;
+
+	if (p->seconds && p->time_budget_s > 0.0)
+		done = fmax(done, (p->seconds() - q->began_s) / p->time_budget_s);
+	return done < 1.0 ? done : 1.0;
+}
+
+bool
+ajk_search_stop(AjkSearch *q, int64_t work)
 {
 	q->work += work;
-	if (q->work >= WORK_PER_POLL)
+	if (q->work >= AJK_WORK_PER_POLL)
 	{
 		q->work = 0;
 		search_poll(q, 0.0);
@@ -116,15 +102,15 @@ should_stop(Search *q, int64_t work)
 	return q->stopped;
 }
 
-static void
-set_layout(Search *q, int n, const double *x, const double *y)
+void
+ajk_search_set(AjkSearch *q, int n, const double *x, const double *y)
 {
 	(void) ajk_surrogate_set(&q->s, n, x, y, search_poll, q);
 }
 
 /* Is x, y far enough from all turbines but one, and allowed? */
-static bool
-free_place(Search *q, int but, double x, double y)
+bool
+ajk_search_free_place(AjkSearch *q, int but, double x, double y)
 {
 	double		d = q->prob->area.spacing_m;
 
@@ -135,8 +121,8 @@ free_place(Search *q, int but, double x, double y)
 }
 
 /* A random place: a candidate's centre moved about within its cell. */
-static void
-random_place(Search *q, double *x, double *y)
+void
+ajk_search_random_place(AjkSearch *q, double *x, double *y)
 {
 	int			c = ajk_rng_below(&q->rng, q->ncells);
 	double		w = q->prob->area.cell_m;
@@ -147,9 +133,9 @@ random_place(Search *q, double *x, double *y)
 
 /* Fill the farm at random (trials 1) or greedily; false if it won't fit. */
 static bool
-insert_all(Search *q, int trials)
+insert_all(AjkSearch *q, int trials)
 {
-	set_layout(q, 0, q->s.x, q->s.y);
+	ajk_search_set(q, 0, q->s.x, q->s.y);
 	while (q->s.n < q->prob->n)
 	{
 		int			misses = 0;
@@ -165,10 +151,10 @@ insert_all(Search *q, int trials)
 						y,
 						e;
 
-			if (should_stop(q, WORK_PER_PLACE + q->s.n))
+			if (ajk_search_stop(q, AJK_WORK_PER_PLACE + q->s.n))
 				return false;
-			random_place(q, &x, &y);
-			if (!free_place(q, -1, x, y))
+			ajk_search_random_place(q, &x, &y);
+			if (!ajk_search_free_place(q, -1, x, y))
 			{
 				misses++;
 				continue;
@@ -182,7 +168,7 @@ insert_all(Search *q, int trials)
 			}
 
 			e = ajk_surrogate_try(&q->s, x, y);
-			if (should_stop(q, (int64_t) q->s.n * q->s.nwd))
+			if (ajk_search_stop(q, (int64_t) q->s.n * q->s.nwd))
 				return false;
 			if (e > best)
 			{
@@ -194,7 +180,7 @@ insert_all(Search *q, int trials)
 		if (found == 0)
 			return false;
 		ajk_surrogate_drop(&q->s, bx, by);
-		if (should_stop(q, (int64_t) q->s.n * q->s.nwd))
+		if (ajk_search_stop(q, (int64_t) q->s.n * q->s.nwd))
 			return false;
 	}
 	return true;
@@ -206,7 +192,7 @@ insert_all(Search *q, int trials)
  * are left free.
  */
 static bool
-insert_lattice(Search *q)
+insert_lattice(AjkSearch *q)
 {
 	double		lo = q->prob->area.spacing_m;
 	double		hi = lo * 64.0;
@@ -218,13 +204,13 @@ insert_lattice(Search *q)
 	int			m;
 
 	if (ajk_packer_lattice(q->packer, lo, angle, u, v, NULL, NULL, cap) < n ||
-		should_stop(q, WORK_PER_POLL))
+		ajk_search_stop(q, AJK_WORK_PER_POLL))
 		return false;
 	for (int i = 0; i < 40; i++)
 	{
 		double		mid = sqrt(lo * hi);
 
-		if (should_stop(q, WORK_PER_POLL))
+		if (ajk_search_stop(q, AJK_WORK_PER_POLL))
 			return false;
 		m = ajk_packer_lattice(q->packer, mid, angle, u, v, NULL, NULL, cap);
 		if (m >= n)
@@ -234,7 +220,7 @@ insert_lattice(Search *q)
 	}
 	m = ajk_packer_lattice(q->packer, lo, angle, u, v, q->pack_x, q->pack_y,
 						   cap);
-	if (should_stop(q, WORK_PER_POLL))
+	if (ajk_search_stop(q, AJK_WORK_PER_POLL))
 		return false;
 
 	/* bisection assumes what is nearly true: more pitch, fewer places */
@@ -248,137 +234,13 @@ insert_lattice(Search *q)
 	if (m < n || !(ajk_min_spacing(n, q->pack_x, q->pack_y) >=
 				   q->prob->area.spacing_m))
 		return false;
-	set_layout(q, n, q->pack_x, q->pack_y);
+	ajk_search_set(q, n, q->pack_x, q->pack_y);
 	return true;
-}
-
-static void
-note_best(Search *q)
-{
-	size_t		size = sizeof(double) * (size_t) q->prob->n;
-
-	q->best_mwh = q->s.total_mwh;
-	memcpy(q->best_x, q->s.x, size);
-	memcpy(q->best_y, q->s.y, size);
-	if (q->best_mwh > q->state->best_mwh)
-	{
-		q->state->best_mwh = q->best_mwh;
-		memcpy(q->top_x, q->s.x, size);
-		memcpy(q->top_y, q->s.y, size);
-	}
-}
-
-/* Points of the convergence curve, evenly spaced over the budget. */
-static void
-note_trace(Search *q)
-{
-	AjkLayoutResult *r = q->result;
-	int64_t		due = (int64_t) ((double) q->prob->max_evaluations *
-								 r->ntrace / (AJK_LAYOUT_TRACE - 1));
-
-	if (r->ntrace < AJK_LAYOUT_TRACE && q->state->evaluations >= due)
-	{
-		r->trace_evaluations[r->ntrace] = q->state->evaluations;
-		r->trace_mwh[r->ntrace] = q->state->best_mwh;
-		r->ntrace++;
-	}
-}
-
-/*
- * Improve what the surrogate holds, for so many evaluations.  far is the
- * share of trial places anywhere in the area; the temperatures are shares of
- * one turbine's gross energy.
- */
-static void
-improve(Search *q, int64_t evaluations, double far, double hot, double cold)
-{
-	const AjkLayoutProblem *prob = q->prob;
-	double		d = prob->turbine->diameter_m;
-	int64_t		until = q->state->evaluations + evaluations;
-	int64_t		begun = q->state->evaluations;
-	int64_t		lifts = 0;
-	int			accepted = 0;
-
-	if (q->stopped)
-		return;
-	note_best(q);
-	while (q->state->evaluations < until)
-	{
-		double		done = (double) (q->state->evaluations - begun) /
-		(double) evaluations;
-		int			t = ajk_rng_below(&q->rng, prob->n);
-		double		now = q->s.total_mwh;
-		double		best = -1.0;
-		double		bx = 0.0;
-		double		by = 0.0;
-		bool		lifted = false;
-
-		/* where hardly any place is free, the budget would last for ever */
-		if (++lifts > evaluations + 1000)
-			break;
-		for (int k = 0; k < TRIALS; k++)
-		{
-			double		x,
-						y,
-						e;
-
-			if (ajk_rng_uniform(&q->rng) < far)
-				random_place(q, &x, &y);
-			else
-			{
-				/* 3 D to 0.01 D, smaller ones more often towards the end */
-				double		scale = 3.0 * d *
-				pow(1.0 / 300.0, ajk_rng_uniform(&q->rng) *
-					(0.5 + 0.5 * done));
-
-				x = q->s.x[t] + scale * ajk_rng_normal(&q->rng);
-				y = q->s.y[t] + scale * ajk_rng_normal(&q->rng);
-			}
-			if (should_stop(q, WORK_PER_PLACE + prob->n))
-				return;
-			if (!free_place(q, t, x, y))
-				continue;
-			if (!lifted)
-			{
-				ajk_surrogate_lift(&q->s, t);
-				lifted = true;
-				if (should_stop(q, (int64_t) prob->n * q->s.nwd))
-					return;
-			}
-			e = ajk_surrogate_try(&q->s, x, y);
-			q->state->evaluations++;
-			if (should_stop(q, (int64_t) prob->n * q->s.nwd))
-				return;
-			if (e > best)
-			{
-				best = e;
-				bx = x;
-				by = y;
-			}
-		}
-		if (best > 0.0)
-		{
-			double		temp = q->s.gross_mwh * hot * pow(cold / hot, done);
-
-			if (best > now ||
-				ajk_rng_uniform(&q->rng) < exp((best - now) / temp))
-			{
-				ajk_surrogate_drop(&q->s, bx, by);
-				if (++accepted % REFRESH == 0)
-					set_layout(q, prob->n, q->s.x, q->s.y);
-				if (q->stopped)
-					return;
-				if (q->s.total_mwh > q->best_mwh)
-					note_best(q);
-			}
-		}
-		note_trace(q);
-	}
 }
 
 /* Some layout of n turbines to begin with. */
 static AjkError
-make_start(Search *q, int start)
+make_start(AjkSearch *q, int start)
 {
 	int			n = q->prob->n;
 	int			found;
@@ -389,7 +251,7 @@ make_start(Search *q, int start)
 		good = insert_lattice(q);
 	else
 		good = insert_all(q, start % 2 ? GREEDY_TRIALS : 1);
-	if (q->stopped || should_stop(q, WORK_PER_POLL))
+	if (q->stopped || ajk_search_stop(q, AJK_WORK_PER_POLL))
 		return AJK_STOPPED;
 	if (good)
 		return AJK_OK;
@@ -403,18 +265,18 @@ make_start(Search *q, int start)
 		/* a later start may fail to find what an earlier one found */
 		if (start > 0)
 		{
-			set_layout(q, n, q->first_x, q->first_y);
+			ajk_search_set(q, n, q->first_x, q->first_y);
 			return AJK_OK;
 		}
 		q->result->n_fit = found;
 		return AJK_INFEASIBLE;
 	}
-	set_layout(q, n, q->pack_x, q->pack_y);
+	ajk_search_set(q, n, q->pack_x, q->pack_y);
 	return AJK_OK;
 }
 
 static AjkError
-exact_energy(Search *q, const double *x, const double *y, double *mwh)
+exact_energy(AjkSearch *q, const double *x, const double *y, double *mwh)
 {
 	const AjkLayoutProblem *p = q->prob;
 	AjkFarm		farm = {p->n, x, y, p->turbine, p->wake, p->true_north_deg};
@@ -426,16 +288,16 @@ exact_energy(Search *q, const double *x, const double *y, double *mwh)
 }
 
 static AjkError
-run(Search *q)
+run(AjkSearch *q)
 {
 	const AjkLayoutProblem *prob = q->prob;
 	AjkLayoutResult *r = q->result;
 	size_t		size = sizeof(double) * (size_t) prob->n;
-	int64_t		share;
+	double		change = 0.0;
+	AjkAnnealing a = {1.0, 0.0, 0.0, FAR};
 	AjkError	err;
 
-	/* half of the budget for the starts, half for the best of them */
-	share = prob->max_evaluations / 2 / prob->nstarts;
+	/* with several starts, a third of the budget is for the best of them */
 	for (int i = 0; i < prob->nstarts; i++)
 	{
 		q->state->start = i + 1;
@@ -450,23 +312,29 @@ run(Search *q)
 			err = exact_energy(q, q->first_x, q->first_y, &r->start_mwh);
 			if (err != AJK_OK)
 				return err;
+			change = ajk_search_typical_change(q);
+			if (!(change > 0.0))
+				change = CHANGE * q->s.gross_mwh;
+			a.hot_mwh = HOT * change;
+			a.cold_mwh = COLD * change;
 		}
-		improve(q, share, 0.3, 5e-3, 2e-4);
+		if (prob->nstarts > 1)
+			a.until = 2.0 / 3.0 * (i + 1) / prob->nstarts;
+		ajk_search_anneal(q, &a);
 		if (q->stopped)
 			return AJK_STOPPED;
 	}
 
 	q->state->start = prob->nstarts + 1;
-	set_layout(q, prob->n, q->top_x, q->top_y);
-	improve(q, (prob->max_evaluations - q->state->evaluations) / 2,
-			0.15, 2e-3, 5e-5);
-	if (q->stopped)
-		return AJK_STOPPED;
-	set_layout(q, prob->n, q->top_x, q->top_y);
-	improve(q, prob->max_evaluations - q->state->evaluations,
-			0.05, 5e-5, 1e-7);
-	if (q->stopped)
-		return AJK_STOPPED;
+	if (prob->nstarts > 1)
+	{
+		AjkAnnealing last = {1.0, WARM * change, COLD * change, FAR};
+
+		ajk_search_set(q, prob->n, q->top_x, q->top_y);
+		ajk_search_anneal(q, &last);
+		if (q->stopped)
+			return AJK_STOPPED;
+	}
 
 	err = exact_energy(q, q->top_x, q->top_y, &r->end_mwh);
 	if (err != AJK_OK)
@@ -493,7 +361,7 @@ AjkError
 ajk_layout_optimize(const AjkLayoutProblem *problem, AjkLayoutResult *result,
 					AjkLayoutState *state, ajk_poll poll, void *arg)
 {
-	Search		q;
+	AjkSearch	q;
 	AjkLayoutState own;
 	double	   *x = result->x;
 	double	   *y = result->y;
@@ -519,6 +387,8 @@ ajk_layout_optimize(const AjkLayoutProblem *problem, AjkLayoutResult *result,
 	err = ajk_packer_new(&problem->area, &q.packer, search_poll, &q);
 	if (err != AJK_OK)
 		return err;
+	if (problem->seconds)
+		q.began_s = problem->seconds();
 	q.ncells = ajk_packer_cells(q.packer, &q.cx, &q.cy);
 	if (q.ncells == 0)
 	{
@@ -526,6 +396,10 @@ ajk_layout_optimize(const AjkLayoutProblem *problem, AjkLayoutResult *result,
 		return AJK_INFEASIBLE;
 	}
 
+	for (int i = 0; i < q.ncells; i++)
+		q.extent_m = fmax(q.extent_m, fmax(fabs(q.cx[i] - q.cx[0]),
+										   fabs(q.cy[i] - q.cy[0])) / 2.0);
+	q.extent_m = fmax(q.extent_m, problem->turbine->diameter_m);
 	size = sizeof(double) * (size_t) problem->n;
 	q.best_x = malloc(size);
 	q.best_y = malloc(size);

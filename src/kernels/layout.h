@@ -25,8 +25,18 @@ typedef struct AjkLayoutProblem
 	double		true_north_deg;
 	int			n;				/* turbines to place */
 	int			nstarts;		/* layouts to start from, >= 1 */
-	int64_t		max_evaluations;	/* moves to try */
+	int64_t		max_evaluations;	/* places to try */
 	uint64_t	seed;
+
+	/*
+	 * Optional.  margin: metres that a place (area.allowed_arg is its first
+	 * argument) has to spare to the nearest limit, negative beyond it; lets
+	 * the search put turbines on the boundary.  time_budget_s ends the search
+	 * by seconds(), a clock, even if max_evaluations are not reached.
+	 */
+	double		(*margin) (void *arg, double x, double y);
+	double		time_budget_s;
+	double		(*seconds) (void);
 } AjkLayoutProblem;
 
 /*

@@ -105,6 +105,17 @@ initial_sigma(const AjkWake *wake, double d, double ct)
 	return 0.2 * d * sqrt(0.5 * (1.0 + root) / root);
 }
 
+bool
+ajk_wake_gauss(const AjkWake *wake, double diameter_m, double ct, double *k,
+			   double *sigma0)
+{
+	if (wake->model == AJK_WAKE_NOJ || wake->madsen)
+		return false;
+	*k = wake->k;
+	*sigma0 = initial_sigma(wake, diameter_m, ct < AJK_CT_MAX ? ct : AJK_CT_MAX);
+	return true;
+}
+
 /* Share of a disc of radius r that a disc of radius wr covers, y apart. */
 static double
 overlap(double wr, double r, double y)

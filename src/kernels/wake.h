@@ -68,6 +68,11 @@ extern const char *ajk_wake_name(AjkWakeModel model);
 extern bool ajk_wake_by_name(const char *name, AjkWakeModel *model);
 extern double ajk_wake_default_k(AjkWakeModel model);
 
+/*
+ * Is this a Gaussian, sigma = k x + sigma0 at this Ct?
+ */
+extern bool ajk_wake_gauss(const AjkWake *wake, double diameter_m, double ct,
+						   double *k, double *sigma0);
 extern double ajk_wake_reach(const AjkWake *wake, double diameter_m, double x);
 extern double ajk_wake_deficit(const AjkWake *wake, double diameter_m,
 							   double ct, double x, double y);

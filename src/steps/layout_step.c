@@ -26,6 +26,8 @@
 #include "../kernels/geodesy.h"
 #include "../kernels/layout.h"
 
+#include "portability/instr_time.h"
+
 PG_FUNCTION_INFO_V1(aj_step_layout);
 PG_FUNCTION_INFO_V1(aj_check_layout);
 PG_FUNCTION_INFO_V1(aj_check_full_analysis);
@@ -42,6 +44,7 @@ typedef struct LayoutParams
 	double		min_spacing_d;
 	uint64		seed;
 	int64		max_evaluations;
+	double		time_budget_s;	/* 0: none */
 	int			nstarts;
 } LayoutParams;
 
@@ -91,8 +94,10 @@ layout_params(JsonbContainer *params, double rated_kw, LayoutParams *lp)
 						   rated_kw - 1e-9);
 	lp->min_spacing_d = aj_param_number(params, "min_spacing_d", 5, 1, 50);
 	lp->seed = (uint64) aj_param_number(params, "seed", 42, 0, 9e15);
+	lp->time_budget_s = aj_param_number(params, "time_budget_s", 0, 0, 86400);
 	lp->max_evaluations = (int64) aj_param_number(params, "max_evaluations",
-												  400000, 100, 1e9);
+												  lp->time_budget_s > 0 ?
+												  1e12 : 400000, 100, 1e12);
 	lp->nstarts = aj_param_int(params, "n_starts", 6, 1, 100);
 }
 
@@ -179,6 +184,25 @@ place_allowed(void *arg, double x, double y)
 
 	return ground_allowed(p->grid, gx, gy) &&
 		aj_site_margin(p->grid, gx, gy, p->setback_m) >= ROUNDING_M;
+}
+
+/* Ground metres to spare, for the search to put turbines on a boundary */
+static double
+place_margin(void *arg, double x, double y)
+{
+	const Place *p = arg;
+
+	return aj_site_margin(p->grid, p->mx + x * p->grid->k,
+						  p->my + y * p->grid->k, p->setback_m) - ROUNDING_M;
+}
+
+static double
+clock_seconds(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return INSTR_TIME_GET_DOUBLE(now);
 }
 
 static bool
@@ -478,6 +502,9 @@ aj_step_layout(PG_FUNCTION_ARGS)
 	problem.nstarts = lp.nstarts;
 	problem.max_evaluations = lp.max_evaluations;
 	problem.seed = lp.seed;
+	problem.margin = place_margin;
+	problem.time_budget_s = lp.time_budget_s;
+	problem.seconds = lp.time_budget_s > 0 ? clock_seconds : NULL;
 	aj_check_memory(problem.area.ncells * 80.0 +
 					lp.n * 4.0 * sizeof(double) * Min(climate.nwd, 120),
 					psprintf("%d candidate places and %d turbines",

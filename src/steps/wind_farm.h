@@ -27,7 +27,7 @@
 	"elevation_m", "temperature_c"
 #define AJ_LAYOUT_PARAMS \
 	"n_turbines", "target_capacity_kw", "min_spacing_d", "seed", \
-	"max_evaluations", "n_starts"
+	"max_evaluations", "n_starts", "time_budget_s"
 #define AJ_SIMULATION_PARAMS \
 	"superposition", "wd_step_deg", "availability_loss_pct", \
 	"electrical_loss_pct", "other_loss_pct", "uncertainty_pct"

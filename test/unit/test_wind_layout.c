@@ -217,7 +217,7 @@ test_iea37(AjkWind *wind)
 	AjkLayoutResult r2 = {.x = x2,.y = y2};
 	AjkLayoutState state;
 	AjkLayoutProblem p = {area_of(in_circle, &radius, 50.0, 260.0), &iea37,
-	wind, sbg, 0.0, 16, 4, 60000, 42};
+	wind, sbg, 0.0, 16, 4, 60000, 42, NULL, 0.0, NULL};
 	AjkFarm		farm = {16, x, y, &iea37, sbg, 0.0};
 	AjkYield	yield = {0};
 
@@ -282,6 +282,57 @@ test_iea37(AjkWind *wind)
 	   "no turbines is refused");
 }
 
+static double
+circle_margin(void *arg, double x, double y)
+{
+	return *(double *) arg - 1e-8 - sqrt(x * x + y * y);
+}
+
+static bool
+within_circle(void *arg, double x, double y)
+{
+	return circle_margin(arg, x, y) >= 0.0;
+}
+
+static double ticks;
+static double
+clock_of_ticks(void)
+{
+	return ticks += 0.01;
+}
+
+/*
+ * The published best of case study 1 (SNOPT with wake expansion continuation,
+ * Thomas and Ning, AIAA 2019-0540), in a second's work.
+ */
+static void
+test_record(AjkWind *wind)
+{
+	double		radius = 1300.0;
+	double		x[16];
+	double		y[16];
+	int			rim = 0;
+	AjkLayoutResult r = {.x = x,.y = y};
+	AjkLayoutProblem p = {area_of(within_circle, &radius, 50.0, 260.0 + 1e-8),
+	&iea37, wind, sbg, 0.0, 16, 1, 250000, 42, circle_margin, 0.0, NULL};
+
+	ok(ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_OK,
+	   "16 turbines, 250,000 places");
+	ok(r.end_mwh > 418924.406, "better than the published best: %.2f MWh",
+	   r.end_mwh);
+	for (int i = 0; i < 16; i++)
+		rim += hypot(x[i], y[i]) > 1300.0 - 1e-4;
+	ok(rim >= 3, "%d turbines on the rim itself", rim);
+
+	/* a clock that jumps ends the search early */
+	p.time_budget_s = 5.0;
+	p.seconds = clock_of_ticks;
+	p.max_evaluations = 100000000;
+	ok(ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_OK &&
+	   r.evaluations < 1000000, "a time budget: %lld places tried",
+	   (long long) r.evaluations);
+}
+
 /* Land with a hole and a cut, a Weibull wind, a tight spacing. */
 static void
 test_irregular(void)
@@ -294,7 +345,7 @@ test_irregular(void)
 	bool		allowed = true;
 	AjkLayoutResult r = {.x = x,.y = y};
 	AjkLayoutProblem p = {area_of(in_ring, &radius, 80.0, 650.0), &iea37,
-	&wind, sbg, -1.5, 20, 3, 6000, 1};
+	&wind, sbg, -1.5, 20, 3, 6000, 1, NULL, 0.0, NULL};
 
 	ok(ajk_wind_from_weibull(&wind, &w, 5.0, 3.0, 25.0, 1.0) == AJK_OK,
 	   "Weibull wind");
@@ -330,6 +381,7 @@ main(void)
 	test_packing();
 	test_surrogate(&wind);
 	test_iea37(&wind);
+	test_record(&wind);
 	test_irregular();
 	ajk_wind_free(&wind);
 	return unit_done();

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * layout_search.h
+ *		What the two halves of the layout optimiser share.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJK_LAYOUT_SEARCH_H
+#define AJK_LAYOUT_SEARCH_H
+
+#include "layout.h"
+#include "rng.h"
+#include "surrogate.h"
+
+/* What the caller's test of a place counts for in work; boundaries are long. */
+#define AJK_WORK_PER_PLACE 1000
+#define AJK_WORK_PER_POLL 100000
+
+typedef struct AjkSearch
+{
+	const AjkLayoutProblem *prob;
+	AjkLayoutResult *result;
+	AjkLayoutState *state;
+	ajk_poll	poll;
+	void	   *arg;
+
+	AjkPacker  *packer;
+	AjkSurrogate s;
+	AjkRng		rng;
+	int			ncells;
+	const double *cx;
+	const double *cy;
+	double		extent_m;		/* half the width of the area */
+	double		began_s;		/* problem->seconds() at the start */
+	int64_t		work;			/* since the last poll */
+	bool		stopped;
+
+	double		best_mwh;		/* of the current start */
+	double	   *best_x;			/* n */
+	double	   *best_y;
+	double	   *top_x;			/* n: of all starts */
+	double	   *top_y;
+	double	   *first_x;		/* n: the first start as it was */
+	double	   *first_y;
+	double	   *pack_x;			/* ajk_packer_cap */
+	double	   *pack_y;
+} AjkSearch;
+
+/* One annealing: from hot to cold, then down to nothing */
+typedef struct AjkAnnealing
+{
+	double		until;			/* share of the whole budget at its end */
+	double		hot_mwh;		/* temperatures */
+	double		cold_mwh;
+	double		far;			/* share of trials anywhere, at the start */
+} AjkAnnealing;
+
+extern double ajk_search_done(AjkSearch *q);
+extern bool ajk_search_stop(AjkSearch *q, int64_t work);
+extern void ajk_search_set(AjkSearch *q, int n, const double *x,
+						   const double *y);
+extern bool ajk_search_free_place(AjkSearch *q, int but, double x, double y);
+extern void ajk_search_random_place(AjkSearch *q, double *x, double *y);
+extern double ajk_search_typical_change(AjkSearch *q);
+extern void ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a);
+
+#endif							/* AJK_LAYOUT_SEARCH_H */
