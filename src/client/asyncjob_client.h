@@ -354,6 +354,78 @@ extern int	asyncjob_cancel(asyncjob_client *client, int64_t job_id,
 extern int	asyncjob_retry(asyncjob_client *client, int64_t job_id);
 extern void asyncjob_free_memory(void *p);
 
+/* ---- external worker ---- */
+
+/*
+ * Works on the steps of queues whose handler is external.  The handler runs in
+ * threads of the worker's own, so it must be fit for that, as must be the
+ * allocator; meanwhile the thread in asyncjob_worker_run() keeps the leases.
+ * It sets an output or an error and returns; 0 means success.
+ */
+typedef int (*asyncjob_handler) (asyncjob_task *task, void *arg);
+
+typedef struct asyncjob_worker_options
+{
+	size_t		struct_size;
+	const char *conninfo;		/* as of asyncjob_options */
+	const char *const *queues;	/* names, then NULL */
+	asyncjob_handler handler;
+	void	   *arg;
+	int			threads;		/* 1: handlers that run at once */
+	int			batch;			/* 0: as many as threads; steps held at once */
+	int			lease_ms;		/* 60000; renewed after a third of it */
+	int			poll_interval_ms;	/* 5000; claim without being told */
+	void		(*on_error) (asyncjob_worker *worker, int64_t job_id,
+							 const asyncjob_error *error, void *arg);
+}			asyncjob_worker_options;
+
+#define ASYNCJOB_WORKER_OPTIONS_INIT \
+	{sizeof(asyncjob_worker_options), 0, 0, 0, 0, 1, 0, 60000, 5000, 0}
+
+/* NULL: out of memory or an option out of range. */
+extern asyncjob_worker *asyncjob_worker_new(const asyncjob_worker_options * options);
+
+/*
+ * Work until asyncjob_worker_stop().  Then running handlers are waited for,
+ * and steps that none has begun are given back.  A connection that is lost is
+ * made again for ever; fails where the server refuses us.
+ */
+extern int	asyncjob_worker_run(asyncjob_worker *worker);
+
+/*
+ * May be called by any thread and by a signal handler.  Called twice, the
+ * worker leaves without reporting: leases then expire.
+ */
+extern void asyncjob_worker_stop(asyncjob_worker *worker);
+extern const asyncjob_error *asyncjob_worker_error(const asyncjob_worker *worker);
+extern void asyncjob_worker_free(asyncjob_worker *worker);
+
+/* Of a task, by the handler that has it; strings live as long as the task. */
+extern int64_t asyncjob_task_job_id(const asyncjob_task *task);
+extern const char *asyncjob_task_queue(const asyncjob_task *task);
+extern const char *asyncjob_task_pipeline(const asyncjob_task *task);
+extern const char *asyncjob_task_step(const asyncjob_task *task);
+extern int	asyncjob_task_attempt(const asyncjob_task *task);
+extern const char *asyncjob_task_input(const asyncjob_task *task);	/* JSON */
+
+/* Shown with the next heartbeat; fraction is 0..1. */
+extern void asyncjob_task_progress(asyncjob_task *task, double fraction,
+								   const char *message);
+
+/* The job was cancelled or given to another: what is done now is in vain. */
+extern bool asyncjob_task_lost(asyncjob_task *task);
+
+/* The worker has been told to stop; who takes long may fail with AJ003. */
+extern bool asyncjob_task_stopping(asyncjob_task *task);
+
+/* JSON; without it null.  Returns a code, as the next. */
+extern int	asyncjob_task_output(asyncjob_task *task, const char *json);
+
+/* For fail(); NULLs: SQLSTATE AJ104, no detail, no hint. */
+extern int	asyncjob_task_error(asyncjob_task *task, const char *sqlstate,
+								const char *message, const char *detail,
+								const char *hint);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
  * libsync.c	which statement subscriptions need next, and its answer
  * libnotice.c	payloads of notifications
  * libblock.c	the blocking functions
+ * libworker.c	the external worker; a user of all the others
  *
  * Arrows point down: libclient -> libconn -> librequest, libsync -> libsub ->
  * libmem.  Everything runs in the thread that calls asyncjob_dispatch().
@@ -88,7 +89,8 @@ typedef enum AjlSubKind
 {
 	AJL_SUB_JOB,
 	AJL_SUB_SESSION,
-	AJL_SUB_ALL
+	AJL_SUB_ALL,
+	AJL_SUB_QUEUE				/* external work; no jobs are followed */
 } AjlSubKind;
 
 /* How far a subscription has come on the present connection. */
@@ -252,6 +254,8 @@ extern void ajl_requests_free(asyncjob_client *c);
 extern asyncjob_rows *ajl_rows_new(PGresult *res);
 
 /* libsub.c */
+extern asyncjob_subscription ajl_subscribe_queue(asyncjob_client *c, const char *queue,
+												 const asyncjob_callbacks *callbacks);
 extern AjlSub *ajl_sub_find(const asyncjob_client *c, asyncjob_subscription id);
 extern void ajl_sub_end(asyncjob_client *c, AjlSub *sub, const AjlError *e,
 						int64_t job_id);

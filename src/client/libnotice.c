@@ -206,7 +206,7 @@ on_hint(void *arg, const AjlNotice *n)
 	{
 		AjlTrack   *track;
 
-		if (sub->dead || sub->channel == NULL ||
+		if (sub->dead || sub->channel == NULL || sub->kind == AJL_SUB_QUEUE ||
 			strcmp(sub->channel, hint->channel) != 0)
 			continue;
 		if (n == NULL)
@@ -256,5 +256,9 @@ ajl_notified(asyncjob_client *c, const PGnotify *notify)
 {
 	Hint		hint = {c, notify->relname};
 
+	for (AjlSub *sub = c->subs; sub != NULL; sub = sub->next)
+		if (sub->kind == AJL_SUB_QUEUE && !sub->dead &&
+			strcmp(sub->channel, notify->relname) == 0)
+			sub->cb.on_update(c, NULL, sub->cb.arg);
 	(void) ajl_parse_notices(notify->extra, on_hint, &hint);
 }

@@ -130,6 +130,19 @@ asyncjob_subscribe_all(asyncjob_client *c, const asyncjob_callbacks *callbacks)
 	return add_sub(c, AJL_SUB_ALL, 0, NULL, "asyncjob", callbacks);
 }
 
+/*
+ * For the external worker: on_update is called, with no update, whenever there
+ * may be work: LISTEN has just begun, or the server says so.
+ */
+asyncjob_subscription
+ajl_subscribe_queue(asyncjob_client *c, const char *queue, const asyncjob_callbacks *callbacks)
+{
+	char		channel[80];
+
+	snprintf(channel, sizeof(channel), "asyncjob_queue_%s", queue);
+	return add_sub(c, AJL_SUB_QUEUE, 0, NULL, channel, callbacks);
+}
+
 AjlSub *
 ajl_sub_find(const asyncjob_client *c, asyncjob_subscription id)
 {

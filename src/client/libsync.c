@@ -250,7 +250,8 @@ ajl_sync_start(asyncjob_client *c)
 		if (sub->relist_at > 0 && sub->relist_at <= now)
 		{
 			sub->relist_at = 0;
-			if (sub->state == AJL_SUB_LIVE && sub->kind != AJL_SUB_JOB)
+			if (sub->state == AJL_SUB_LIVE && sub->kind != AJL_SUB_JOB &&
+				sub->kind != AJL_SUB_QUEUE)
 				sub->state = AJL_SUB_UNLISTED;
 		}
 		if (sub->dead || sub->state != AJL_SUB_NAMELESS || sub->relist_at > 0)
@@ -313,6 +314,11 @@ listen_answered(asyncjob_client *c, const AjlError *e)
 			t = ajl_track_find(c, sub, sub->job_id);
 			if (t != NULL)
 				ajl_track_dirty(c, t);
+		}
+		else if (sub->kind == AJL_SUB_QUEUE)
+		{
+			sub->state = AJL_SUB_LIVE;
+			sub->cb.on_update(c, NULL, sub->cb.arg);
 		}
 		else
 		{
@@ -519,7 +525,8 @@ ajl_sync_poll(asyncjob_client *c)
 		}
 	for (AjlSub *sub = c->subs; sub != NULL; sub = sub->next)
 	{
-		if (sub->dead || sub->state != AJL_SUB_LIVE || sub->kind == AJL_SUB_JOB)
+		if (sub->dead || sub->state != AJL_SUB_LIVE || sub->kind == AJL_SUB_JOB ||
+			sub->kind == AJL_SUB_QUEUE)
 			continue;
 		if (in_time && sub->synced >= 0)
 		{
