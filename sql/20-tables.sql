@@ -23,6 +23,8 @@ CREATE TABLE asyncjob.queue (
     name        text NOT NULL UNIQUE,
     paused      boolean NOT NULL DEFAULT false,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    gated       boolean NOT NULL DEFAULT false,
+    dropped     boolean NOT NULL DEFAULT false,
     CHECK (name ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,47}$')
 );
 COMMENT ON TABLE asyncjob.queue IS 'Lanes of jobs. Ids below 1000 belong to the extension.';
@@ -88,7 +90,9 @@ CREATE TABLE asyncjob.job (
     result           jsonb,
     error            jsonb,
     cancel_reason    text,
-    external         boolean NOT NULL DEFAULT false
+    external         boolean NOT NULL DEFAULT false,
+    concurrency_key  text,
+    limit_group      bigint
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE asyncjob.job IS

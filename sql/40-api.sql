@@ -19,10 +19,18 @@ CREATE TRIGGER names_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 
 -- Define ------------------------------------------------------------------
 
-CREATE FUNCTION asyncjob.create_queue(name text) RETURNS void
+CREATE FUNCTION asyncjob.create_queue(
+        name text, max_running integer DEFAULT NULL,
+        max_running_per_user integer DEFAULT NULL, user_limit_mode text DEFAULT NULL,
+        max_running_per_key integer DEFAULT NULL,
+        rate_limit integer DEFAULT NULL, rate_interval interval DEFAULT NULL,
+        rate_limit_per_key integer DEFAULT NULL, rate_interval_per_key interval DEFAULT NULL,
+        fair boolean DEFAULT NULL, user_weights jsonb DEFAULT NULL,
+        ageing interval DEFAULT NULL)
+    RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_create_queue';
-COMMENT ON FUNCTION asyncjob.create_queue(text) IS
-'Make a queue. Administrators only. Errors: 42602 bad name, 42710 exists.';
+COMMENT ON FUNCTION asyncjob.create_queue(text, integer, integer, text, integer, integer, interval, integer, interval, boolean, jsonb, interval) IS
+'Make a queue. Its jobs may be limited: how many run at a time in all, of one user, of one concurrency_key; how many start within any interval, in all and of one key; user_limit_mode wait (default) or reject (submit() refuses with 53400); fair: users take turns, by user_weights such as {"alice": 3}; ageing: a job gains one step of priority for each such interval it waits. Null is no limit, 0 lets nothing start. Administrators only. Errors: 42602 bad name, 42710 exists, 22023 out of range.';
 
 CREATE FUNCTION asyncjob.pause_queue(name text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_pause_queue';
@@ -62,19 +70,20 @@ CREATE FUNCTION asyncjob.submit(
         pipeline text, params jsonb DEFAULT '{}', queue text DEFAULT 'default',
         priority text DEFAULT '5', run_at timestamptz DEFAULT NULL,
         user_id text DEFAULT NULL, session_id text DEFAULT NULL,
-        unique_key text DEFAULT NULL)
+        unique_key text DEFAULT NULL, concurrency_key text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_submit';
-COMMENT ON FUNCTION asyncjob.submit(text, jsonb, text, text, timestamptz, text, text, text) IS
-'Submit a job in the caller''s transaction; returns its id. It runs as the caller, after commit. priority is 0..10 (higher is more urgent) or LOW, MEDIUM, HIGH, URGENT; run_at at most 366 days ahead. With a unique_key the id of an unfinished job of the same key and role is returned instead. Errors: 42704 unknown pipeline, queue or session, 42501 not granted, 22023 out of range, and those of the pipeline''s validator; nothing is stored then.';
+COMMENT ON FUNCTION asyncjob.submit(text, jsonb, text, text, timestamptz, text, text, text, text) IS
+'Submit a job in the caller''s transaction; returns its id. It runs as the caller, after commit. priority is 0..10 (higher is more urgent) or LOW, MEDIUM, HIGH, URGENT; run_at at most 366 days ahead. With a unique_key the id of an unfinished job of the same key and role is returned instead. concurrency_key is what a queue''s limits per key count by. Errors: 42704 unknown pipeline, queue or session, 42501 not granted, 22023 out of range, 53400 the queue accepts no more of this user, and those of the pipeline''s validator; nothing is stored then.';
 
 CREATE FUNCTION asyncjob.submit_many(
         pipeline text, params jsonb[], queue text DEFAULT 'default',
         priority text DEFAULT '5', run_at timestamptz DEFAULT NULL,
-        user_id text DEFAULT NULL, session_id text DEFAULT NULL)
+        user_id text DEFAULT NULL, session_id text DEFAULT NULL,
+        concurrency_key text DEFAULT NULL)
     RETURNS SETOF bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_submit_many';
-COMMENT ON FUNCTION asyncjob.submit_many(text, jsonb[], text, text, timestamptz, text, text) IS
+COMMENT ON FUNCTION asyncjob.submit_many(text, jsonb[], text, text, timestamptz, text, text, text) IS
 'Submit one job for each element of params; returns their ids in order. All or none.';
 
 CREATE FUNCTION asyncjob.run(pipeline text, params jsonb DEFAULT '{}') RETURNS jsonb

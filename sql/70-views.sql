@@ -11,9 +11,11 @@ COMMENT ON VIEW asyncjob.pipelines IS 'Current versions of the pipelines that th
 CREATE VIEW asyncjob.queues WITH (security_invoker = true) AS
 SELECT q.name, q.paused, q.created_at,
        (SELECT count(*) FROM asyncjob.job j WHERE j.queue_id = q.id AND j.state = 'queued') AS queued,
-       (SELECT count(*) FROM asyncjob.job j WHERE j.queue_id = q.id AND j.state = 'running') AS running
-FROM asyncjob.queue q;
-COMMENT ON VIEW asyncjob.queues IS 'Queues, with the numbers of the reader''s own queued and running jobs.';
+       (SELECT count(*) FROM asyncjob.job j WHERE j.queue_id = q.id AND j.state = 'running') AS running,
+       (SELECT count(*) FROM asyncjob.job j WHERE j.queue_id = q.id AND j.state = 'waiting') AS waiting
+FROM asyncjob.queue q
+WHERE NOT q.dropped;
+COMMENT ON VIEW asyncjob.queues IS 'Queues, with the numbers of the reader''s own queued, running and waiting jobs.';
 
 CREATE VIEW asyncjob.dead_letters WITH (security_invoker = true) AS
 SELECT j.id AS job_id, p.name AS pipeline, q.name AS queue,

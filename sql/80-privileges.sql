@@ -1,5 +1,5 @@
 -- Rights. Nothing is granted to PUBLIC. A role sees its own rows, an
--- administrator (who may execute create_queue) all of them, both through the
+-- administrator (who may execute pause_queue) all of them, both through the
 -- filter of asyncjob.user_id.
 
 CREATE FUNCTION asyncjob._role() RETURNS oid
@@ -9,7 +9,7 @@ COMMENT ON FUNCTION asyncjob._role() IS 'OID of current_user.';
 CREATE FUNCTION asyncjob._may_see(owner oid, user_id text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (owner = asyncjob._role()
-            OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE'))
+            OR has_function_privilege('asyncjob.pause_queue(text)', 'EXECUTE'))
        AND CASE
            WHEN coalesce(current_setting('asyncjob.user_id', true), '') <> ''
                THEN user_id IS NOT DISTINCT FROM current_setting('asyncjob.user_id', true)
@@ -32,7 +32,7 @@ CREATE POLICY chat_message_own ON asyncjob.chat_message FOR SELECT
 ALTER TABLE asyncjob.pipeline ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
     USING (owner = asyncjob._role()
-        OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE')
+        OR has_function_privilege('asyncjob.pause_queue(text)', 'EXECUTE')
         OR EXISTS
         (SELECT FROM asyncjob.pipeline_grant g
          WHERE g.pipeline = name
@@ -53,7 +53,7 @@ BEGIN
         WHERE p.pronamespace = 'asyncjob'::regnamespace
           AND p.proname NOT LIKE '\_%'
           AND p.proname NOT LIKE 'grant\_%'
-          AND p.proname NOT IN ('create_queue', 'pause_queue', 'resume_queue', 'resume',
+          AND p.proname NOT IN ('create_queue', 'alter_queue', 'drop_queue', 'pause_queue', 'resume_queue', 'resume',
                                 'revoke_worker')
     LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
@@ -87,10 +87,11 @@ CREATE FUNCTION asyncjob.grant_admin(role regrole) RETURNS void
     LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM asyncjob.grant_usage(role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob.create_queue(text), '
+    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob.create_queue, asyncjob.alter_queue, asyncjob.drop_queue, '
                    'asyncjob.pause_queue(text), asyncjob.resume_queue(text), '
                    'asyncjob.grant_worker(text, regrole), asyncjob.revoke_worker(text, regrole), '
                    'asyncjob.resume() TO %s', role);
+    EXECUTE format('GRANT SELECT ON asyncjob.queue_limit, asyncjob.queue_limits TO %s', role);
 END
 $$;
 ALTER FUNCTION asyncjob.grant_admin(regrole) SET search_path = pg_catalog, pg_temp;

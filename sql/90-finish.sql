@@ -12,6 +12,10 @@ SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline_grant',
     'WHERE role <> 0');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.job', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_limit', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.place', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_start', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_turn', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.lease', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.lease_token_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_worker', '');

@@ -35,7 +35,7 @@ aj_role(PG_FUNCTION_ARGS)
 }
 
 /*
- * An administrator of the queue is who may execute create_queue(), which is
+ * An administrator of the queue is who may execute pause_queue(), which is
  * what grant_admin() grants.
  */
 static bool
@@ -50,7 +50,7 @@ is_admin(Oid role)
 	if (!OidIsValid(schema))
 		return false;
 	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-							   CStringGetDatum("create_queue"),
+							   CStringGetDatum("pause_queue"),
 							   PointerGetDatum(buildoidvector(argtypes, 1)),
 							   ObjectIdGetDatum(schema));
 	return OidIsValid(function) &&

@@ -20,10 +20,10 @@
 #include "extension.h"
 #include "external.h"
 #include "guc.h"
+#include "limits.h"
 #include "queue.h"
 #include "queue_external.h"
 #include "queue_read.h"
-#include "queue_submit.h"
 #include "shmem.h"
 #include "types.h"
 #include "wake.h"
@@ -78,6 +78,8 @@ aj_cancel(PG_FUNCTION_ARGS)
 				(void) aj_queue_write_chat(job_id, "Analysis was cancelled.",
 										   AJ_CANCELLED);
 			aj_at_end_reset_lanes(false);
+			if (aj_limits_of(head.queue_id) != NULL)
+				aj_at_commit_look();	/* it may have had a place */
 			aj_at_commit_changed(job_id, head.seq + 1, AJ_CANCELLED,
 								 head.step_no, head.step_count, head.session_id);
 			break;
@@ -128,8 +130,10 @@ aj_retry(PG_FUNCTION_ARGS)
 				 errdetail("Job " INT64_FORMAT " has the same unique_key and has not ended.",
 						   rival)));
 	seq = aj_queue_retry(&head);
-	if (head.external)
-		aj_external_at_commit(aj_queue_find_queue(head.queue));
+	if (aj_limits_hold(head.queue_id, job_id))
+		aj_at_commit_look();
+	else if (head.external)
+		aj_external_at_commit(head.queue_id);
 	aj_scope_leave(&scope);
 
 	aj_at_commit_changed(job_id, seq, AJ_QUEUED, head.step_no,
@@ -243,6 +247,7 @@ aj_explain(PG_FUNCTION_ARGS)
 	AjScope		scope;
 	bool		ours;
 	const char *why = NULL;
+	const char *held = NULL;
 	MemoryContext context = CurrentMemoryContext;
 	StringInfoData s;
 
@@ -252,6 +257,8 @@ aj_explain(PG_FUNCTION_ARGS)
 	if (!aj_queue_head(&caller, job_id, false, &head))
 		aj_unknown_job(job_id);
 	ours = aj_origin_is_ours();
+	if (head.state == AJ_WAITING)
+		held = aj_queue_why_held(job_id);
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 
@@ -275,7 +282,8 @@ aj_explain(PG_FUNCTION_ARGS)
 				appendStringInfoString(&s, " asyncjob.status() tells the error; asyncjob.retry() queues it again.");
 			PG_RETURN_TEXT_P(cstring_to_text(s.data));
 		case AJ_WAITING:
-			why = "it was running when the server crashed and waits to run alone";
+			if (head.suspect)
+				why = "it was running when the server crashed and waits to run alone";
 			break;
 		default:
 			break;
@@ -286,6 +294,8 @@ aj_explain(PG_FUNCTION_ARGS)
 		why = psprintf("queue \"%s\" is paused", head.queue);
 	if (why == NULL && head.run_at > GetCurrentTimestamp())
 		why = psprintf("it is not due before %s", timestamptz_to_str(head.run_at));
+	if (why == NULL)
+		why = held;
 	if (why == NULL && head.external)
 		why = psprintf("an external worker has to claim it; asyncjob.claim(ARRAY['%s']) does",
 					   head.queue);

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "api.h"
+#include "api_limits.h"
 #include "extension.h"
 #include "external.h"
 #include "pipeline.h"
@@ -54,20 +55,26 @@ name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
 	return name;
 }
 
-/* create_queue(name text) */
+/* create_queue(name text, limits...) */
 Datum
 aj_create_queue(PG_FUNCTION_ARGS)
 {
 	char	   *name = name_arg(fcinfo, 0, "queue", 48);
 	AjScope		scope;
+	int32		queue_id;
+	bool		limits;
 
 	aj_require_admin("create queues");
 	PreventCommandIfReadOnly("create_queue()");
+	limits = aj_check_limits(fcinfo);
 	aj_scope_enter(&scope, false);
-	if (aj_queue_add_queue(name) == 0)
+	queue_id = aj_queue_add_queue(name);
+	if (queue_id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("queue \"%s\" already exists", name)));
+	if (limits)
+		aj_set_limits(fcinfo, queue_id);
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }

@@ -35,6 +35,7 @@
 #include "executor.h"
 #include "extension.h"
 #include "external.h"
+#include "limits.h"
 #include "queue.h"
 #include "queue_external.h"
 #include "queue_submit.h"
@@ -241,6 +242,9 @@ claim_now(const Request * request, Claimed * *claimed)
 				 errmsg("the queue was copied from another server or database"),
 				 errhint("Let an administrator call asyncjob.resume() first.")));
 	(void) aj_external_expire(request->queues, request->nqueues);
+	if (aj_limits_admit_here(request->queues, request->nqueues, InvalidOid,
+							 true, request->max) > 0)
+		aj_at_commit_look();
 	nlanes = aj_queue_external_lanes(&caller, request->queues,
 									 request->nqueues, &lanes);
 	for (int i = 0; i < nlanes && taken < request->max; i++)
@@ -254,6 +258,8 @@ claim_now(const Request * request, Claimed * *claimed)
 		for (int j = taken; j < taken + more; j++)
 			n += brief(&held[j], expires_at, &(*claimed)[n]);
 		taken += more;
+		if (more > 0 && aj_limits_known(lanes[i].queue_id))
+			aj_at_commit_look();
 	}
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
@@ -501,6 +507,8 @@ begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
 	if (run->pipeline == NULL || held->job.step_no >= run->pipeline->nsteps)
 		elog(ERROR, "the pipeline of job " INT64_FORMAT " is missing", job_id);
 	run->started = aj_queue_drop_lease(job_id);
+	if (aj_limits_of(held->job.queue_id) != NULL)
+		aj_at_commit_look();	/* a place will be free */
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 }

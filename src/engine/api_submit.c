@@ -33,6 +33,7 @@
 #include "extension.h"
 #include "external.h"
 #include "guc.h"
+#include "limits.h"
 #include "names.h"
 #include "queue.h"
 #include "queue_external.h"
@@ -254,7 +255,9 @@ check_session(const AjCaller *caller, const AjSubmission *s)
 static void
 announce(const AjSubmission *s, int64 id)
 {
-	if (s->external)
+	if (s->held)
+		aj_at_commit_look();
+	else if (s->external)
 		aj_external_at_commit(s->queue_id);
 	else
 		aj_at_commit_job_ready(s->owner, s->queue_id, s->priority, s->run_at, id);
@@ -262,7 +265,8 @@ announce(const AjSubmission *s, int64 id)
 
 /*
  * submit(pipeline text, params jsonb, queue text, priority text,
- *		  run_at timestamptz, user_id text, session_id text, unique_key text)
+ *		  run_at timestamptz, user_id text, session_id text, unique_key text,
+ *		  concurrency_key text)
  */
 Datum
 aj_submit(PG_FUNCTION_ARGS)
@@ -287,6 +291,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
 	target.s.unique_key = limited_text(fcinfo, 7, "unique_key", MAX_KEY_LEN);
+	target.s.concurrency_key = limited_text(fcinfo, 8, "concurrency_key", MAX_KEY_LEN);
 	check_owner(caller.role);
 
 	resolve_target(&target, &caller, pipeline, queue);
@@ -295,16 +300,22 @@ aj_submit(PG_FUNCTION_ARGS)
 	validate(target.pipeline, params);
 
 	aj_scope_enter(&scope, false);
+	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
 	id = aj_queue_add_job(&target.s, params, &added);
 	if (added)
+	{
+		if (target.s.held)
+			aj_limits_check_user(&target.s, queue, 1);
 		announce(&target.s, id);
+	}
 	aj_scope_leave(&scope);
 	PG_RETURN_INT64(id);
 }
 
 /*
  * submit_many(pipeline text, params jsonb[], queue text, priority text,
- *			   run_at timestamptz, user_id text, session_id text)
+ *			   run_at timestamptz, user_id text, session_id text,
+ *			   concurrency_key text)
  */
 Datum
 aj_submit_many(PG_FUNCTION_ARGS)
@@ -339,6 +350,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
+	target.s.concurrency_key = limited_text(fcinfo, 7, "concurrency_key", MAX_KEY_LEN);
 	check_owner(caller.role);
 
 	resolve_target(&target, &caller, pipeline, queue);
@@ -348,10 +360,15 @@ aj_submit_many(PG_FUNCTION_ARGS)
 		validate(target.pipeline, DatumGetJsonbP(elements[i]));
 
 	aj_scope_enter(&scope, false);
+	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
 	(void) aj_queue_add_jobs(&target.s, PointerGetDatum(array), &first);
 	aj_return_rows(fcinfo);
 	if (n > 0)
+	{
+		if (target.s.held)
+			aj_limits_check_user(&target.s, queue, n);
 		announce(&target.s, first);
+	}
 	aj_scope_leave(&scope);
 	return (Datum) 0;
 }
@@ -579,6 +596,9 @@ aj_drain(PG_FUNCTION_ARGS)
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(context);
 		claimed = aj_queue_claim(caller, 0, &job);
+		if (!claimed &&
+			aj_limits_admit_here(NULL, 0, caller, false, 1) > 0)
+			claimed = aj_queue_claim(caller, 0, &job);
 		if (claimed)
 			(void) aj_pipeline_get(job.pipeline_id);
 		aj_scope_leave(&scope);

@@ -44,6 +44,7 @@
 #include "crashfile.h"
 #include "executor.h"
 #include "extension.h"
+#include "limits.h"
 #include "publish.h"
 #include "queue.h"
 #include "scope.h"
@@ -70,7 +71,7 @@ fits(const AjJob *job, const AjPipeline *pipeline)
 	return pipeline != NULL && pipeline->nsteps == 1 &&
 		pipeline->steps[0].batch && pipeline->steps[0].timeout == 0 &&
 		job->seq == 1 && job->session_id == NULL && !job->alone &&
-		job->id != not_in_batch;
+		job->id != not_in_batch && !aj_limits_known_rated(job->queue_id);
 }
 
 /* The first of the jobs that we held, and hold no longer, can be claimed. */
@@ -208,6 +209,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		return AJ_BATCH_NOTHING;
 	}
 	held = &jobs[0];
+	(void) aj_limits_of(jobs[0].queue_id);
 	pipelines = palloc(n * sizeof(*pipelines));
 	for (int i = 0; i < n; i++)
 		pipelines[i] = aj_pipeline_get(jobs[i].pipeline_id);
@@ -324,6 +326,8 @@ aj_batch_run(MemoryContext context, AjJob *single,
 	aj_publish_many(notices, done);
 	for (int i = 0; i < done; i++)
 		aj_wake_waiters(DatumGetInt64(ids[i]));
+	if (aj_limits_known(jobs[0].queue_id))
+		aj_ask_coordinator(MyDatabaseId);	/* their places are free */
 
 	if (TimestampDifferenceExceeds(begun, GetCurrentTimestamp(), BATCH_MS))
 		batch_size = Max(batch_size / 2, 1);

@@ -47,6 +47,7 @@
 #include "external.h"
 #include "guc.h"
 #include "lanes.h"
+#include "limits.h"
 #include "publish.h"
 #include "queue.h"
 #include "registration.h"
@@ -676,6 +677,13 @@ tend_queue(void)
 	ours = aj_origin_is_ours();
 	if (ours && aj_guc_enabled)
 	{
+		TimestampTz next;
+
+		(void) aj_limits_round(&next);
+		if (next != 0)
+			wait_ms = Min(wait_ms, next <= GetCurrentTimestamp() ? 0 :
+						  TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1);
+		MemoryContextSwitchTo(context);
 		wait_ms = Min(wait_ms, aj_external_round(my_db, &external));
 		MemoryContextSwitchTo(context);
 	}

@@ -43,6 +43,7 @@
 #include "executor.h"
 #include "extension.h"
 #include "guc.h"
+#include "limits.h"
 #include "queue.h"
 #include "scope.h"
 #include "shmem.h"
@@ -529,6 +530,8 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 		if (*found)
 			aj_queue_log(job, run->logs);
 		state = aj_queue_fail(job, worker_id, error, verdict, delay_ms, found);
+		if (*found && state == AJ_QUEUED && aj_limits_hold(job->queue_id, job->id))
+			state = AJ_WAITING;
 		seq = job->seq;
 		if (*found && state == AJ_FAILED)
 			aj_tell_chat(run,

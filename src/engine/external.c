@@ -32,6 +32,7 @@
 #include "executor.h"
 #include "external.h"
 #include "guc.h"
+#include "limits.h"
 #include "queue.h"
 #include "queue_external.h"
 #include "wake.h"
@@ -127,6 +128,8 @@ aj_external_expire(const int32 *queues, int n)
 							 run.pipeline->nsteps, held.job.session_id);
 		if (state == AJ_QUEUED)
 			aj_external_at_commit(held.job.queue_id);
+		if (aj_limits_of(held.job.queue_id) != NULL)
+			aj_at_commit_look();
 		ended++;
 	}
 	return ended;

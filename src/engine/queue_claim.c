@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "lanes.h"
+#include "limits.h"
 #include "queue.h"
 #include "scope.h"
 #include "shmem.h"
@@ -51,6 +52,16 @@ AJ_STATEMENT(find_lanes,
 			 OIDOID, TIMESTAMPTZOID);
 
 /*
+ * The queue, $2, isn't paused, and if it has limits the job has a place.  The
+ * first EXISTS is evaluated once a statement, the others only where it says no.
+ */
+#define MAY_START(j) \
+	" (EXISTS (SELECT FROM asyncjob.queue q" \
+	"   WHERE q.id = $2 AND NOT q.paused AND NOT q.gated)" \
+	"  OR EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $2 AND NOT q.paused)" \
+	"   AND EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = " j ".id))"
+
+/*
  * The subquery must be a scalar one, which runs once.  As a table of a join
  * it may become the inner side of a nested loop, and would lock another job
  * for each row of the outer side.
@@ -63,8 +74,7 @@ AJ_STATEMENT(claim_in_lane,
 			 "    AND c.owner = $1 AND c.queue_id = $2"
 			 "    AND c.priority = $3 AND c.run_at <= $4"
 			 "    AND (c.run_at, c.id) >= ($6, $7)"
-			 "    AND EXISTS (SELECT FROM asyncjob.queue q"
-			 "      WHERE q.id = $2 AND NOT q.paused)"
+			 "    AND" MAY_START("c")
 			 "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
 			 " RETURNING " AJ_JOB_COLUMNS,
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
@@ -77,8 +87,7 @@ AJ_STATEMENT(lock_in_lane,
 			 "   AND j.owner = $1 AND j.queue_id = $2"
 			 "   AND j.priority = $3 AND j.run_at <= $4"
 			 "   AND (j.run_at, j.id) >= ($6, $7)"
-			 "   AND EXISTS (SELECT FROM asyncjob.queue q"
-			 "     WHERE q.id = $2 AND NOT q.paused)"
+			 "   AND" MAY_START("j")
 			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
 			 TIMESTAMPTZOID, INT8OID);
@@ -290,6 +299,7 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 		if (claimed)
 		{
 			aj_queue_note_start(job);
+			aj_limits_started(job->queue_id, job->id, now);
 			return true;
 		}
 	}
@@ -366,6 +376,7 @@ aj_queue_claim_locked(AjJob *job, int64 worker_id)
 	aj_execute(&claim_locked, values, NULL, 0);
 	job->seq++;
 	aj_queue_note_start(job);
+	aj_limits_started(job->queue_id, job->id, GetCurrentTimestamp());
 }
 
 /* Claim the one job that is to run alone after a server crash. */
@@ -382,6 +393,7 @@ aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
 		return false;
 	aj_queue_read_job(0, job, context);
 	aj_queue_note_start(job);
+	aj_limits_started(job->queue_id, job->id, GetCurrentTimestamp());
 	return true;
 }
 

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "limits.h"
 #include "queue.h"
 #include "queue_external.h"
 #include "scope.h"
@@ -70,8 +71,9 @@ AJ_STATEMENT(claim,
 			 "  WHERE c.state = 'queued' AND c.external AND c.queue_id = $3"
 			 "    AND c.owner = $1 AND c.priority = $4 AND c.run_at <= $6"
 			 "    AND ($2 = 0 OR ($2 = 1 AND c.user_id = $7))"
-			 "    AND EXISTS (SELECT FROM asyncjob.queue q"
-			 "      WHERE q.id = $3 AND NOT q.paused)"
+			 "    AND EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $3"
+			 "      AND NOT q.paused AND (NOT q.gated OR EXISTS"
+			 "       (SELECT FROM asyncjob.place p WHERE p.job_id = c.id)))"
 			 "  ORDER BY c.run_at, c.id LIMIT $5 FOR UPDATE SKIP LOCKED))"
 			 " RETURNING " AJ_JOB_COLUMNS ", -j.worker_id,"
 			 " (SELECT q.name FROM asyncjob.queue q WHERE q.id = $3)",
@@ -272,6 +274,8 @@ aj_queue_claim_external(const AjCaller *caller, const AjExternalLane * lane,
 		values[3] = TimestampTzGetDatum(expires_at);
 		aj_execute(&add_lease, values, NULL, 0);
 		aj_queue_note_start(&held[i].job);
+		aj_limits_started(held[i].job.queue_id, held[i].job.id,
+						  GetCurrentTimestamp());
 	}
 	return n;
 }

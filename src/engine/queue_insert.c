@@ -3,7 +3,8 @@
  * queue_insert.c
  *		Statements that insert jobs which are not simply queued.
  *
- * Jobs whose first step is external.  The many that any worker may take at
+ * Jobs whose first step is external, that have a concurrency_key, or whose
+ * queue has limits: they wait for a place (limits.c).  The many that any worker may take at
  * once are inserted by queue_submit.c, whose statements carry nothing that
  * they don't need.
  *
@@ -17,36 +18,44 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "queue_limits.h"
 #include "queue_submit.h"
 #include "scope.h"
+
+/* $12 says that it has to wait for a place */
+#define STATE_AND_GROUP \
+	" CASE WHEN $12 THEN 'waiting'::asyncjob.job_state ELSE 'queued' END," \
+	" CASE WHEN $12 THEN " AJ_LIMIT_GROUP("$3", "$7", "$11") " END,"
 
 AJ_STATEMENT(add_job,
 			 "INSERT INTO asyncjob.job (created_at, run_at, owner, pipeline_id,"
 			 " queue_id, priority, user_id, session_id, unique_key, external,"
-			 " params)"
-			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+			 " concurrency_key, state, limit_group, params)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," STATE_AND_GROUP
+			 " $13)"
 			 " ON CONFLICT (owner, unique_key) WHERE unique_key IS NOT NULL"
 			 "  AND state IN ('queued', 'running', 'waiting') DO NOTHING"
 			 " RETURNING id",
 			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
-			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, JSONBOID);
+			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, BOOLOID, JSONBOID);
 
 AJ_STATEMENT(add_jobs,
 			 "INSERT INTO asyncjob.job (created_at, run_at, owner, pipeline_id,"
 			 " queue_id, priority, user_id, session_id, unique_key, external,"
-			 " params)"
-			 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, u.params"
-			 " FROM unnest($11) WITH ORDINALITY u (params, place)"
+			 " concurrency_key, state, limit_group, params)"
+			 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," STATE_AND_GROUP
+			 " u.params FROM unnest($13) WITH ORDINALITY u (params, place)"
 			 " ORDER BY u.place RETURNING id",
 			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
-			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, JSONBARRAYOID);
+			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, BOOLOID,
+			 JSONBARRAYOID);
 
 static int
 insert(AjStatement *stmt, AjSubmission *s, Datum params, int64 *first)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		values[11];
-	char		nulls[12] = "           ";
+	Datum		values[13];
+	char		nulls[14] = "             ";
 	bool		isnull;
 	int			n;
 
@@ -62,7 +71,9 @@ insert(AjStatement *stmt, AjSubmission *s, Datum params, int64 *first)
 	values[7] = aj_text_or_null(s->session_id, &nulls[7]);
 	values[8] = aj_text_or_null(s->unique_key, &nulls[8]);
 	values[9] = BoolGetDatum(s->external);
-	values[10] = params;
+	values[10] = aj_text_or_null(s->concurrency_key, &nulls[10]);
+	values[11] = BoolGetDatum(s->held);
+	values[12] = params;
 	n = aj_execute(stmt, values, nulls, 0);
 	*first = n > 0 ? DatumGetInt64(aj_value(0, 1, &isnull)) : 0;
 	return n;

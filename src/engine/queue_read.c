@@ -30,7 +30,7 @@
 	" j.suspect, q.paused, j.xmin, j.run_at, j.session_id, q.name," \
 	" (SELECT o.rolname FROM asyncjob.owner o WHERE o.role = j.owner)," \
 	" j.external, (SELECT l.expires_at FROM asyncjob.lease l" \
-	"  WHERE l.job_id = j.id AND j.state = 'running')" \
+	"  WHERE l.job_id = j.id AND j.state = 'running'), j.queue_id" \
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
@@ -286,6 +286,7 @@ aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
 	head->external = DatumGetBool(aj_value(0, 15, &isnull));
 	v = aj_value(0, 16, &isnull);
 	head->lease_until = isnull ? 0 : DatumGetTimestampTz(v);
+	head->queue_id = DatumGetInt32(aj_value(0, 17, &isnull));
 	MemoryContextSwitchTo(old);
 	return true;
 }

@@ -35,6 +35,7 @@ typedef struct AjJobHead
 	char	   *session_id;
 	char	   *queue;
 	char	   *rolname;		/* name of the owner when it submitted */
+	int32		queue_id;
 	bool		external;		/* an external worker runs its current step */
 	TimestampTz lease_until;	/* of that worker, or 0 */
 } AjJobHead;

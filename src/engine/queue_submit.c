@@ -265,6 +265,13 @@ submission_values(AjSubmission *s, Datum *values, char *nulls)
 	values[7] = aj_text_or_null(s->session_id, &nulls[7]);
 }
 
+/* Jobs that not any worker may take at once: queue_insert.c. */
+static bool
+is_special(const AjSubmission *s)
+{
+	return s->external || s->held || s->concurrency_key != NULL;
+}
+
 /*
  * Insert a job.  Where an unfinished job of the same unique key exists, its
  * id is returned and nothing is inserted.  s->run_at is set if it was 0.
@@ -281,7 +288,7 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 	values[8] = JsonbPGetDatum(params);
 	if (s->unique_key == NULL)
 	{
-		if (s->external)
+		if (is_special(s))
 		{
 			*added = aj_queue_insert_job(s, params, &id);
 			return id;
@@ -295,7 +302,7 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 	{
 		Datum		key[2] = {values[2], values[9]};
 
-		if (s->external)
+		if (is_special(s))
 			*added = aj_queue_insert_job(s, params, &id);
 		else
 		{
@@ -324,7 +331,7 @@ aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 	bool		isnull;
 	int			n;
 
-	if (s->external)
+	if (is_special(s))
 		return aj_queue_insert_jobs(s, params_array, first);
 	submission_values(s, values, nulls);
 	values[8] = params_array;

@@ -27,7 +27,9 @@ typedef struct AjSubmission
 	char	   *user_id;
 	char	   *session_id;
 	char	   *unique_key;
+	char	   *concurrency_key;
 	bool		external;		/* its first step is */
+	bool		held;			/* it has to wait for a place */
 } AjSubmission;
 
 extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,

@@ -18,6 +18,7 @@
 #include "guc.h"
 #include "lanes.h"
 #include "queue.h"
+#include "queue_limits.h"
 #include "scope.h"
 
 AJ_STATEMENT(origin_matches,
@@ -277,6 +278,7 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 	rows = SPI_tuptable;
 	aj_execute(&delete_moved, foreign, NULL, 0);
 	add_all(&add_moved_owner, rows, n);
+	aj_queue_limits_moved();
 	aj_execute(&clear_origin, any, NULL, 0);
 	aj_execute(&add_origin, system, NULL, 0);
 }

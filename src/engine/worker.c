@@ -61,6 +61,7 @@
 #include "extension.h"
 #include "external.h"
 #include "guc.h"
+#include "limits.h"
 #include "publish.h"
 #include "queue.h"
 #include "queue_external.h"
@@ -243,7 +244,9 @@ claim(AjJob *job, const AjPipeline **pipeline, bool *gone)
 			}
 		}
 		aj_scope_leave(&scope);
-		aj_commit_durably(alone_job != 0 || again);
+		/* a start that counts for a rate must not be forgotten */
+		aj_commit_durably(alone_job != 0 || again ||
+						  (claimed && aj_limits_known_rated(job->queue_id)));
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -507,7 +510,11 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 	aj_slot_end_job();
 	aj_publish(&notice);
 	if (AJ_STATE_IS_FINAL(state))
+	{
 		aj_wake_waiters(job->id);
+		if (aj_limits_known(job->queue_id))
+			aj_ask_coordinator(MyDatabaseId);	/* its place is free */
+	}
 	else
 	{
 		/* it is queued again, perhaps for later */

@@ -1,0 +1,714 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_limits.c
+ *		Statements about the limits of queues.
+ *
+ * limits.c says how they work together.  A waiting job stands in job_held_idx
+ * by its group, a hash of owner, user and key, so that the first of each group
+ * is found without walking over the others; two groups with one hash would
+ * only share their order, since each job is counted by its own row.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "external.h"
+#include "queue.h"
+#include "queue_limits.h"
+#include "scope.h"
+#include "wake.h"
+
+#define STRAYS_AT_ONCE	1000
+
+#define LIMIT_GROUP(j) \
+	AJ_LIMIT_GROUP(j ".owner", j ".user_id", j ".concurrency_key")
+
+#define LIMIT_COLUMNS \
+	"SELECT l.queue_id, coalesce(l.max_running, -1)," \
+	" coalesce(l.max_running_per_user, -1), l.user_limit_mode = 'reject'," \
+	" coalesce(l.max_running_per_key, -1), coalesce(l.rate_limit, -1)," \
+	" coalesce(1000 * extract(epoch FROM l.rate_interval), 0)::bigint," \
+	" coalesce(l.rate_limit_per_key, -1)," \
+	" coalesce(1000 * extract(epoch FROM l.rate_interval_per_key), 0)::bigint," \
+	" l.fair, l.user_weights," \
+	" coalesce(1000 * extract(epoch FROM l.ageing), 0)::bigint, l.vtime, q.paused" \
+	" FROM asyncjob.queue_limit l JOIN asyncjob.queue q ON q.id = l.queue_id"
+
+AJ_STATEMENT(read_limits, LIMIT_COLUMNS " WHERE q.gated = $1", BOOLOID);
+
+AJ_STATEMENT(lock_limits,
+			 LIMIT_COLUMNS " WHERE q.gated AND l.queue_id = $1"
+			 " FOR NO KEY UPDATE OF l SKIP LOCKED", INT4OID);
+
+AJ_STATEMENT(wait_limits,
+			 LIMIT_COLUMNS " WHERE l.queue_id = $1 FOR NO KEY UPDATE OF l",
+			 INT4OID);
+
+/* a suspect of a crash keeps its place: it will run, alone */
+AJ_STATEMENT(all_places,
+			 "SELECT p.job_id, p.owner, p.user_id, p.key, p.admitted_at,"
+			 " p.started_at, CASE WHEN j.state = 'queued' THEN 1"
+			 "  WHEN j.state = 'running' OR j.state = 'waiting' AND j.suspect THEN 2"
+			 "  ELSE 0 END"
+			 " FROM asyncjob.place p LEFT JOIN asyncjob.job j ON j.id = p.job_id"
+			 " WHERE p.queue_id = $1",
+			 INT4OID);
+
+AJ_STATEMENT(drop_places,
+			 "WITH gone AS (DELETE FROM asyncjob.place p WHERE p.job_id = ANY ($1)"
+			 "  RETURNING p.queue_id, p.owner, p.key, p.started_at)"
+			 " INSERT INTO asyncjob.queue_start (queue_id, owner, key, started_at)"
+			 " SELECT g.queue_id, g.owner, g.key, g.started_at FROM gone g"
+			 " WHERE $2 AND g.started_at IS NOT NULL",
+			 INT8ARRAYOID, BOOLOID);
+
+AJ_STATEMENT(forget_starts,
+			 "DELETE FROM asyncjob.queue_start s"
+			 " WHERE s.queue_id = $1 AND s.started_at <= $2",
+			 INT4OID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(starts,
+			 "SELECT 0::bigint, s.owner, NULL::text, s.key, s.started_at,"
+			 " s.started_at, 0 FROM asyncjob.queue_start s"
+			 " WHERE s.queue_id = $1 AND s.started_at > $2",
+			 INT4OID, TIMESTAMPTZOID);
+
+#define WAITER_COLUMNS \
+	"j.id, j.limit_group, j.priority, j.run_at, j.owner, j.user_id," \
+	" j.concurrency_key"
+
+AJ_STATEMENT(waiting_groups,
+			 "WITH RECURSIVE g AS ("
+			 " (SELECT " WAITER_COLUMNS " FROM asyncjob.job j"
+			 "   WHERE j.state = 'waiting' AND j.limit_group IS NOT NULL"
+			 "     AND j.queue_id = $1 AND (j.limit_group, j.priority) > ($2, $3)"
+			 "   ORDER BY j.limit_group, j.priority, j.run_at, j.id LIMIT 1)"
+			 " UNION ALL"
+			 " SELECT n.* FROM g CROSS JOIN LATERAL"
+			 "  (SELECT " WAITER_COLUMNS " FROM asyncjob.job j"
+			 "    WHERE j.state = 'waiting' AND j.limit_group IS NOT NULL"
+			 "      AND j.queue_id = $1"
+			 "      AND (j.limit_group, j.priority) > (g.limit_group, g.priority)"
+			 "    ORDER BY j.limit_group, j.priority, j.run_at, j.id LIMIT 1) n)"
+			 " SELECT * FROM g LIMIT $4",
+			 INT4OID, INT8OID, INT2OID, INT4OID);
+
+/* $8: 1 external ones only, 0 others only, -1 all */
+AJ_STATEMENT(lock_waiters,
+			 "SELECT " WAITER_COLUMNS " FROM asyncjob.job j"
+			 " WHERE j.state = 'waiting' AND j.limit_group = $2"
+			 "   AND j.queue_id = $1 AND j.priority = $3"
+			 "   AND (j.run_at, j.id) >= ($4, $5) AND j.run_at <= $6"
+			 "   AND ($8 < 0 OR j.external = ($8 = 1))"
+			 " ORDER BY j.run_at, j.id LIMIT $7 FOR UPDATE SKIP LOCKED",
+			 INT4OID, INT8OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT4OID, INT4OID);
+
+AJ_STATEMENT(admit,
+			 "WITH admitted AS (UPDATE asyncjob.job j SET state = 'queued',"
+			 "   limit_group = NULL,"
+			 "   priority = CASE WHEN $2 = 0 THEN j.priority ELSE least(10, j.priority"
+			 "    + floor(1000 * extract(epoch FROM $3 - j.run_at) / $2))::smallint END"
+			 "  WHERE j.id = ANY ($1) AND j.state = 'waiting'"
+			 "  RETURNING j.id, j.owner, j.user_id, j.concurrency_key, j.queue_id,"
+			 "   j.priority, j.run_at, j.external),"
+			 " placed AS (INSERT INTO asyncjob.place AS p"
+			 "   (job_id, queue_id, owner, user_id, key)"
+			 "  SELECT a.id, a.queue_id, a.owner, a.user_id, a.concurrency_key"
+			 "  FROM admitted a ON CONFLICT (job_id) DO UPDATE"
+			 "  SET admitted_at = excluded.admitted_at, started_at = NULL)"
+			 " SELECT a.owner, a.priority, a.run_at, a.id, a.external"
+			 " FROM admitted a",
+			 INT8ARRAYOID, INT8OID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(turns,
+			 "SELECT t.owner, t.user_id, t.vtime FROM asyncjob.queue_turn t"
+			 " WHERE t.queue_id = $1", INT4OID);
+
+AJ_STATEMENT(store_turn,
+			 "INSERT INTO asyncjob.queue_turn VALUES ($1, $2, $3, $4)"
+			 " ON CONFLICT (queue_id, owner, user_id) DO UPDATE"
+			 " SET vtime = excluded.vtime",
+			 INT4OID, OIDOID, TEXTOID, FLOAT8OID);
+
+AJ_STATEMENT(store_vtime,
+			 "UPDATE asyncjob.queue_limit SET vtime = $2 WHERE queue_id = $1",
+			 INT4OID, FLOAT8OID);
+
+AJ_STATEMENT(forget_turns,
+			 "DELETE FROM asyncjob.queue_turn WHERE queue_id = $1 AND vtime <= $2",
+			 INT4OID, FLOAT8OID);
+
+/*
+ * Jobs that are queued without a place: from before the queue had limits, or
+ * made ready by what knows nothing of them.
+ */
+AJ_STATEMENT(hold_strays,
+			 "UPDATE asyncjob.job h SET state = 'waiting',"
+			 " limit_group = " LIMIT_GROUP("h")
+			 " WHERE h.state = 'queued' AND h.id = ANY (ARRAY("
+			 "  SELECT s.id FROM asyncjob.owner o CROSS JOIN LATERAL"
+			 "   (SELECT j.id FROM asyncjob.job j"
+			 "     WHERE j.state = 'queued' AND NOT j.external"
+			 "       AND j.owner = o.role AND j.queue_id = $1"
+			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
+			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) s"
+			 "  UNION ALL SELECT e.id FROM"
+			 "   (SELECT j.id FROM asyncjob.job j"
+			 "     WHERE j.state = 'queued' AND j.external AND j.queue_id = $1"
+			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
+			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) e))",
+			 INT4OID, INT4OID);
+
+AJ_STATEMENT(hold,
+			 "UPDATE asyncjob.job j SET state = 'waiting', limit_group = "
+			 LIMIT_GROUP("j") " WHERE j.id = $1 AND j.state = 'queued'",
+			 INT8OID);
+
+/* a start before this one, of a job that was lost, counts as well */
+AJ_STATEMENT(keep_start,
+			 "INSERT INTO asyncjob.queue_start (queue_id, owner, key, started_at)"
+			 " SELECT p.queue_id, p.owner, p.key, p.started_at FROM asyncjob.place p"
+			 " WHERE p.job_id = $1 AND p.started_at IS NOT NULL",
+			 INT8OID);
+
+AJ_STATEMENT(note_start,
+			 "UPDATE asyncjob.place SET started_at = $2 WHERE job_id = $1",
+			 INT8OID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(count_unfinished,
+			 "SELECT (SELECT count(*) FROM asyncjob.job j"
+			 "   WHERE j.state = 'waiting' AND j.limit_group IS NOT NULL"
+			 "   AND j.queue_id = $1 AND j.owner = $2"
+			 "   AND j.user_id IS NOT DISTINCT FROM $3)"
+			 " + (SELECT count(*) FROM asyncjob.place p"
+			 "   JOIN asyncjob.job j ON j.id = p.job_id"
+			 "   WHERE p.queue_id = $1 AND p.owner = $2"
+			 "   AND p.user_id IS NOT DISTINCT FROM $3"
+			 "   AND (j.state IN ('queued', 'running') OR j.state = 'waiting'"
+			 "    AND j.limit_group IS NULL))",
+			 INT4OID, OIDOID, TEXTOID);
+
+AJ_STATEMENT(add_limits,
+			 "INSERT INTO asyncjob.queue_limit (queue_id) VALUES ($1)"
+			 " ON CONFLICT (queue_id) DO NOTHING", INT4OID);
+
+/* what is in $13 goes, what is null stays */
+AJ_STATEMENT(store_limits,
+			 "UPDATE asyncjob.queue_limit l SET"
+			 " max_running = CASE WHEN 'max_running' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($2, l.max_running) END,"
+			 " max_running_per_user = CASE WHEN 'max_running_per_user' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($3, l.max_running_per_user) END,"
+			 " user_limit_mode = CASE WHEN 'user_limit_mode' = ANY ($13) THEN 'wait'"
+			 "  ELSE coalesce($4, l.user_limit_mode) END,"
+			 " max_running_per_key = CASE WHEN 'max_running_per_key' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($5, l.max_running_per_key) END,"
+			 " rate_limit = CASE WHEN 'rate_limit' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($6, l.rate_limit) END,"
+			 " rate_interval = CASE WHEN 'rate_interval' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($7, l.rate_interval) END,"
+			 " rate_limit_per_key = CASE WHEN 'rate_limit_per_key' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($8, l.rate_limit_per_key) END,"
+			 " rate_interval_per_key = CASE WHEN 'rate_interval_per_key' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($9, l.rate_interval_per_key) END,"
+			 " fair = CASE WHEN 'fair' = ANY ($13) THEN false"
+			 "  ELSE coalesce($10, l.fair) END,"
+			 " user_weights = CASE WHEN 'user_weights' = ANY ($13) THEN '{}'"
+			 "  ELSE coalesce($11, l.user_weights) END,"
+			 " ageing = CASE WHEN 'ageing' = ANY ($13) THEN NULL"
+			 "  ELSE coalesce($12, l.ageing) END"
+			 " WHERE l.queue_id = $1",
+			 INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, INT4OID, INTERVALOID,
+			 INT4OID, INTERVALOID, BOOLOID, JSONBOID, INTERVALOID, TEXTARRAYOID);
+
+AJ_STATEMENT(lock_queue,
+			 "SELECT q.gated FROM asyncjob.queue q WHERE q.id = $1 FOR UPDATE",
+			 INT4OID);
+
+AJ_STATEMENT(set_gated,
+			 "UPDATE asyncjob.queue SET gated = $2 WHERE id = $1",
+			 INT4OID, BOOLOID);
+
+AJ_STATEMENT(place_all,
+			 "INSERT INTO asyncjob.place (job_id, queue_id, owner, user_id, key,"
+			 " started_at) SELECT j.id, j.queue_id, j.owner, j.user_id,"
+			 " j.concurrency_key, clock_timestamp() FROM asyncjob.job j"
+			 " WHERE j.queue_id = $1 AND (j.state = 'running'"
+			 "  OR j.state = 'waiting' AND j.suspect) ON CONFLICT DO NOTHING",
+			 INT4OID);
+
+AJ_STATEMENT(hold_all,
+			 "UPDATE asyncjob.job j SET state = 'waiting', limit_group = "
+			 LIMIT_GROUP("j") " WHERE j.queue_id = $1 AND j.state = 'queued'"
+			 " AND NOT EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = j.id)",
+			 INT4OID);
+
+AJ_STATEMENT(let_all_go,
+			 "UPDATE asyncjob.job j SET state = 'queued', limit_group = NULL"
+			 " WHERE j.queue_id = $1 AND j.state = 'waiting'"
+			 " AND j.limit_group IS NOT NULL",
+			 INT4OID);
+
+AJ_STATEMENT(drop_all_places,
+			 "DELETE FROM asyncjob.place WHERE queue_id = $1", INT4OID);
+
+AJ_STATEMENT(gate_again,
+			 "UPDATE asyncjob.queue q SET gated = $1"
+			 " FROM asyncjob.queue_limit l WHERE l.queue_id = q.id"
+			 " AND (l.max_running IS NOT NULL OR l.max_running_per_user IS NOT NULL"
+			 "  OR l.max_running_per_key IS NOT NULL OR l.rate_limit IS NOT NULL"
+			 "  OR l.rate_limit_per_key IS NOT NULL OR l.fair"
+			 "  OR l.ageing IS NOT NULL)", BOOLOID);
+
+AJ_STATEMENT(own_again,
+			 "UPDATE asyncjob.place p SET owner = j.owner FROM asyncjob.job j"
+			 " WHERE $1 AND j.id = p.job_id AND j.owner <> p.owner", BOOLOID);
+
+AJ_STATEMENT(forget_all_starts,
+			 "DELETE FROM asyncjob.queue_start WHERE $1", BOOLOID);
+
+AJ_STATEMENT(forget_all_turns,
+			 "DELETE FROM asyncjob.queue_turn WHERE $1", BOOLOID);
+
+/* jobs that were started while the queue was getting its limits */
+AJ_STATEMENT(place_strays,
+			 "INSERT INTO asyncjob.place (job_id, queue_id, owner, user_id, key,"
+			 " started_at) SELECT j.id, j.queue_id, j.owner, j.user_id,"
+			 " j.concurrency_key, clock_timestamp() FROM asyncjob.job j"
+			 " WHERE j.state = 'running' AND j.worker_id <> 0 AND j.queue_id = $1"
+			 " AND NOT EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = j.id)"
+			 " ON CONFLICT DO NOTHING",
+			 INT4OID);
+
+AJ_STATEMENT(unfinished,
+			 "SELECT count(*) FROM asyncjob.job j WHERE j.queue_id = $1"
+			 " AND j.state IN ('queued', 'running', 'waiting')", INT4OID);
+
+AJ_STATEMENT(retire,
+			 "UPDATE asyncjob.queue SET dropped = true, gated = false,"
+			 " name = left(name, 30) || '.dropped.' || id WHERE id = $1", INT4OID);
+
+AJ_STATEMENT(why_held,
+			 "SELECT CASE"
+			 " WHEN l.max_running = 0 THEN format('max_running of queue \"%s\" is 0, so nothing of it starts', q.name)"
+			 " WHEN l.max_running <= c.total THEN format('max_running of queue \"%s\" is %s, and as many of its jobs have a place; it may go when one of them ends', q.name, l.max_running)"
+			 " WHEN l.max_running_per_user <= c.of_user THEN format('max_running_per_user of queue \"%s\" is %s, and as many jobs of %s have a place; it may go when one of them ends', q.name, l.max_running_per_user,"
+			 "  coalesce('user \"' || j.user_id || '\"', 'those without a user'))"
+			 " WHEN l.max_running_per_key <= c.of_key THEN format('max_running_per_key of queue \"%s\" is %s, and as many jobs of key \"%s\" have a place; it may go when one of them ends', q.name, l.max_running_per_key, j.concurrency_key)"
+			 " WHEN l.rate_limit <= r.n THEN format('rate_limit of queue \"%s\" is %s in %s, which is used up until %s', q.name, l.rate_limit, l.rate_interval, coalesce(r.first + l.rate_interval, clock_timestamp()))"
+			 " WHEN l.rate_limit_per_key <= k.n THEN format('rate_limit_per_key of queue \"%s\" is %s in %s, which key \"%s\" has used up until %s', q.name, l.rate_limit_per_key, l.rate_interval_per_key, j.concurrency_key, coalesce(k.first + l.rate_interval_per_key, clock_timestamp()))"
+			 " ELSE format('it is in line for a place in queue \"%s\", behind others if there are any', q.name) END"
+			 " FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id"
+			 " JOIN asyncjob.queue_limit l ON l.queue_id = q.id"
+			 " CROSS JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER"
+			 "   (WHERE p.owner = j.owner AND p.user_id IS NOT DISTINCT FROM j.user_id) AS of_user,"
+			 "   count(*) FILTER (WHERE p.owner = j.owner AND p.key = j.concurrency_key) AS of_key"
+			 "  FROM asyncjob.place p JOIN asyncjob.job o ON o.id = p.job_id"
+			 "  WHERE p.queue_id = j.queue_id AND (o.state IN ('queued', 'running')"
+			 "   OR o.state = 'waiting' AND o.suspect)) c"
+			 " CROSS JOIN LATERAL (SELECT count(*) AS n, min(s.at) AS first FROM"
+			 "  (SELECT p.started_at AS at FROM asyncjob.place p"
+			 "    WHERE p.queue_id = j.queue_id AND (p.started_at IS NULL"
+			 "     OR p.started_at > clock_timestamp() - l.rate_interval)"
+			 "   UNION ALL SELECT x.started_at FROM asyncjob.queue_start x"
+			 "    WHERE x.queue_id = j.queue_id"
+			 "     AND x.started_at > clock_timestamp() - l.rate_interval) s) r"
+			 " CROSS JOIN LATERAL (SELECT count(*) AS n, min(s.at) AS first FROM"
+			 "  (SELECT p.started_at AS at FROM asyncjob.place p"
+			 "    WHERE p.queue_id = j.queue_id AND p.owner = j.owner"
+			 "     AND p.key = j.concurrency_key AND (p.started_at IS NULL"
+			 "     OR p.started_at > clock_timestamp() - l.rate_interval_per_key)"
+			 "   UNION ALL SELECT x.started_at FROM asyncjob.queue_start x"
+			 "    WHERE x.queue_id = j.queue_id AND x.owner = j.owner"
+			 "     AND x.key = j.concurrency_key"
+			 "     AND x.started_at > clock_timestamp() - l.rate_interval_per_key) s) k"
+			 " WHERE j.id = $1 AND j.state = 'waiting' AND j.limit_group IS NOT NULL",
+			 INT8OID);
+
+static char *
+text_or_null(int row, int col)
+{
+	bool		isnull;
+	Datum		value = aj_value(row, col, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static Datum
+id_array(int n, const int64 *ids)
+{
+	Datum	   *values = palloc((n + 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		values[i] = Int64GetDatum(ids[i]);
+	return PointerGetDatum(construct_array(values, n, INT8OID, 8,
+										   FLOAT8PASSBYVAL, 'd'));
+}
+
+static void
+fill_limits(int row, AjLimits * limits)
+{
+	bool		isnull;
+
+	limits->queue_id = DatumGetInt32(aj_value(row, 1, &isnull));
+	limits->max_running = DatumGetInt32(aj_value(row, 2, &isnull));
+	limits->max_per_user = DatumGetInt32(aj_value(row, 3, &isnull));
+	limits->reject = DatumGetBool(aj_value(row, 4, &isnull));
+	limits->max_per_key = DatumGetInt32(aj_value(row, 5, &isnull));
+	limits->rate = DatumGetInt32(aj_value(row, 6, &isnull));
+	limits->rate_ms = DatumGetInt64(aj_value(row, 7, &isnull));
+	limits->key_rate = DatumGetInt32(aj_value(row, 8, &isnull));
+	limits->key_rate_ms = DatumGetInt64(aj_value(row, 9, &isnull));
+	limits->fair = DatumGetBool(aj_value(row, 10, &isnull));
+	limits->weights = DatumGetJsonbPCopy(aj_value(row, 11, &isnull));
+	limits->ageing_ms = DatumGetInt64(aj_value(row, 12, &isnull));
+	limits->vtime = DatumGetFloat8(aj_value(row, 13, &isnull));
+	limits->paused = DatumGetBool(aj_value(row, 14, &isnull));
+}
+
+/* Limits of all queues that have some, in the memory context of the call. */
+int
+aj_queue_read_limits(AjLimits * *limits)
+{
+	Datum		values[1] = {BoolGetDatum(true)};
+	int			n = aj_execute(&read_limits, values, NULL, 0);
+
+	*limits = palloc0((n + 1) * sizeof(AjLimits));
+	for (int i = 0; i < n; i++)
+		fill_limits(i, &(*limits)[i]);
+	return n;
+}
+
+/*
+ * Lock a queue's limits: nobody else gives out its places until the end of
+ * the transaction.  Returns false if somebody else does, unless we wait, or
+ * the queue has none.
+ */
+bool
+aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits * limits)
+{
+	Datum		values[1] = {Int32GetDatum(queue_id)};
+
+	if (aj_execute(wait ? &wait_limits : &lock_limits, values, NULL, 0) == 0)
+		return false;
+	fill_limits(0, limits);
+	return true;
+}
+
+static int
+fill_places(int n, AjPlaceHeld * *places)
+{
+	*places = palloc0((n + 1) * sizeof(AjPlaceHeld));
+	for (int i = 0; i < n; i++)
+	{
+		AjPlaceHeld *place = &(*places)[i];
+		bool		isnull;
+		Datum		value;
+
+		place->job_id = DatumGetInt64(aj_value(i, 1, &isnull));
+		place->owner = DatumGetObjectId(aj_value(i, 2, &isnull));
+		place->user_id = text_or_null(i, 3);
+		place->key = text_or_null(i, 4);
+		place->admitted_at = DatumGetTimestampTz(aj_value(i, 5, &isnull));
+		value = aj_value(i, 6, &isnull);
+		place->started_at = isnull ? 0 : DatumGetTimestampTz(value);
+		place->state = DatumGetInt32(aj_value(i, 7, &isnull));
+	}
+	return n;
+}
+
+int
+aj_queue_places(int32 queue_id, AjPlaceHeld * *places)
+{
+	Datum		values[1] = {Int32GetDatum(queue_id)};
+
+	return fill_places(aj_execute(&all_places, values, NULL, 0), places);
+}
+
+void
+aj_queue_drop_places(int n, const int64 *job_ids, bool keep_starts)
+{
+	Datum		values[2] = {id_array(n, job_ids), BoolGetDatum(keep_starts)};
+
+	aj_execute(&drop_places, values, NULL, 0);
+}
+
+/* Starts after a time, of jobs that have no place; older ones are forgotten. */
+int
+aj_queue_starts(int32 queue_id, TimestampTz since, AjPlaceHeld * *places)
+{
+	Datum		values[2] = {Int32GetDatum(queue_id), TimestampTzGetDatum(since)};
+
+	aj_execute(&forget_starts, values, NULL, 0);
+	return fill_places(aj_execute(&starts, values, NULL, 0), places);
+}
+
+static int
+fill_waiters(int n, AjWaiter * *waiters)
+{
+	*waiters = palloc0((n + 1) * sizeof(AjWaiter));
+	for (int i = 0; i < n; i++)
+	{
+		AjWaiter   *waiter = &(*waiters)[i];
+		bool		isnull;
+
+		waiter->id = DatumGetInt64(aj_value(i, 1, &isnull));
+		waiter->group = DatumGetInt64(aj_value(i, 2, &isnull));
+		waiter->priority = DatumGetInt16(aj_value(i, 3, &isnull));
+		waiter->run_at = DatumGetTimestampTz(aj_value(i, 4, &isnull));
+		waiter->owner = DatumGetObjectId(aj_value(i, 5, &isnull));
+		waiter->user_id = text_or_null(i, 6);
+		waiter->key = text_or_null(i, 7);
+	}
+	return n;
+}
+
+/*
+ * The first job of each group and priority of those that wait, in the order
+ * of the groups, at most max, after a group and priority.
+ */
+int
+aj_queue_waiting_groups(int32 queue_id, int64 after_group, int after_priority,
+						int max, AjWaiter * *heads)
+{
+	Datum		values[4] = {Int32GetDatum(queue_id), Int64GetDatum(after_group),
+	Int16GetDatum(after_priority), Int32GetDatum(max)};
+
+	return fill_waiters(aj_execute(&waiting_groups, values, NULL, 0), heads);
+}
+
+/*
+ * Lock due jobs of a group, from a place on (or after it), that nobody else
+ * has locked.
+ */
+int
+aj_queue_lock_waiters(int32 queue_id, const AjWaiter * after, bool inclusive,
+					  int external, int max, AjWaiter * *waiters)
+{
+	Datum		values[8] = {Int32GetDatum(queue_id),
+		Int64GetDatum(after->group), Int16GetDatum(after->priority),
+		TimestampTzGetDatum(after->run_at),
+		Int64GetDatum(after->id + (inclusive ? 0 : 1)),
+		TimestampTzGetDatum(GetCurrentTimestamp()), Int32GetDatum(max),
+	Int32GetDatum(external)};
+
+	return fill_waiters(aj_execute(&lock_waiters, values, NULL, 0), waiters);
+}
+
+/* Give places to locked jobs, and tell those who will run them. */
+int
+aj_queue_admit(int32 queue_id, int n, const int64 *job_ids, int64 ageing_ms)
+{
+	Datum		values[3] = {id_array(n, job_ids), Int64GetDatum(ageing_ms),
+	TimestampTzGetDatum(GetCurrentTimestamp())};
+	int			admitted = aj_execute(&admit, values, NULL, 0);
+	SPITupleTable *rows = SPI_tuptable;
+	TupleDesc	desc = rows->tupdesc;
+	bool		external = false;
+
+	for (int i = 0; i < admitted; i++)
+	{
+		HeapTuple	row = rows->vals[i];
+		bool		isnull;
+
+		if (DatumGetBool(SPI_getbinval(row, desc, 5, &isnull)))
+			external = true;
+		else
+			aj_at_commit_job_ready(DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull)),
+								   queue_id,
+								   DatumGetInt16(SPI_getbinval(row, desc, 2, &isnull)),
+								   DatumGetTimestampTz(SPI_getbinval(row, desc, 3, &isnull)),
+								   DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull)));
+	}
+	if (external)
+		aj_external_at_commit(queue_id);
+	return admitted;
+}
+
+/* The users of a fair queue that are ahead of others, and how far. */
+int
+aj_queue_turns(int32 queue_id, AjPlaceHeld * *users, double **vtimes)
+{
+	Datum		values[1] = {Int32GetDatum(queue_id)};
+	int			n = aj_execute(&turns, values, NULL, 0);
+	bool		isnull;
+
+	*users = palloc0((n + 1) * sizeof(AjPlaceHeld));
+	*vtimes = palloc0((n + 1) * sizeof(double));
+	for (int i = 0; i < n; i++)
+	{
+		(*users)[i].owner = DatumGetObjectId(aj_value(i, 1, &isnull));
+		(*users)[i].user_id = text_or_null(i, 2);
+		(*vtimes)[i] = DatumGetFloat8(aj_value(i, 3, &isnull));
+	}
+	return n;
+}
+
+void
+aj_queue_store_turn(int32 queue_id, Oid owner, const char *user_id, double vtime)
+{
+	Datum		values[4] = {Int32GetDatum(queue_id), ObjectIdGetDatum(owner),
+		CStringGetTextDatum(user_id ? user_id : ""),
+	Float8GetDatum(vtime)};
+
+	aj_execute(&store_turn, values, NULL, 0);
+}
+
+void
+aj_queue_store_vtime(int32 queue_id, double vtime)
+{
+	Datum		values[2] = {Int32GetDatum(queue_id), Float8GetDatum(vtime)};
+
+	aj_execute(&store_vtime, values, NULL, 0);
+	aj_execute(&forget_turns, values, NULL, 0);
+}
+
+/*
+ * Take queued jobs without a place back, and count running ones.  Returns how
+ * many were queued.
+ */
+int
+aj_queue_hold_strays(int32 queue_id)
+{
+	Datum		values[2] = {Int32GetDatum(queue_id), Int32GetDatum(STRAYS_AT_ONCE)};
+
+	aj_execute(&place_strays, values, NULL, 0);
+	return aj_execute(&hold_strays, values, NULL, 0);
+}
+
+/* A queued job of a limited queue has to wait for a place. */
+bool
+aj_queue_hold(int64 job_id)
+{
+	Datum		values[1] = {Int64GetDatum(job_id)};
+
+	return aj_execute(&hold, values, NULL, 0) == 1;
+}
+
+/* A job of a queue with a rate starts. */
+void
+aj_queue_note_place_start(int64 job_id, TimestampTz at)
+{
+	Datum		values[2] = {Int64GetDatum(job_id), TimestampTzGetDatum(at)};
+
+	aj_execute(&keep_start, values, NULL, 0);
+	aj_execute(&note_start, values, NULL, 0);
+}
+
+/* How many jobs a user has in a queue that aren't finished, as of now. */
+int
+aj_queue_count_unfinished(const AjSubmission *s)
+{
+	Datum		values[3] = {Int32GetDatum(s->queue_id), ObjectIdGetDatum(s->owner)};
+	char		nulls[4] = "   ";
+	bool		isnull;
+
+	values[2] = aj_text_or_null(s->user_id, &nulls[2]);
+	aj_execute_latest(&count_unfinished, values, nulls);
+	return (int) DatumGetInt64(aj_value(0, 1, &isnull));
+}
+
+/*
+ * Store limits: values has them in the order of the table's columns, from the
+ * second on, and last the names of those that go.  *limits is what there is
+ * now.  Returns whether the queue had any before.
+ */
+bool
+aj_queue_store_limits(int32 queue_id, Datum *values, const char *nulls,
+					  AjLimits * limits)
+{
+	bool		isnull,
+				gated;
+
+	values[0] = Int32GetDatum(queue_id);
+	aj_execute(&add_limits, values, NULL, 0);
+
+	/* whoever gives out places has to be done */
+	(void) aj_queue_lock_limits(queue_id, true, limits);
+	aj_execute(&lock_queue, values, NULL, 0);
+	gated = DatumGetBool(aj_value(0, 1, &isnull));
+	aj_execute(&store_limits, values, nulls, 0);
+	(void) aj_queue_lock_limits(queue_id, true, limits);
+	return gated;
+}
+
+/*
+ * From now on jobs of a queue need places, or need none any more.  Running
+ * ones get theirs; queued ones wait for theirs, or wait no longer.  The
+ * trigger on asyncjob.queue tells everybody, also where nothing but numbers
+ * has changed.
+ */
+void
+aj_queue_gate(int32 queue_id, bool was_gated, bool gated)
+{
+	Datum		values[2] = {Int32GetDatum(queue_id), BoolGetDatum(gated)};
+
+	aj_execute(&set_gated, values, NULL, 0);
+	if (gated && !was_gated)
+	{
+		aj_execute(&place_all, values, NULL, 0);
+		aj_execute(&hold_all, values, NULL, 0);
+	}
+	else if (was_gated && !gated)
+	{
+		aj_execute(&drop_all_places, values, NULL, 0);
+		aj_execute(&let_all_go, values, NULL, 0);
+	}
+}
+
+int64
+aj_queue_unfinished(int32 queue_id)
+{
+	Datum		values[1] = {Int32GetDatum(queue_id)};
+	bool		isnull;
+
+	aj_execute(&unfinished, values, NULL, 0);
+	return DatumGetInt64(aj_value(0, 1, &isnull));
+}
+
+/*
+ * The tables came from another server, where owners had other numbers and the
+ * limits of built-in queues didn't come along.
+ */
+void
+aj_queue_limits_moved(void)
+{
+	Datum		values[1] = {BoolGetDatum(true)};
+
+	aj_execute(&gate_again, values, NULL, 0);
+	aj_execute(&own_again, values, NULL, 0);
+	aj_execute(&forget_all_starts, values, NULL, 0);
+	aj_execute(&forget_all_turns, values, NULL, 0);
+}
+
+/* Give a queue's name free; its finished jobs keep it under another one. */
+void
+aj_queue_retire(int32 queue_id)
+{
+	Datum		values[1] = {Int32GetDatum(queue_id)};
+
+	aj_execute(&retire, values, NULL, 0);
+}
+
+/* What keeps a job from a place, in the memory context of the call. */
+char *
+aj_queue_why_held(int64 job_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1] = {Int64GetDatum(job_id)};
+	char	   *why;
+
+	if (aj_execute(&why_held, values, NULL, 0) == 0)
+		return NULL;
+	why = text_or_null(0, 1);
+	return why ? MemoryContextStrdup(context, why) : NULL;
+}
