@@ -70,11 +70,12 @@ CREATE FUNCTION asyncjob.submit(
         pipeline text, params jsonb DEFAULT '{}', queue text DEFAULT 'default',
         priority text DEFAULT '5', run_at timestamptz DEFAULT NULL,
         user_id text DEFAULT NULL, session_id text DEFAULT NULL,
-        unique_key text DEFAULT NULL, concurrency_key text DEFAULT NULL)
+        unique_key text DEFAULT NULL, concurrency_key text DEFAULT NULL,
+        unique_mode text DEFAULT 'keep')
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_submit';
-COMMENT ON FUNCTION asyncjob.submit(text, jsonb, text, text, timestamptz, text, text, text, text) IS
-'Submit a job in the caller''s transaction; returns its id. It runs as the caller, after commit. priority is 0..10 (higher is more urgent) or LOW, MEDIUM, HIGH, URGENT; run_at at most 366 days ahead. With a unique_key the id of an unfinished job of the same key and role is returned instead. concurrency_key is what a queue''s limits per key count by. Errors: 42704 unknown pipeline, queue or session, 42501 not granted, 22023 out of range, 53400 the queue accepts no more of this user, and those of the pipeline''s validator; nothing is stored then.';
+COMMENT ON FUNCTION asyncjob.submit(text, jsonb, text, text, timestamptz, text, text, text, text, text) IS
+'Submit a job in the caller''s transaction; returns its id. It runs as the caller, after commit. priority is 0..10 (higher is more urgent) or LOW, MEDIUM, HIGH, URGENT; run_at at most 366 days ahead. With a unique_key and an unfinished job of the same key and role, that job''s id is returned: with unique_mode keep it stays as it is, with replace it gets these params, with debounce also this run_at; where it has started, replace and debounce submit another. concurrency_key is what a queue''s limits per key count by. Errors: 42704 unknown pipeline, queue or session, 42501 not granted, 22023 out of range, 53400 the queue accepts no more of this user, and those of the pipeline''s validator; nothing is stored then.';
 
 CREATE FUNCTION asyncjob.submit_many(
         pipeline text, params jsonb[], queue text DEFAULT 'default',

@@ -251,6 +251,35 @@ check_session(const AjCaller *caller, const AjSubmission *s)
 				 errhint("Make it with asyncjob.create_chat_session().")));
 }
 
+/* What to do where an unfinished job has the unique key. */
+static AjUniqueMode
+unique_mode_arg(FunctionCallInfo fcinfo, int n, const AjSubmission *s)
+{
+	static const char *const modes[] = {"keep", "replace", "debounce"};
+	char	   *text = aj_text_arg(fcinfo, n);
+	AjUniqueMode mode = AJ_UNIQUE_KEEP;
+
+	if (text == NULL)
+		return mode;
+	while (mode <= AJ_UNIQUE_DEBOUNCE && strcmp(text, modes[mode]) != 0)
+		mode++;
+	if (mode > AJ_UNIQUE_DEBOUNCE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown unique_mode \"%s\"", text),
+				 errhint("The modes are keep, replace and debounce.")));
+	if (mode != AJ_UNIQUE_KEEP && s->unique_key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unique_mode \"%s\" needs a unique_key", text)));
+	if (mode == AJ_UNIQUE_DEBOUNCE && s->run_at == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unique_mode \"debounce\" needs run_at"),
+				 errhint("Give the time when the job is to run unless another submit() postpones it, for example now() + interval '10 s'.")));
+	return mode;
+}
+
 /* Tell those who wait for it of a new job, or of the first of several. */
 static void
 announce(const AjSubmission *s, int64 id)
@@ -266,7 +295,7 @@ announce(const AjSubmission *s, int64 id)
 /*
  * submit(pipeline text, params jsonb, queue text, priority text,
  *		  run_at timestamptz, user_id text, session_id text, unique_key text,
- *		  concurrency_key text)
+ *		  concurrency_key text, unique_mode text)
  */
 Datum
 aj_submit(PG_FUNCTION_ARGS)
@@ -278,7 +307,8 @@ aj_submit(PG_FUNCTION_ARGS)
 	char	   *queue;
 	Jsonb	   *params;
 	int64		id;
-	bool		added;
+	bool		added,
+				changed;
 
 	if (pipeline == NULL)
 		aj_null_argument("pipeline");
@@ -292,6 +322,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
 	target.s.unique_key = limited_text(fcinfo, 7, "unique_key", MAX_KEY_LEN);
 	target.s.concurrency_key = limited_text(fcinfo, 8, "concurrency_key", MAX_KEY_LEN);
+	target.s.unique_mode = unique_mode_arg(fcinfo, 9, &target.s);
 	check_owner(caller.role);
 
 	resolve_target(&target, &caller, pipeline, queue);
@@ -301,7 +332,13 @@ aj_submit(PG_FUNCTION_ARGS)
 
 	aj_scope_enter(&scope, false);
 	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
-	id = aj_queue_add_job(&target.s, params, &added);
+	id = aj_queue_add_job(&target.s, params, &added, &changed);
+	if (changed)
+	{
+		/* it may have stood elsewhere, and have had a place */
+		announce(&target.s, id);
+		aj_at_end_reset_lanes(true);
+	}
 	if (added)
 	{
 		if (target.s.held)
@@ -510,7 +547,8 @@ aj_run(PG_FUNCTION_ARGS)
 	char	   *pipeline = aj_text_arg(fcinfo, 0);
 	Jsonb	   *params,
 			   *result;
-	bool		added;
+	bool		added,
+				changed;
 	MemoryContext context = CurrentMemoryContext;
 
 	if (pipeline == NULL)
@@ -542,7 +580,7 @@ aj_run(PG_FUNCTION_ARGS)
 
 	aj_scope_enter(&scope, false);
 	memset(&job, 0, sizeof(job));
-	job.id = aj_queue_add_job(&target.s, params, &added);
+	job.id = aj_queue_add_job(&target.s, params, &added, &changed);
 	MemoryContextSwitchTo(context);
 	if (!aj_queue_take(job.id, &job))
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job.id);

@@ -274,16 +274,19 @@ is_special(const AjSubmission *s)
 
 /*
  * Insert a job.  Where an unfinished job of the same unique key exists, its
- * id is returned and nothing is inserted.  s->run_at is set if it was 0.
+ * id is returned and nothing is inserted; *changed says whether it became what
+ * is submitted now.  s->run_at is set if it was 0.
  */
 int64
-aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
+aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added, bool *changed)
 {
 	Datum		values[10];
 	char		nulls[11] = "          ";
 	bool		isnull;
 	int64		id = 0;
+	TimestampTz run_at = s->run_at;
 
+	*changed = false;
 	submission_values(s, values, nulls);
 	values[8] = JsonbPGetDatum(params);
 	if (s->unique_key == NULL)
@@ -312,9 +315,22 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added)
 		}
 		if (*added)
 			return id;
-		if (aj_execute(&find_by_key, key, NULL, 0) == 1)
+		if (s->unique_mode != AJ_UNIQUE_KEEP)
+		{
+			AjSubmission now = *s;
+
+			now.run_at = run_at;
+			id = aj_queue_replace_job(&now, params);
+			if (id != 0)
+			{
+				s->run_at = now.run_at;
+				*changed = true;
+				return id;
+			}
+		}
+		else if (aj_execute(&find_by_key, key, NULL, 0) == 1)
 			return DatumGetInt64(aj_value(0, 1, &isnull));
-		/* it ended in between: try again */
+		/* it ended, or started, in between: try again */
 		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -16,6 +16,14 @@
 
 #include "pipeline.h"
 
+/* What a submit() does where an unfinished job has its unique key. */
+typedef enum AjUniqueMode
+{
+	AJ_UNIQUE_KEEP,				/* nothing; that job is the one */
+	AJ_UNIQUE_REPLACE,			/* it gets the new parameters */
+	AJ_UNIQUE_DEBOUNCE			/* and the new due time */
+}			AjUniqueMode;
+
 /* What all jobs of one call of submit() or submit_many() have in common. */
 typedef struct AjSubmission
 {
@@ -27,6 +35,7 @@ typedef struct AjSubmission
 	char	   *user_id;
 	char	   *session_id;
 	char	   *unique_key;
+	AjUniqueMode unique_mode;
 	char	   *concurrency_key;
 	bool		external;		/* its first step is */
 	bool		held;			/* it has to wait for a place */
@@ -41,9 +50,12 @@ extern bool aj_queue_session_exists(const char *session, Oid role,
 									const char *user_id);
 extern bool aj_queue_note_owner(Oid role, const char *rolname);
 extern int64 aj_queue_add_job(AjSubmission *s, Jsonb *params,
-							  bool *added);
+							  bool *added, bool *changed);
 extern int	aj_queue_add_jobs(AjSubmission *s, Datum params_array,
 							  int64 *first);
+
+/* queue_unique.c */
+extern int64 aj_queue_replace_job(AjSubmission *s, Jsonb *params);
 
 /* queue_insert.c */
 extern bool aj_queue_insert_job(AjSubmission *s, Jsonb *params, int64 *id);
