@@ -61,7 +61,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob._role(), asyncjob._may_see(oid, text), '
                    'asyncjob._renewable(asyncjob.job_status), '
                    'asyncjob._renewable_params(text, text), '
-                   'asyncjob._require_input(text, jsonb), '
+                   'asyncjob._require_input(text, jsonb), asyncjob._kml_positions(text), '
                    'asyncjob._parse_wind_csv(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
