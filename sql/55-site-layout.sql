@@ -12,3 +12,9 @@ RETURNS void LANGUAGE c STRICT STABLE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_check_site_layout';
 COMMENT ON FUNCTION asyncjob.check_site_layout(jsonb) IS
     'Refuse parameters that step_site_layout would refuse, at little cost. Errors as check_terrain; AJ101 unit_or_range, parameter_unknown.';
+
+CREATE FUNCTION asyncjob.step_site_report(input jsonb)
+RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS '$libdir/asyncjob_steps', 'aj_step_site_report';
+COMMENT ON FUNCTION asyncjob.step_site_report(jsonb) IS
+    'Write the report of a site layout, one HTML file that needs no network. Follows the step site_layout, whose output it returns with "report" added; artifact report.html. Errors AJ101 step_missing.';

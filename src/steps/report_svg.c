@@ -32,9 +32,9 @@ aj_zone_color(int zone_type)
 /* ---- map ---- */
 
 /* Paths as the d attribute of an SVG path; rings are closed. */
-static void
-path_data(StringInfo b, const AjSiteGrid *g, const AjPath *paths, int n,
-		  bool closed)
+void
+aj_svg_paths(StringInfo b, const AjSiteGrid *g, const AjPath *paths, int n,
+			 bool closed)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -47,9 +47,9 @@ path_data(StringInfo b, const AjSiteGrid *g, const AjPath *paths, int n,
 	}
 }
 
-static void
-draw_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z, int type,
-		  double unit)
+void
+aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z, int type,
+			double unit)
 {
 	const char *color = aj_zone_color(type);
 
@@ -75,11 +75,11 @@ draw_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z, int type,
 		bool		area = z->shape == AJ_SHAPE_POLYGON;
 
 		appendStringInfoString(b, "<path d=\"");
-		path_data(b, g, z->paths, z->npaths, area);
+		aj_svg_paths(b, g, z->paths, z->npaths, area);
 		appendStringInfo(b, "\" fill=\"%s\" fill-rule=\"evenodd\" stroke=\"%s\" stroke-width=\"%.1f\" stroke-linejoin=\"round\" stroke-linecap=\"round\" opacity=\".32\"/>",
 						 area ? color : "none", color, 2 * z->buffer_m);
 		appendStringInfoString(b, "<path d=\"");
-		path_data(b, g, z->paths, z->npaths, area);
+		aj_svg_paths(b, g, z->paths, z->npaths, area);
 		appendStringInfo(b, "\" fill=\"none\" stroke=\"%s\" stroke-width=\"%.1f\"%s/>",
 						 color, 2 * unit, area ? "" : " stroke-linejoin=\"round\"");
 	}
@@ -95,9 +95,9 @@ round_length(double v)
 	return v >= 5 * p ? 5 * p : v >= 2 * p ? 2 * p : p;
 }
 
-static void
-draw_scale_and_north(StringInfo b, double w, double h, double unit,
-					 double true_north_deg)
+void
+aj_svg_scale_and_north(StringInfo b, double w, double h, double unit,
+					   double true_north_deg)
 {
 	double		len = round_length(w / 4);
 	double		x = w - len - 22 * unit;
@@ -140,18 +140,18 @@ aj_svg_map(StringInfo b, const AjReport *r)
 
 	/* ground outside of the site steps back */
 	appendStringInfo(b, "<path d=\"M0 0H%.1fV%.1fH0Z", w, h);
-	path_data(b, g, g->site->rings, g->site->nrings, true);
+	aj_svg_paths(b, g, g->site->rings, g->site->nrings, true);
 	appendStringInfoString(b, "\" fill=\"#fff\" fill-opacity=\".5\" fill-rule=\"evenodd\"/>");
 
 	for (int i = 0; i < g->site->nzones; i++)
-		draw_zone(b, g, &g->site->zones[i],
-				  g->zone_type ? g->zone_type[i] : 0, unit);
+		aj_svg_zone(b, g, &g->site->zones[i],
+					g->zone_type ? g->zone_type[i] : 0, unit);
 
 	appendStringInfoString(b, "<path d=\"");
-	path_data(b, g, g->site->rings, g->site->nrings, true);
+	aj_svg_paths(b, g, g->site->rings, g->site->nrings, true);
 	appendStringInfo(b, "\" fill=\"none\" stroke=\"#fff\" stroke-width=\"%.1f\" stroke-linejoin=\"round\"/><path d=\"",
 					 6 * unit);
-	path_data(b, g, g->site->rings, g->site->nrings, true);
+	aj_svg_paths(b, g, g->site->rings, g->site->nrings, true);
 	appendStringInfo(b, "\" fill=\"none\" stroke=\"#1d2733\" stroke-width=\"%.1f\" stroke-linejoin=\"round\"/>",
 					 2.6 * unit);
 
@@ -177,8 +177,7 @@ aj_svg_map(StringInfo b, const AjReport *r)
 						 x, y, radius, 2 * unit, x, y + radius * 0.37, i + 1);
 	}
 	appendStringInfoString(b, "</g>");
-	draw_scale_and_north(b, w, h, unit,
-						 r->pos->true_north_deg);
+	aj_svg_scale_and_north(b, w, h, unit, r->pos->true_north_deg);
 	appendStringInfoString(b, "</g></svg>");
 }
 

@@ -27,6 +27,19 @@ extern void aj_svg_map(StringInfo b, const AjReport *r);
 extern void aj_svg_wind_rose(StringInfo b, const AjReport *r);
 extern void aj_svg_energy(StringInfo b, const AjReport *r);
 
+/*
+ * Parts of maps, in ground metres, y downwards, origin at the north-western
+ * corner of the grid; unit is a thousandth of the map's longer side.
+ */
+extern void aj_svg_paths(StringInfo b, const AjSiteGrid *g,
+						 const AjPath *paths, int n, bool closed);
+extern void aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z,
+						int type, double unit);
+
+/* In a map of w x h from the origin. */
+extern void aj_svg_scale_and_north(StringInfo b, double w, double h,
+								   double unit, double true_north_deg);
+
 /* Colour of a zone type in map and legend. */
 extern const char *aj_zone_color(int zone_type);
 

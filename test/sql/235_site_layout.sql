@@ -203,6 +203,18 @@ FROM asyncjob.get_layout_status(:job) s, (SELECT r -> 'metrics' AS m FROM ridge)
 SELECT name, kind, media_type, size > 50 AS size FROM asyncjob.artifacts(:job)
 WHERE name NOT LIKE '%.density' AND name NOT LIKE '%.near' AND name NOT LIKE '%.balanced' AND name NOT LIKE '%.low\_earthwork'
 ORDER BY name COLLATE "C";
+-- the report: one file, nothing fetched, names escaped
+SELECT r ->> 'report' AS report, html LIKE '<!DOCTYPE html>%' AND html LIKE '%</html>%' AS whole,
+       html !~* '(src|href)="?(https?:)?//' AND html !~* '<script' AS alone,
+       html LIKE '%<h2>Variants</h2>%' AND html LIKE '%Profiles of the longest roads%' AS sections,
+       (SELECT count(*) FROM regexp_matches(html, '<rect[^>]*/><rect', 'g')) = (r -> 'metrics' ->> 'asset_count')::int AS pads_drawn
+FROM ridge, convert_from(asyncjob.artifact_data(:job, 'report.html'), 'UTF8') html;
+SELECT asyncjob.submit('site_layout', jsonb_build_object('dem', 'site_flat', 'site', pg_temp.site(), 'title', '<b>x</b>',
+      'fixed_assets', '[{"asset_type": "battery", "longitude": 9.008, "latitude": 49.658, "name": "<b>x</b>"}]'::jsonb)) AS titled \gset
+SELECT state FROM asyncjob.wait(:titled, '60s');
+SELECT html LIKE '%<b>x</b>%' AS raw, html LIKE '%&lt;b&gt;x&lt;/b&gt;%' AS escaped
+FROM convert_from(asyncjob.artifact_data(:titled, 'report.html'), 'UTF8') html;
+SELECT asyncjob.step_site_report('{"site": "site_ridge"}');
 -- every asset stands on ground that it bears, clear of what is excluded
 SELECT count(*) AS assets, bool_and((p ->> 'constraint_margin_m')::float8 >= 0) AS clear,
        bool_and((p ->> 'slope_deg')::float8 <= CASE p ->> 'asset_type' WHEN 'solar_array' THEN 10 WHEN 'battery' THEN 4
