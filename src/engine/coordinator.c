@@ -645,16 +645,17 @@ tend_suspects(void)
 static void
 find_lanes(void)
 {
-	static TimestampTz next = 0;
+	static TimestampTz last = 0;
+	static long took = 0;
 	TimestampTz start = GetCurrentTimestamp();
-	long		took;
 
-	if (start < next)
+	/* the interval may have been lowered since */
+	if (!TimestampDifferenceExceeds(last, start,
+									Max(aj_guc_poll_interval, 50 * took)))
 		return;
 	aj_queue_find_lanes();
-	took = TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
-	next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									   Max(aj_guc_poll_interval, 50 * took));
+	last = GetCurrentTimestamp();
+	took = TimestampDifferenceMilliseconds(start, last);
 }
 
 /*
