@@ -117,6 +117,7 @@ leave_for_good(void)
 		}
 	}
 	LWLockRelease(aj_shared->lock);
+	aj_lanes_empty(my_db->dbid);
 	proc_exit(0);
 }
 

@@ -30,6 +30,7 @@
 #include "utils/wait_event.h"
 
 #include "ddl.h"
+#include "lanes.h"
 #include "shmem.h"
 
 #define EVICT_WAIT_MS	4000
@@ -201,6 +202,7 @@ aj_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 		if (db != NULL && db->pid == 0)
 			db->state = AJ_DB_FREE;
 		LWLockRelease(aj_shared->lock);
+		aj_lanes_empty(dbid);
 	}
 }
 

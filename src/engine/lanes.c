@@ -34,12 +34,14 @@
  * A floor in the future says that the lane has no job due before, one at
  * infinity that it is empty, so lanes without ready jobs cost nothing.
  *
- * The table has a fixed size.  When it is full, aj_lanes_complete() says no
+ * The table has a fixed size.  When it is full, a lane that is empty makes
+ * room for a new one.  When none is, aj_lanes_complete() says no from then on
  * and lanes are found by skipping through the index instead, as they are
  * where nothing is preloaded.
  *
  * Locks: LanesShared.lock guards the table (shared to look up, exclusive to
- * add); a lane's spinlock guards its floor and the scans that work on it.
+ * add); a lane's spinlock guards its floor, the scans that work on it and,
+ * since scans begin without the table's lock, its key.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -133,8 +135,8 @@ aj_lanes_list(Oid dbid, Oid owner, AjLaneView **views)
 {
 	int			n = 0;
 
-	*views = palloc((lanes->nlanes + 1) * sizeof(AjLaneView));
 	LWLockAcquire(lanes->lock, LW_SHARED);
+	*views = palloc((lanes->nlanes + 1) * sizeof(AjLaneView));
 	for (int i = 0; i < lanes->nlanes; i++)
 	{
 		Lane	   *lane = &lanes->lanes[i];
@@ -151,6 +153,63 @@ aj_lanes_list(Oid dbid, Oid owner, AjLaneView **views)
 	}
 	LWLockRelease(lanes->lock);
 	return n;
+}
+
+/*
+ * Index of a lane that can be given to another key, or -1.  The caller holds
+ * the table's lock exclusively.
+ */
+static int
+find_empty_lane(void)
+{
+	for (int i = 0; i < lanes->nlanes; i++)
+	{
+		Lane	   *lane = &lanes->lanes[i];
+		bool		empty;
+
+		SpinLockAcquire(&lane->mutex);
+		empty = lane->floor.run_at == DT_NOEND;
+		for (int s = 0; s < MAX_SCANS; s++)
+			empty &= lane->scan_pid[s] == 0;
+		SpinLockRelease(&lane->mutex);
+		if (empty)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Make an entry for a lane; -1 if there is no room.  The caller holds the
+ * table's lock exclusively.
+ */
+static int
+add_lane(const AjLaneKey *key)
+{
+	Lane	   *lane;
+	int			i,
+				slot;
+
+	i = lanes->nlanes < MAX_LANES ? lanes->nlanes++ : find_empty_lane();
+	if (i < 0)
+	{
+		lanes->full = true;
+		return -1;
+	}
+	lane = &lanes->lanes[i];
+	SpinLockAcquire(&lane->mutex);
+	lane->key = *key;
+	lane->floor = beginning;
+	memset(lane->scan_pid, 0, sizeof(lane->scan_pid));
+	SpinLockRelease(&lane->mutex);
+
+	/* with open addressing nothing can be taken out */
+	memset(lanes->table, 0, sizeof(lanes->table));
+	for (int j = 0; j < lanes->nlanes; j++)
+	{
+		(void) find_lane(&lanes->lanes[j].key, &slot);
+		lanes->table[slot] = j + 1;
+	}
+	return i;
 }
 
 /*
@@ -173,20 +232,12 @@ aj_lane_ready(const AjLaneKey *key, AjPlace place)
 		LWLockRelease(lanes->lock);
 		LWLockAcquire(lanes->lock, LW_EXCLUSIVE);
 		i = find_lane(key, &slot);
-		if (i < 0 && lanes->nlanes >= MAX_LANES)
-		{
-			lanes->full = true;
-			LWLockRelease(lanes->lock);
-			return;
-		}
+		if (i < 0)
+			i = add_lane(key);
 		if (i < 0)
 		{
-			i = lanes->nlanes++;
-			lane = &lanes->lanes[i];
-			lane->key = *key;
-			lane->floor = beginning;
-			memset(lane->scan_pid, 0, sizeof(lane->scan_pid));
-			lanes->table[slot] = i + 1;
+			LWLockRelease(lanes->lock);
+			return;
 		}
 	}
 	lane = &lanes->lanes[i];
@@ -214,18 +265,24 @@ aj_lane_scan_abandon(void)
 
 /*
  * Begin a scan of a lane, before its snapshot is taken.  Returns where to
- * begin.
+ * begin.  If the entry has become another lane's, that is the beginning, and
+ * the end of the scan will change nothing.
  */
 AjPlace
-aj_lane_scan_begin(int index)
+aj_lane_scan_begin(const AjLaneView *view)
 {
-	Lane	   *lane = &lanes->lanes[index];
+	Lane	   *lane = &lanes->lanes[view->index];
 	AjPlace		floor;
 	int			mine = -1;
 
 	aj_lane_scan_abandon();
-	scanning = index;
 	SpinLockAcquire(&lane->mutex);
+	if (memcmp(&lane->key, &view->key, sizeof(AjLaneKey)) != 0)
+	{
+		SpinLockRelease(&lane->mutex);
+		return beginning;
+	}
+	scanning = view->index;
 	floor = lane->floor;
 	for (int s = 0; s < MAX_SCANS; s++)
 	{
@@ -271,6 +328,24 @@ aj_lane_scan_end(int index, const AjPlace *reached)
 		}
 	}
 	SpinLockRelease(&lane->mutex);
+}
+
+/* The database has no jobs any more. */
+void
+aj_lanes_empty(Oid dbid)
+{
+	LWLockAcquire(lanes->lock, LW_SHARED);
+	for (int i = 0; i < lanes->nlanes; i++)
+	{
+		Lane	   *lane = &lanes->lanes[i];
+
+		if (lane->key.dbid != dbid)
+			continue;
+		SpinLockAcquire(&lane->mutex);
+		lane->floor = never;
+		SpinLockRelease(&lane->mutex);
+	}
+	LWLockRelease(lanes->lock);
 }
 
 /*

@@ -43,10 +43,11 @@ extern void aj_lanes_init(void *base);
 extern bool aj_lanes_complete(void);
 extern int	aj_lanes_list(Oid dbid, Oid owner, AjLaneView **views);
 extern void aj_lane_ready(const AjLaneKey *key, AjPlace place);
-extern AjPlace aj_lane_scan_begin(int index);
+extern AjPlace aj_lane_scan_begin(const AjLaneView *view);
 extern void aj_lane_scan_end(int index, const AjPlace *reached);
 extern void aj_lane_scan_abandon(void);
 extern void aj_lanes_reset(Oid dbid);
+extern void aj_lanes_empty(Oid dbid);
 
 static inline bool
 aj_place_before(AjPlace a, AjPlace b)

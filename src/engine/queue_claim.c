@@ -225,7 +225,7 @@ lane_values(Oid owner, const AjLaneView *lane, Datum *values, AjPlace *floor)
 	floor->run_at = DT_NOBEGIN;
 	floor->id = 0;
 	if (lane->index >= 0)
-		*floor = aj_lane_scan_begin(lane->index);
+		*floor = aj_lane_scan_begin(lane);
 	values[0] = ObjectIdGetDatum(owner);
 	values[1] = Int32GetDatum(lane->key.queue_id);
 	values[2] = Int16GetDatum(lane->key.priority);

@@ -151,6 +151,16 @@ sub nothing_left
 	return;
 }
 
+# More lanes than the table has room for, some at a time.
+for my $part (1 .. 3)
+{
+	$node->safe_psql('postgres', qq{
+		SELECT asyncjob.create_queue('many_${part}_' || n) FROM generate_series(1, 100) n;
+		SELECT count(asyncjob.submit('noop', queue => 'many_${part}_' || n, priority => p::text))
+		FROM generate_series(1, 100) n, generate_series(0, 9) p});
+	nothing_left("part $part of 3,000 lanes");
+}
+
 # From here on no dead entry of the index can be removed.
 my $old = $node->background_psql('postgres');
 $old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
