@@ -21,13 +21,13 @@ CREATE FUNCTION asyncjob.step_layout(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_step_layout';
 COMMENT ON FUNCTION asyncjob.step_layout(jsonb) IS
-    'Place n_turbines, or turbines of target_capacity_kw, on a site for the most annual energy. Also: site, dem, wind, turbine (IEA_3.4MW_130), min_spacing_d (5 rotor diameters), seed (42), max_slope_deg (15), boundary_setback_m (rotor radius), wake_model (iea37_sbg), k, n_starts (6), max_evaluations (400000), time_budget_s (none). Returns {"layout": GeoJSON, "metrics": {...}}; artifacts turbine_layout, layout_metrics. Errors AJ101 (parameters), AJ102 no_buildable_area, spacing_infeasible (says the largest number that fits), AJ103 grid_too_large.';
+    'Place n_turbines, or turbines of target_capacity_kw, on a site for the most annual energy. Also: site, dem, wind, turbine (IEA_3.4MW_130), min_spacing_d (5 rotor diameters), seed (42), max_slope_deg (15), boundary_setback_m (rotor radius), wake_model (iea37_sbg), k, n_starts (2; from 20 turbines 1), max_evaluations (5000 a turbine, 100000 to 400000), time_budget_s (none). Returns {"layout": GeoJSON, "metrics": {...}}; artifacts turbine_layout, layout_metrics. Errors AJ101 (parameters), AJ102 no_buildable_area, spacing_infeasible (says the largest number that fits), AJ103 grid_too_large.';
 
 CREATE FUNCTION asyncjob.step_simulation(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_step_simulation';
 COMMENT ON FUNCTION asyncjob.step_simulation(jsonb) IS
-    'Annual energy of a wind farm in GWh: gross_aep_gwh without wakes, wake_aep_gwh with wakes, net_aep_gwh after wakes and the other losses; per turbine and direction. Parameters: layout (GeoJSON points or [[x_m, y_m], ...]; default the output of an earlier step layout), wind, turbine (IEA_3.4MW_130), wake_model (bastankhah_2014, iea37_sbg, noj), k (0.0324555; noj 0.075), superposition (rss, linear, max), wd_step_deg (1), availability_loss_pct (3), electrical_loss_pct (2), other_loss_pct (3), uncertainty_pct (10), shear_alpha. Artifact energy_yield. Errors AJ101.';
+    'Annual energy of a wind farm in GWh: gross_aep_gwh without wakes, wake_aep_gwh with wakes, net_aep_gwh after wakes and the other losses; per turbine and direction. Parameters: layout (GeoJSON points or [[x_m, y_m], ...]; default the output of an earlier step layout), wind, turbine (IEA_3.4MW_130), wake_model (bastankhah_2014, iea37_sbg, noj, niayifar_2016), k (0.0324555; noj 0.075), induction (momentum, madsen), turbulence_intensity, superposition (rss, linear, max), wd_step_deg (1), availability_loss_pct (3), electrical_loss_pct (2), other_loss_pct (3), uncertainty_pct (10), shear_alpha, flow_map_resolution_m (50; 0 none), flow_direction_deg with flow_speed_m_s (m/s). Artifacts energy_yield, wake_map.asc, wake_map.png. Errors AJ101.';
 
 CREATE FUNCTION asyncjob.render_report(input jsonb)
 RETURNS text LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE

@@ -22,6 +22,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Of a sum that is kept per lane; a width all variants divide */
+#define AJK_LANES 8
+
 #define AJK_BODY static inline __attribute__((always_inline))
 
 /*

@@ -37,7 +37,7 @@
 #include "layout_search.h"
 
 /* The estimate looks at no more directions than this. */
-#define MAX_DIRECTIONS 120
+#define MAX_DIRECTIONS 72
 
 /* Random places looked at for one greedy insertion. */
 #define GREEDY_TRIALS 40
@@ -52,12 +52,15 @@
  * circular farms of 16, 36 and 64 turbines; what matters is that the slow
  * part of the cooling lies between the first two.
  */
-#define HOT 0.2
-#define COLD 0.007
+#define HOT 0.12
+#define COLD 0.012
 #define WARM 0.05
 
 /* That change, as a share of a turbine's energy, where it can't be measured */
 #define CHANGE 0.1
+
+/* Places that are looked at and not free count as one trial each so many */
+#define PROPOSALS_PER_TRIAL 10.0
 
 /* Share of trial places anywhere in the area, at the beginning */
 #define FAR 0.5
@@ -77,13 +80,18 @@ search_poll(void *arg, double fraction)
 	return q->stopped;
 }
 
-/* Share of the budget that is used, of trials or of time, whichever is more */
+/*
+ * Share of the budget that is used, of trials or of time, whichever is more.
+ * Where hardly any place is free, those that are not count, too, or the
+ * budget would last for ever.
+ */
 double
 ajk_search_done(AjkSearch *q)
 {
 	const AjkLayoutProblem *p = q->prob;
-	double		done = (double) q->state->evaluations /
-	(double) p->max_evaluations;
+	double		trials = fmax((double) q->state->evaluations,
+							  (double) q->proposals / PROPOSALS_PER_TRIAL);
+	double		done = trials / (double) p->max_evaluations;
 
 	if (p->seconds && p->time_budget_s > 0.0)
 		done = fmax(done, (p->seconds() - q->began_s) / p->time_budget_s);

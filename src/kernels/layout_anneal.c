@@ -219,7 +219,6 @@ ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
 	double		all = from;
 	double		temp = a->hot_mwh;
 	double		done = 0.0;
-	int64_t		begun = q->state->evaluations;
 	int64_t		walks = 0;
 	int			moved = 0;
 
@@ -234,10 +233,6 @@ ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
 		double		now = q->s.total_mwh;
 		bool		lifted = false;
 
-		/* where hardly any place is free, the budget would last for ever */
-		if (++walks > prob->max_evaluations + 1000 &&
-			q->state->evaluations - begun < walks / 100)
-			break;
 		for (int k = 0; k < STEPS; k++)
 		{
 			double		x,
@@ -246,6 +241,7 @@ ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
 
 			if (ajk_search_stop(q, AJK_WORK_PER_PLACE + prob->n))
 				return;
+			q->proposals++;
 			if (!propose(q, t, hx, hy, a->far, done, &x, &y))
 				continue;
 			if (!lifted)
@@ -277,7 +273,7 @@ ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
 		else if (lifted)
 			ajk_surrogate_put_back(&q->s);
 
-		if (walks % 32 == 0 || prob->seconds == NULL)
+		if (++walks % 32 == 0 || prob->seconds == NULL)
 		{
 			all = ajk_search_done(q);
 			done = (all - from) / (a->until - from);

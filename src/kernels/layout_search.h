@@ -34,6 +34,7 @@ typedef struct AjkSearch
 	const double *cy;
 	double		extent_m;		/* half the width of the area */
 	double		began_s;		/* problem->seconds() at the start */
+	int64_t		proposals;		/* places looked at, free or not */
 	int64_t		work;			/* since the last poll */
 	bool		stopped;
 

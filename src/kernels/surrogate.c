@@ -37,8 +37,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lanes.h"
-
 /* Entries of a table: loss of speed 0, 1/steps, ... 1; fewer directions, more */
 #define STEPS_FINE 2048
 #define STEPS_COARSE 512

@@ -11,14 +11,13 @@
 #define AJK_SURROGATE_H
 
 #include "kernel.h"
+#include "lanes.h"
 #include "wake.h"
 
 /*
  * Arrays by direction have rows of cap, a multiple of AJK_LANES; places
  * beyond n hold turbines so far downwind that no wake reaches or leaves them.
  */
-#define AJK_LANES 8
-
 typedef struct AjkSurrogate
 {
 	int			cap;			/* turbines there is room for, rounded up */

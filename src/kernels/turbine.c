@@ -23,25 +23,33 @@
 
 #include <math.h>
 
-/* Linear interpolation; ws lies within the table. */
-static double
-interpolate(const AjkTurbine *t, const double *value, double ws)
+/*
+ * The row at or below ws, which lies within the table, but never the last.
+ * Most tables are even, so the row is guessed and the guess mended.
+ */
+static inline int
+row_of(const AjkTurbine *t, double ws)
 {
-	int			lo = 0;
-	int			hi = t->npoints - 1;
-	double		f;
+	int			last = t->npoints - 2;
+	int			i = (int) ((ws - t->ws[0]) /
+						   (t->ws[t->npoints - 1] - t->ws[0]) *
+						   (t->npoints - 1));
 
-	while (hi - lo > 1)
-	{
-		int			mid = (lo + hi) / 2;
+	i = i > last ? last : i;
+	while (i < last && t->ws[i + 1] <= ws)
+		i++;
+	while (i > 0 && t->ws[i] > ws)
+		i--;
+	return i;
+}
 
-		if (t->ws[mid] <= ws)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	f = (ws - t->ws[lo]) / (t->ws[hi] - t->ws[lo]);
-	return value[lo] + f * (value[hi] - value[lo]);
+/* Linear interpolation; ws lies within the table. */
+static inline double
+interpolate(const AjkTurbine *t, const double *value, int row, double ws)
+{
+	double		f = (ws - t->ws[row]) / (t->ws[row + 1] - t->ws[row]);
+
+	return value[row] + f * (value[row + 1] - value[row]);
 }
 
 /* Is a speed outside of a table, or of cut-in to cut-out? */
@@ -69,7 +77,7 @@ ajk_turbine_power(const AjkTurbine *t, double ws)
 
 	if (idle(t, ws))
 		return 0.0;
-	return interpolate(t, t->power_kw, ws);
+	return interpolate(t, t->power_kw, row_of(t, ws), ws);
 }
 
 double
@@ -82,9 +90,27 @@ ajk_turbine_ct(const AjkTurbine *t, double ws)
 	else if (idle(t, ws))
 		ct = t->ct[t->npoints - 1];
 	else
-		ct = interpolate(t, t->ct, ws);
+		ct = interpolate(t, t->ct, row_of(t, ws), ws);
 
 	return ct < AJK_CT_MAX ? ct : AJK_CT_MAX;
+}
+
+void
+ajk_turbine_both(const AjkTurbine *t, double ws, double *power, double *ct)
+{
+	int			row;
+
+	if (t->curve == AJK_CURVE_IEA37 || idle(t, ws))
+	{
+		*power = ajk_turbine_power(t, ws);
+		*ct = ajk_turbine_ct(t, ws);
+		return;
+	}
+	row = row_of(t, ws);
+	*power = interpolate(t, t->power_kw, row, ws);
+	*ct = interpolate(t, t->ct, row, ws);
+	if (!(*ct < AJK_CT_MAX))
+		*ct = AJK_CT_MAX;
 }
 
 static bool

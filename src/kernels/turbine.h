@@ -48,6 +48,8 @@ typedef struct AjkTurbine
 
 extern double ajk_turbine_power(const AjkTurbine *t, double ws);
 extern double ajk_turbine_ct(const AjkTurbine *t, double ws);
+extern void ajk_turbine_both(const AjkTurbine *t, double ws, double *power,
+							 double *ct);
 
 /*
  * AJK_RANGE with *point at the first bad row of the table (-1 if a scalar

@@ -18,8 +18,11 @@ typedef enum AjkWakeModel
 {
 	AJK_WAKE_IEA37_SBG,			/* simplified Gaussian of IEA Wind Task 37 */
 	AJK_WAKE_BASTANKHAH_2014,	/* Gaussian, Bastankhah and Porte-Agel */
-	AJK_WAKE_NOJ				/* top hat, Jensen, with area overlap */
+	AJK_WAKE_NOJ,				/* top hat, Jensen, with area overlap */
+	AJK_WAKE_NIAYIFAR_2016		/* Gaussian that widens with turbulence */
 } AjkWakeModel;
+
+#define AJK_WAKE_MODELS 4
 
 typedef enum AjkSuperposition
 {
@@ -34,6 +37,7 @@ typedef struct AjkWake
 	AjkSuperposition super;
 	double		k;				/* expansion per metre downwind */
 	bool		madsen;			/* induction by Madsen's polynomial */
+	double		ti;				/* niayifar_2016: ambient turbulence intensity */
 } AjkWake;
 
 #define AJK_HOURS_PER_YEAR 8760.0
@@ -60,6 +64,7 @@ typedef struct AjkYield
 	double		gross_mwh;		/* as if no turbine had a wake */
 	double		net_mwh;		/* with wakes, before any other loss */
 	double	   *turbine_mwh;	/* n, with wakes */
+	double	   *turbine_ti;		/* n, niayifar_2016: energy-weighted mean */
 	double	   *direction_gross_mwh;	/* nwd */
 	double	   *direction_mwh;	/* nwd, with wakes */
 } AjkYield;
@@ -74,10 +79,30 @@ extern double ajk_wake_default_k(AjkWakeModel model);
 extern bool ajk_wake_gauss(const AjkWake *wake, double diameter_m, double ct,
 						   double *k, double *sigma0);
 extern double ajk_wake_reach(const AjkWake *wake, double diameter_m, double x);
+extern double ajk_wake_added_ti(double diameter_m, double ct,
+								double ambient_ti, double x);
 extern double ajk_wake_deficit(const AjkWake *wake, double diameter_m,
 							   double ct, double x, double y);
 extern AjkError ajk_farm_speeds(const AjkFarm *farm, double wd, double ws,
 								double *ws_eff);
+
+/* A grid of points: row 0 in the north, x0, y0 the north-western cell's middle */
+typedef struct AjkFlowGrid
+{
+	int			ncols;
+	int			nrows;
+	double		x0;
+	double		y0;
+	double		cell_m;
+} AjkFlowGrid;
+
+/*
+ * speed[nrows * ncols] += weight times the speed at hub height at each point
+ * with the wakes of all turbines, for one wind.
+ */
+extern AjkError ajk_farm_flow(const AjkFarm *farm, double wd, double ws,
+							  double weight, const AjkFlowGrid *grid,
+							  float *speed, ajk_poll poll, void *arg);
 extern AjkError ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind,
 							   AjkYield *yield, ajk_poll poll, void *arg);
 

@@ -37,6 +37,46 @@ ajk_weibull_mean(double a_ms, double k)
 	return a_ms * tgamma(1.0 + 1.0 / k);
 }
 
+/*
+ * Rotor-equivalent wind speed over that at hub height (IEC 61400-12-1:2017):
+ * the cube root of the mean over the rotor's disc of the speed's cube, for a
+ * power law.  Gauss's formula of the second kind of Chebyshev, whose weight is
+ * the width of the disc: exact for polynomials of degree 127.
+ */
+double
+ajk_rotor_equivalent(double hub_height_m, double diameter_m,
+					 double shear_alpha)
+{
+	enum
+	{
+		N = 64
+	};
+	double		sum = 0.0;
+
+	for (int i = 1; i <= N; i++)
+	{
+		double		phi = AJK_PI * i / (N + 1);
+		double		z = 1.0 + 0.5 * diameter_m / hub_height_m * cos(phi);
+
+		sum += sin(phi) * sin(phi) *
+			pow(z > 0.0 ? z : 0.0, 3.0 * shear_alpha);
+	}
+	return cbrt(2.0 / (N + 1) * sum);
+}
+
+/*
+ * The same by the cubes at three heights, hub height and half a radius below
+ * and above: what FLORIS's grid of 3 x 3 points gives.
+ */
+double
+ajk_rotor_points(double hub_height_m, double diameter_m, double shear_alpha)
+{
+	double		r = 0.25 * diameter_m / hub_height_m;
+
+	return cbrt((pow(1.0 - r, 3.0 * shear_alpha) + 1.0 +
+				 pow(1.0 + r, 3.0 * shear_alpha)) / 3.0);
+}
+
 AjkError
 ajk_wind_alloc(AjkWind *wind, int nwd, int nws)
 {

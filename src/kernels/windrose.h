@@ -40,6 +40,10 @@ typedef struct AjkWeibull
 
 extern double ajk_weibull_cdf(double a_ms, double k, double ws);
 extern double ajk_weibull_mean(double a_ms, double k);
+extern double ajk_rotor_equivalent(double hub_height_m, double diameter_m,
+								   double shear_alpha);
+extern double ajk_rotor_points(double hub_height_m, double diameter_m,
+							   double shear_alpha);
 
 extern AjkError ajk_wind_alloc(AjkWind *wind, int nwd, int nws);
 extern void ajk_wind_free(AjkWind *wind);

@@ -96,9 +96,15 @@ layout_params(JsonbContainer *params, double rated_kw, LayoutParams *lp)
 	lp->seed = (uint64) aj_param_number(params, "seed", 42, 0, 9e15);
 	lp->time_budget_s = aj_param_number(params, "time_budget_s", 0, 0, 86400);
 	lp->max_evaluations = (int64) aj_param_number(params, "max_evaluations",
-												  lp->time_budget_s > 0 ?
-												  1e12 : 400000, 100, 1e12);
-	lp->nstarts = aj_param_int(params, "n_starts", 6, 1, 100);
+												  lp->time_budget_s > 0 ? 1e12 :
+												  Min(Max(5000 * lp->n, 100000), 400000),
+												  100, 1e12);
+
+	/*
+	 * many turbines settle late: one slow annealing is worth more than
+	 * several
+	 */
+	lp->nstarts = aj_param_int(params, "n_starts", lp->n < 20 ? 2 : 1, 1, 100);
 }
 
 static AjSiteGridDefaults
@@ -334,9 +340,9 @@ compare_west_east(const void *a, const void *b)
 	const Turbine *ta = a;
 	const Turbine *tb = b;
 
-	if (ta->x != tb->x)
-		return ta->x < tb->x ? -1 : 1;
-	return ta->y < tb->y ? -1 : ta->y > tb->y;
+	if (ta->lon != tb->lon)
+		return ta->lon < tb->lon ? -1 : 1;
+	return ta->lat < tb->lat ? -1 : ta->lat > tb->lat;
 }
 
 static AJ_NORETURN void
@@ -397,10 +403,76 @@ turbines_geojson(const AjSiteGrid *grid, const AjFarmInput *in,
 	return aj_geojson_end(&gj);
 }
 
+/* A rule that every turbine keeps: its limit and the worst of the turbines */
+typedef struct Rule
+{
+	const char *name;
+	double		limit;
+	double		actual;
+	bool		passed;
+}			Rule;
+
+#define NRULES 3
+
+static void
+compliance(const AjSiteGrid *grid, const Turbine *t, int n, double setback_m,
+		   double spacing_m, double min_spacing_m, Rule * rule)
+{
+	double		margin = INFINITY;
+	double		slope = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		s = aj_site_slope(grid, t[i].x, t[i].y);
+
+		margin = fmin(margin, aj_site_margin(grid, t[i].x, t[i].y, setback_m));
+		if (!isnan(s))
+			slope = fmax(slope, s);
+	}
+	rule[0] = (Rule)
+	{
+		"min_spacing_m", spacing_m, min_spacing_m, min_spacing_m >= spacing_m
+	};
+	rule[1] = (Rule)
+	{
+		"constraint_margin_m", 0, margin, margin >= 0
+	};
+	rule[2] = (Rule)
+	{
+		"max_slope_deg", grid->max_slope_deg, slope, slope <= grid->max_slope_deg
+	};
+}
+
+static char *
+compliance_csv(const Rule * rule)
+{
+	StringInfoData b;
+
+	initStringInfo(&b);
+	appendStringInfoString(&b, "rule,limit,actual,passed\n");
+	for (int i = 0; i < NRULES; i++)
+		appendStringInfo(&b, "%s,%.4f,%.4f,%s\n", rule[i].name, rule[i].limit,
+						 rule[i].actual, rule[i].passed ? "true" : "false");
+	return b.data;
+}
+
+static char *
+convergence_csv(const AjkLayoutResult *r)
+{
+	StringInfoData b;
+
+	initStringInfo(&b);
+	appendStringInfoString(&b, "evaluations,aep_gwh\n");
+	for (int i = 0; i < r->ntrace; i++)
+		appendStringInfo(&b, INT64_FORMAT ",%.4f\n",
+						 (int64) r->trace_evaluations[i], r->trace_mwh[i] / 1000);
+	return b.data;
+}
+
 static char *
 metrics_json(const AjSiteGrid *grid, const AjFarmInput *in,
 			 const LayoutParams *lp, const AjkLayoutResult *r,
-			 double spacing_m, double min_spacing_m)
+			 double spacing_m, double min_spacing_m, const Rule * rule)
 {
 	StringInfoData b;
 
@@ -436,6 +508,16 @@ metrics_json(const AjSiteGrid *grid, const AjFarmInput *in,
 		aj_json_number(&b, r->trace_mwh[i] / 1000, 4);
 		appendStringInfoChar(&b, ']');
 	}
+	appendStringInfoString(&b, "],\"compliance\":[");
+	for (int i = 0; i < NRULES; i++)
+	{
+		appendStringInfo(&b, "%s{\"rule\":\"%s\",\"limit\":", i ? "," : "",
+						 rule[i].name);
+		aj_json_number(&b, rule[i].limit, 4);
+		appendStringInfoString(&b, ",\"actual\":");
+		aj_json_number(&b, rule[i].actual, 4);
+		appendStringInfo(&b, ",\"passed\":%s}", rule[i].passed ? "true" : "false");
+	}
 	appendStringInfoString(&b, "]}");
 	return b.data;
 }
@@ -465,6 +547,8 @@ aj_step_layout(PG_FUNCTION_ARGS)
 				lat;
 	char	   *geojson;
 	char	   *metrics;
+	char	   *text;
+	Rule		rule[NRULES];
 	StringInfoData out;
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &input);
@@ -506,7 +590,7 @@ aj_step_layout(PG_FUNCTION_ARGS)
 	problem.time_budget_s = lp.time_budget_s;
 	problem.seconds = lp.time_budget_s > 0 ? clock_seconds : NULL;
 	aj_check_memory(problem.area.ncells * 80.0 +
-					lp.n * 4.0 * sizeof(double) * Min(climate.nwd, 120),
+					lp.n * 4.0 * sizeof(double) * Min(climate.nwd, 72),
 					psprintf("%d candidate places and %d turbines",
 							 problem.area.ncells, lp.n),
 					"Raise resolution_m or asyncjob.max_step_memory.");
@@ -531,16 +615,25 @@ aj_step_layout(PG_FUNCTION_ARGS)
 			 min_spacing_m, spacing_m);
 
 	geojson = turbines_geojson(grid, &in, turbines, lp.n, place.setback_m);
-	metrics = metrics_json(grid, &in, &lp, &result, spacing_m, min_spacing_m);
+	compliance(grid, turbines, lp.n, place.setback_m, spacing_m, min_spacing_m,
+			   rule);
+	metrics = metrics_json(grid, &in, &lp, &result, spacing_m, min_spacing_m,
+						   rule);
 	aj_artifact("turbine_layout", "wind_farm_layout", "application/geo+json",
 				geojson, strlen(geojson));
 	aj_artifact("layout_metrics", "wind_farm_layout_metrics",
 				"application/json", metrics, strlen(metrics));
+	text = convergence_csv(&result);
+	aj_artifact("convergence.csv", "convergence_table", "text/csv", text,
+				strlen(text));
+	text = compliance_csv(rule);
+	aj_artifact("compliance.csv", "compliance_table", "text/csv", text,
+				strlen(text));
 	aj_progress(1.0, "layout done");
 
 	initStringInfo(&out);
 	appendStringInfo(&out, "{\"layout\":%s,\"metrics\":%s,"
-					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\"]}",
+					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\",\"convergence.csv\",\"compliance.csv\"]}",
 					 geojson, metrics);
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(out.data));
 }

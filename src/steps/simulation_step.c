@@ -19,7 +19,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "wind_farm.h"
+#include "flow_map.h"
 
 #include <math.h>
 
@@ -65,6 +65,7 @@ aj_check_simulation_params(const AjStepInput *input)
 
 	aj_farm_input(input, AJK_WAKE_BASTANKHAH_2014, true, &in);
 	(void) loss_params(input->params);
+	(void) aj_flow_params(input->params);
 }
 
 /* The parameter "layout", an array or an object; NULL where absent. */
@@ -122,7 +123,8 @@ put(StringInfo b, const char *key, double value, int decimals)
 
 static void
 put_turbines(StringInfo b, const AjPositions *pos, const AjFarmInput *in,
-			 const Losses *loss, double gross_each, const double *mwh)
+			 const Losses *loss, double gross_each, const double *mwh,
+			 const double *ti)
 {
 	appendStringInfoString(b, ",\"turbines\":[");
 	for (int i = 0; i < pos->n; i++)
@@ -145,6 +147,8 @@ put_turbines(StringInfo b, const AjPositions *pos, const AjFarmInput *in,
 			100 * (1 - mwh[i] / gross_each) : NAN, 6);
 		put(b, "capacity_factor", mwh[i] * loss->factor * 1000 /
 			(in->turbine->rated_kw * AJK_HOURS_PER_YEAR), 6);
+		if (in->wake.model == AJK_WAKE_NIAYIFAR_2016)
+			put(b, "turbulence_intensity", ti[i], 6);
 		appendStringInfoChar(b, '}');
 	}
 	appendStringInfoChar(b, ']');
@@ -209,7 +213,8 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	AjkWind		climate;
 	AjkFarm		farm;
 	AjkYield	yield = {0};
-	AjPoll		poll = {0, 0.95, "computing wakes"};
+	AjPoll		poll = {0, 0.8, "computing wakes"};
+	AjFlowParams flow;
 	Losses		loss;
 	AjkError	err;
 	double		net;
@@ -220,6 +225,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	pos = aj_positions_parse(find_layout(&input));
 	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &in);
 	loss = loss_params(input.params);
+	flow = aj_flow_params(input.params);
 	aj_farm_climate(&in, &climate);
 	aj_check_memory(20.0 * pos->n * pos->n,
 					psprintf("wakes of %d turbines", pos->n),
@@ -232,6 +238,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	farm.wake = in.wake;
 	farm.true_north_deg = pos->true_north_deg;
 	yield.turbine_mwh = palloc0(sizeof(double) * pos->n);
+	yield.turbine_ti = palloc0(sizeof(double) * pos->n);
 	yield.direction_mwh = palloc0(sizeof(double) * climate.nwd);
 	yield.direction_gross_mwh = palloc0(sizeof(double) * climate.nwd);
 
@@ -256,6 +263,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	put(&b, "capacity_factor", net * 1000 /
 		(pos->n * in.turbine->rated_kw * AJK_HOURS_PER_YEAR), 6);
 	put(&b, "uncertainty_pct", loss.uncertainty_pct, 6);
+	put(&b, "net_aep_p50_gwh", net / 1000, 6);
 	put(&b, "net_aep_p75_gwh", net / 1000 *
 		(1 - Z75 * loss.uncertainty_pct / 100), 6);
 	put(&b, "net_aep_p90_gwh", net / 1000 *
@@ -270,9 +278,12 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 					 ajk_wake_name(in.wake.model),
 					 in.wake.super == AJK_SUPER_RSS ? "rss" :
 					 in.wake.super == AJK_SUPER_LINEAR ? "linear" : "max");
-	put(&b, "k", in.wake.k, 9);
+	put(&b, "k", in.wake.model == AJK_WAKE_NIAYIFAR_2016 ? NAN : in.wake.k, 9);
+	appendStringInfo(&b, ",\"induction\":\"%s\"",
+					 in.wake.madsen ? "madsen" : "momentum");
+	put(&b, "turbulence_intensity", in.wake.ti, 6);
 	put_turbines(&b, pos, &in, &loss, yield.gross_mwh / pos->n,
-				 yield.turbine_mwh);
+				 yield.turbine_mwh, yield.turbine_ti);
 	put_directions(&b, &in, &climate, yield.direction_gross_mwh,
 				   yield.direction_mwh);
 	assumptions = aj_farm_assumptions(&in);
@@ -283,6 +294,9 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 		aj_json_string(&b, assumptions[i]);
 	}
 	appendStringInfoString(&b, "]");
+
+	if (flow.resolution_m > 0)
+		aj_flow_map(&flow, &farm, pos, &climate, &b);
 
 	/* the artifact is the output without the list of artifacts */
 	appendStringInfoChar(&b, '}');

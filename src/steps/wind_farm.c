@@ -62,10 +62,13 @@ aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
 	JsonbContainer *params = input->params;
 
 	static const char *const models[] = {
-		"iea37_sbg", "bastankhah_2014", "noj", NULL
+		"iea37_sbg", "bastankhah_2014", "noj", "niayifar_2016", NULL
 	};
+	static const char *const averages[] = {"none", "rews", "points", NULL};
+	static const char *const inductions[] = {"momentum", "madsen", NULL};
 	static const char *const supers[] = {"rss", "linear", "max", NULL};
 	const char *super;
+	const char *rotor;
 	AjTurbine  *t;
 	AjkTurbine *kt = &in->kturbine;
 	int			point;
@@ -98,11 +101,22 @@ aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
 	in->wake.k = aj_param_number(params, "k",
 								 ajk_wake_default_k(in->wake.model),
 								 0.001, 0.5);
+	if (in->wake.model == AJK_WAKE_NIAYIFAR_2016 && aj_param_exists(params, "k"))
+		aj_step_error(AJ_ERRCODE_VALIDATION, "parameter_conflict",
+					  "wake model niayifar_2016 takes no parameter \"k\"",
+					  "It computes the expansion of every wake from the turbulence intensity at its turbine.",
+					  "Give turbulence_intensity instead, or another wake_model.");
+	in->wake.madsen = strcmp(aj_param_choice(params, "induction", "momentum",
+											 inductions), "madsen") == 0;
+	in->wake.ti = aj_param_number(params, "turbulence_intensity",
+								  in->wind ? in->wind->turbulence_intensity :
+								  0.1, 0.01, 0.5);
 	super = aj_param_choice(params, "superposition", "rss", supers);
 	in->wake.super = strcmp(super, "rss") == 0 ? AJK_SUPER_RSS :
 		strcmp(super, "linear") == 0 ? AJK_SUPER_LINEAR : AJK_SUPER_MAX;
 
-	in->shear_factor = 1.0;
+	in->shear_factor = in->rotor_factor = 1.0;
+	rotor = aj_param_choice(params, "rotor_average", "none", averages);
 	if (in->wind == NULL)
 		return;
 	in->wd_step_deg = aj_param_number(params, "wd_step_deg",
@@ -125,6 +139,16 @@ aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
 	if (in->wind->height_m > 0 && !isnan(in->shear_alpha))
 		in->shear_factor = pow(t->hub_height_m / in->wind->height_m,
 							   in->shear_alpha);
+	if (strcmp(rotor, "none") != 0)
+	{
+		if (isnan(in->shear_alpha))
+			aj_step_error(AJ_ERRCODE_VALIDATION, "shear_unknown",
+						  "parameter \"rotor_average\" needs a shear exponent", NULL,
+						  "Give shear_alpha, or load the wind resource with it.");
+		in->rotor_factor = (strcmp(rotor, "rews") == 0 ?
+							ajk_rotor_equivalent : ajk_rotor_points)
+			(t->hub_height_m, t->rotor_diameter_m, in->shear_alpha);
+	}
 }
 
 /* Take over what a kernel malloc'd, so that an error cannot leak it. */
@@ -166,7 +190,8 @@ aj_farm_climate(const AjFarmInput *in, AjkWind *climate)
 			hi = t->ws[t->npoints - 1];
 		}
 		for (int i = 0; i < w->ndir; i++)
-			a[i] = w->weibull_a_m_s[i] * in->shear_factor;
+			a[i] = w->weibull_a_m_s[i] * in->shear_factor *
+				in->rotor_factor;
 		err = ajk_wind_from_weibull(climate, &kw, in->wd_step_deg,
 									floor(lo), ceil(hi), 1.0);
 	}
@@ -175,7 +200,7 @@ aj_farm_climate(const AjFarmInput *in, AjkWind *climate)
 		double	   *ws = palloc(sizeof(double) * w->nspeed);
 
 		for (int i = 0; i < w->nspeed; i++)
-			ws[i] = w->speed_m_s[i] * in->shear_factor;
+			ws[i] = w->speed_m_s[i] * in->shear_factor * in->rotor_factor;
 		err = ajk_wind_from_rose(climate, w->ndir, w->direction_deg,
 								 w->nspeed, ws, w->probability);
 	}
@@ -221,14 +246,21 @@ aj_farm_assumptions(const AjFarmInput *in)
 	else if (w->height_m <= 0)
 		list[n++] = psprintf("Wind resource \"%s\" does not tell its height; its speeds are taken to be valid at hub height %.6g m.",
 							 w->name, in->turbine->hub_height_m);
+	if (in->rotor_factor != 1.0)
+		list[n++] = psprintf("Turbines see the mean wind of the rotor's disc for a power law with exponent %.4g (factor %.4f on the speed at hub height).",
+							 in->shear_alpha, in->rotor_factor);
 	if (w->kind == AJ_WIND_ROSE && w->ndir < 72)
 		list[n++] = psprintf("Wakes are computed for the %d directions of the wind rose \"%s\" alone, not for those in between.",
 							 w->ndir, w->name);
 	list[n++] = pstrdup("The wind is the same over the whole site: neither speed-up by terrain nor differences of elevation between turbines are modelled.");
 	list[n++] = psprintf("The power and thrust curve of %s is used as loaded, without a correction for air density.",
 						 in->turbine->name);
-	list[n++] = psprintf("A year has 8760 hours; wake model %s with k = %.7g, superposition by %s.",
-						 ajk_wake_name(in->wake.model), in->wake.k,
+	list[n++] = psprintf("A year has 8760 hours; wake model %s with %s = %.7g, superposition by %s.",
+						 ajk_wake_name(in->wake.model),
+						 in->wake.model == AJK_WAKE_NIAYIFAR_2016 ?
+						 "ambient turbulence intensity" : "k",
+						 in->wake.model == AJK_WAKE_NIAYIFAR_2016 ?
+						 in->wake.ti : in->wake.k,
 						 in->wake.super == AJK_SUPER_RSS ? "root of the sum of squares" :
 						 in->wake.super == AJK_SUPER_LINEAR ? "sum" : "maximum");
 	return list;
@@ -318,6 +350,11 @@ project(AjPositions *p)
 		p->y[i] = (p->y[i] - my) / k;
 	}
 	p->true_north_deg = aj_true_north(zone, lat < 0, lon, lat);
+	p->zone = zone;
+	p->south = lat < 0;
+	p->mx = mx;
+	p->my = my;
+	p->k = k;
 }
 
 AjPositions *
@@ -336,6 +373,7 @@ aj_positions_parse(JsonbContainer *layout)
 		if (list == NULL)
 			refuse_layout("it has no features");
 	}
+	p->k = 1;
 	p->n = JsonContainerSize(list);
 	if (p->n < 1 || p->n > AJ_MAX_TURBINES)
 		refuse_layout(psprintf("it has %d turbines, allowed are 1 to %d",

@@ -19,7 +19,8 @@
 
 /* Parameters read here, for aj_check_params lists. */
 #define AJ_WIND_FARM_PARAMS \
-	"turbine", "wind", "wake_model", "k", "shear_alpha"
+	"turbine", "wind", "wake_model", "k", "induction", \
+	"turbulence_intensity", "shear_alpha", "rotor_average"
 #define AJ_WIND_RESOURCE_PARAMS \
 	"series", "wind", "sectors", "speed_bin_m_s", "weibull_method", \
 	"calm_m_s", "max_speed_m_s", "frozen_records", "min_recovery_pct", \
@@ -30,7 +31,8 @@
 	"max_evaluations", "n_starts", "time_budget_s"
 #define AJ_SIMULATION_PARAMS \
 	"superposition", "wd_step_deg", "availability_loss_pct", \
-	"electrical_loss_pct", "other_loss_pct", "uncertainty_pct"
+	"electrical_loss_pct", "other_loss_pct", "uncertainty_pct", \
+	"flow_map_resolution_m", "flow_direction_deg", "flow_speed_m_s"
 
 typedef struct AjFarmInput
 {
@@ -41,6 +43,7 @@ typedef struct AjFarmInput
 	double		wd_step_deg;	/* of a Weibull resource */
 	double		shear_alpha;	/* NaN where none is known */
 	double		shear_factor;	/* speeds at hub height / as loaded */
+	double		rotor_factor;	/* over the rotor / at hub height; 1 not asked */
 } AjFarmInput;
 
 /*
@@ -73,6 +76,11 @@ typedef struct AjPositions
 	double	   *lon;
 	double	   *lat;
 	double		true_north_deg;
+	int			zone;			/* UTM; 0 for plain metres */
+	bool		south;
+	double		mx;				/* the middle in the zone's metres */
+	double		my;
+	double		k;				/* zone's metres per ground metre; 1 */
 } AjPositions;
 
 /* A GeoJSON FeatureCollection of points, or an array of [x_m, y_m]. */

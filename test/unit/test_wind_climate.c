@@ -185,9 +185,23 @@ test_rng(void)
 	near(square, 1.0, 0.03, "normal: variance");
 }
 
+static void
+test_rotor(void)
+{
+	near(ajk_rotor_equivalent(100.0, 120.0, 0.0), 1.0, 1e-14, "no shear");
+	near(ajk_rotor_equivalent(100.0, 120.0, 1.0 / 3.0), 1.0, 1e-14,
+		 "the cube is linear: the middle of the rotor");
+	near(ajk_rotor_equivalent(100.0, 120.0, 2.0 / 3.0),
+		 cbrt(1.0 + 0.36 / 4.0), 1e-14, "the cube is a square: 1 + (R / 2h)^2");
+	ok(ajk_rotor_equivalent(90.0, 126.0, 0.12) < 1.0, "flat shear: less than at the hub");
+	near(ajk_rotor_points(100.0, 120.0, 2.0 / 3.0), cbrt(1.0 + 0.06), 1e-14,
+		 "three heights of a square: (0.7^2 + 1 + 1.3^2) / 3");
+}
+
 int
 main(void)
 {
+	test_rotor();
 	test_turbine();
 	test_climate();
 	test_rng();

@@ -25,7 +25,7 @@ static const AjkTurbine iea37 = {
 	.curve = AJK_CURVE_IEA37,.cut_in_ms = 4,.rated_ms = 9.8,
 	.cut_out_ms = 25,.ct_const = 8.0 / 9.0
 };
-static const AjkWake sbg = {AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false};
+static const AjkWake sbg = {AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0};
 
 static double cx[MAX_CELLS];
 static double cy[MAX_CELLS];
@@ -333,6 +333,30 @@ test_record(AjkWind *wind)
 	   (long long) r.evaluations);
 }
 
+/*
+ * A line that is full: no place but the ones that are taken is free, and the
+ * search still comes to its end.
+ */
+static void
+test_full(AjkWind *wind)
+{
+	double		x[11];
+	double		y[11];
+	AjkLayoutResult r = {.x = x,.y = y};
+	AjkLayoutProblem p = {{101, cx, cy, 10.0, on_line, NULL, 100.0}, &iea37,
+	wind, sbg, 0.0, 11, 2, 20000, 42, NULL, 0.0, NULL};
+
+	for (int i = 0; i <= 100; i++)
+	{
+		cx[i] = 10.0 * i;
+		cy[i] = 0.0;
+	}
+	ok(ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_OK &&
+	   r.evaluations <= 20010, "a full line: %lld places tried",
+	   (long long) r.evaluations);
+	near(ajk_min_spacing(11, x, y), 100.0, 0.0, "all still 100 m apart");
+}
+
 /* Land with a hole and a cut, a Weibull wind, a tight spacing. */
 static void
 test_irregular(void)
@@ -362,8 +386,9 @@ test_irregular(void)
 	/* the other models' estimates lead uphill, too */
 	p.n = 9;
 	p.max_evaluations = 3000;
-	for (int m = 0; m < 3; m++)
+	for (int m = 0; m < AJK_WAKE_MODELS; m++)
 	{
+		p.wake.ti = 0.1;
 		p.wake.model = (AjkWakeModel) m;
 		p.wake.k = ajk_wake_default_k(p.wake.model);
 		ok(ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_OK &&
@@ -382,6 +407,7 @@ main(void)
 	test_surrogate(&wind);
 	test_iea37(&wind);
 	test_record(&wind);
+	test_full(&wind);
 	test_irregular();
 	ajk_wind_free(&wind);
 	return unit_done();

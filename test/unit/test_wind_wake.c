@@ -62,7 +62,7 @@ test_iea37(void)
 		AjkYield	yield = {.turbine_mwh = each,.direction_mwh = dir,
 		.direction_gross_mwh = dir_gross};
 		AjkFarm		farm = {n[c], x[c], y[c], &iea37,
-		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false}, 0.0};
+		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 0.0};
 		double		worst = 0.0;
 		double		sum = 0.0;
 
@@ -84,7 +84,7 @@ test_iea37(void)
 
 	{
 		AjkFarm		farm = {16, iea37_x16, iea37_y16, &iea37,
-		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false}, 0.0};
+		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false, 0.0}, 0.0};
 		AjkYield	yield = {0};
 
 		ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
@@ -108,10 +108,10 @@ test_horns_rev(void)
 		double		gwh;
 		const char *what;
 	}			cases[] = {
-		{{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, true}, 701.8641902501, "Horns Rev, NOJ, GWh"},
-		{{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false}, 694.1483188596,
+		{{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, true, 0.0}, 701.8641902501, "Horns Rev, NOJ, GWh"},
+		{{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 694.1483188596,
 		"Horns Rev, IEA37 SBG, GWh"},
-		{{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_RSS, 0.0324555, true}, 682.1920555491,
+		{{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_RSS, 0.0324555, true, 0.0}, 682.1920555491,
 		"Horns Rev, Bastankhah, GWh"},
 	};
 	double		power[23];
@@ -148,7 +148,7 @@ test_rows(void)
 	double		x[3] = {0.0, 40.0, 100.0};
 	double		y[3] = {0.0, 0.0, 0.0};
 	double		u[3];
-	AjkFarm		farm = {2, x, y, &nibe, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false}, 0.0};
+	AjkFarm		farm = {2, x, y, &nibe, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false, 0.0}, 0.0};
 	double		a = 1.0 / 3.0;	/* of Ct 8/9 */
 	double		d1,
 				d2;
@@ -206,13 +206,14 @@ static void
 test_deficit(void)
 {
 	static const AjkWake wakes[] = {
-		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false},
-		{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_RSS, 0.0324555, false},
-		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.075, false},
+		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0},
+		{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_RSS, 0.0324555, false, 0.0},
+		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.075, false, 0.0},
+		{AJK_WAKE_NIAYIFAR_2016, AJK_SUPER_RSS, 0.0, false, 0.1},
 	};
 	double		s;
 
-	for (int m = 0; m < 3; m++)
+	for (int m = 0; m < AJK_WAKE_MODELS; m++)
 	{
 		bool		down = true;
 		bool		across = true;
@@ -257,6 +258,160 @@ test_deficit(void)
 		 exp(-0.5 * pow(50.0 / s, 2)), 1e-15, "IEA37 formula at 7 D");
 }
 
+/* niayifar_2016 written out for a row, and what its turbulence does */
+static void
+test_turbulence(void)
+{
+	double		x[3] = {0.0, 650.0, 1300.0};
+	double		y[3] = {0.0, 0.0, 0.0};
+	double		u[3];
+	double		each[3];
+	double		ti[3];
+	AjkWake		wake = {AJK_WAKE_NIAYIFAR_2016, AJK_SUPER_LINEAR, 0.0, false, 0.06};
+	AjkFarm		farm = {3, x, y, &iea37, wake, 0.0};
+	double		ct = 8.0 / 9.0;
+	double		a = 1.0 / 3.0;
+	double		eps = 0.2 * sqrt(0.5 * (1.0 + 1.0 / 3.0) / (1.0 / 3.0));
+	double		added = 0.73 * pow(a, 0.8325) * pow(0.06, 0.0325) * pow(5.0, -0.32);
+	double		i1 = hypot(0.06, added);
+	double		s01 = ((0.38 * 0.06 + 0.004) * 5.0 + eps);
+	double		s02 = ((0.38 * 0.06 + 0.004) * 10.0 + eps);
+	double		s12 = ((0.38 * i1 + 0.004) * 5.0 + eps);
+	double		d01 = 1.0 - sqrt(1.0 - ct / (8.0 * s01 * s01));
+	double		d02 = 1.0 - sqrt(1.0 - ct / (8.0 * s02 * s02));
+	double		d12 = 1.0 - sqrt(1.0 - ct / (8.0 * s12 * s12));
+	AjkWind		wind;
+	double		wd = 270.0;
+	double		ws = 9.0;
+	double		one = 1.0;
+	AjkYield	yield = {.turbine_mwh = each,.turbine_ti = ti};
+
+	near(ajk_wake_added_ti(130.0, ct, 0.06, 650.0), added, 1e-15,
+		 "turbulence added at 5 D, Crespo and Hernandez");
+	ajk_farm_speeds(&farm, 270.0, 9.0, u);
+	near(u[1], 9.0 * (1.0 - d01), 1e-12, "second of a row");
+	near(u[2], 9.0 * (1.0 - d02 - d12), 1e-12, "third, by the sum");
+	ajk_wind_from_rose(&wind, 1, &wd, 1, &ws, &one);
+	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_OK, "energy");
+	near(ti[0], 0.06, 1e-15, "ambient turbulence at the first");
+	near(ti[1], i1, 1e-12, "at the second");
+	near(ti[2], i1, 1e-12, "at the third: the larger of two, not their sum");
+
+	/* the more turbulent, the shorter a wake */
+	farm.wake.ti = 0.12;
+	ajk_farm_speeds(&farm, 270.0, 9.0, &each[0]);
+	ok(each[1] > u[1] && each[2] > u[2], "more turbulence, less loss");
+	farm.wake.ti = 1.5;
+	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_INVALID,
+	   "a turbulence intensity of 1.5 is refused");
+	ajk_wind_free(&wind);
+}
+
+/* The flow at a turbine's place is the speed it has, before its own wake. */
+static void
+test_flow(void)
+{
+	static const AjkWake wakes[AJK_WAKE_MODELS] = {
+		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0},
+		{AJK_WAKE_BASTANKHAH_2014, AJK_SUPER_LINEAR, 0.0324555, false, 0.0},
+		{AJK_WAKE_NOJ, AJK_SUPER_MAX, 0.075, false, 0.0},
+		{AJK_WAKE_NIAYIFAR_2016, AJK_SUPER_RSS, 0.0, false, 0.08},
+	};
+	double		x[3] = {0.0, 650.0, 1300.0};
+	double		y[3] = {0.0, 0.0, 0.0};
+	AjkFlowGrid g = {31, 21, -650.0, 650.0, 65.0};
+	float		speed[31 * 21];
+	double		u[3];
+
+	for (int m = 0; m < AJK_WAKE_MODELS; m++)
+	{
+		AjkFarm		farm = {3, x, y, &iea37, wakes[m], 0.0};
+		bool		range = true;
+		bool		even = true;
+
+		memset(speed, 0, sizeof(speed));
+		ok(ajk_farm_flow(&farm, 270.0, 9.0, 0.5, &g, speed, NULL, NULL) == AJK_OK &&
+		   ajk_farm_flow(&farm, 270.0, 9.0, 0.5, &g, speed, NULL, NULL) == AJK_OK,
+		   "%s: two halves", ajk_wake_name(wakes[m].model));
+		ajk_farm_speeds(&farm, 270.0, 9.0, u);
+		/* row 10 is y = 0, columns 10, 20, 30 are the turbines */
+		for (int t = 0; t < 3; t++)
+			near(speed[10 * 31 + 10 + 10 * t], u[t], 1e-5, "at a turbine");
+		for (int i = 0; i < 31 * 21; i++)
+			range = range && speed[i] >= 0.0f && speed[i] < 9.0001f;
+		for (int row = 0; row < 10; row++)
+			for (int col = 1; col < 31; col += 2)	/* not in a rotor's plane */
+				even = even && fabsf(speed[row * 31 + col] -
+									 speed[(20 - row) * 31 + col]) < 1e-5f;
+		ok(range && even, "within 0 and the free wind, the same on both sides");
+		near(speed[10 * 31], 9.0, 1e-6, "upwind of all it is free");
+	}
+}
+
+/*
+ * Three turbines of NREL's 5 MW reference in a row, 5 D apart, by FLORIS v4's
+ * example rose and Jensen model.  FLORIS averages sheared speeds, and wakes,
+ * over 3 x 3 points of the rotor; here the shear is, and wakes by area.
+ */
+static void
+test_floris(void)
+{
+	double		ws[100];
+	double		power[100];
+	double		ct[100];
+	double		wd[72];
+	double		speed[26];
+	double		prob[72 * 26] = {0};
+	double		x[3] = {0.0, 630.0, 1260.0};
+	double		y[3] = {0.0, 0.0, 0.0};
+	double		u,
+				d,
+				p,
+				skip1,
+				skip2;
+	AjkTurbine	nrel = {
+		.diameter_m = 126,.hub_height_m = 90,.rated_kw = 5000,
+		.curve = AJK_CURVE_TABLE,.ws = ws,.power_kw = power,.ct = ct
+	};
+	AjkFarm		farm = {3, x, y, &nrel, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.05, false, 0.0}, 0.0};
+	AjkYield	yield = {0};
+	AjkWind		wind;
+	char		line[200];
+	FILE	   *f = fopen(shared_data("turbines/NREL_Reference_5MW_126.csv"), "r");
+
+	while (f && nrel.npoints < 100 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lf,%lf,%lf,%lf,%lf", &ws[nrel.npoints],
+				   &power[nrel.npoints], &skip1, &skip2, &ct[nrel.npoints]) == 5)
+			nrel.npoints++;
+	if (f)
+		fclose(f);
+	f = fopen(shared_data("wind/floris_wind_rose.csv"), "r");
+	if (f == NULL || nrel.npoints < 10)
+	{
+		if (f)
+			fclose(f);
+		skip("FLORIS's example isn't here");
+		return;
+	}
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lf,%lf,%lf", &u, &d, &p) == 3 && u < 26.0 && d < 360.0)
+		{
+			int			i = (int) (d / 5.0 + 0.5);
+			int			j = (int) (u + 0.5);
+
+			wd[i] = d;
+			speed[j] = u * ajk_rotor_points(90.0, 126.0, 0.12);
+			prob[i * 26 + j] = p;
+		}
+	fclose(f);
+	ok(ajk_wind_from_rose(&wind, 72, wd, 26, speed, prob) == AJK_OK, "its rose");
+	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_OK, "its row");
+	near(yield.net_mwh / 1000.0, 58.982430176, 0.003 * 58.98, "FLORIS, Jensen, GWh");
+	near(yield.net_mwh / yield.gross_mwh, 58.982430176 / 59.666747583, 0.003,
+		 "FLORIS, share left by wakes");
+	ajk_wind_free(&wind);
+}
+
 static bool
 stop_at_once(void *arg, double fraction)
 {
@@ -275,7 +430,7 @@ test_limits(void)
 	int			polls = 0;
 	AjkYield	yield = {0};
 	AjkFarm		farm = {2, x, y, &iea37,
-	{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false}, 0.0};
+	{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 0.0};
 
 	iea37_wind(&wind);
 	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_INVALID,
@@ -306,6 +461,9 @@ main(void)
 	test_horns_rev();
 	test_rows();
 	test_deficit();
+	test_turbulence();
+	test_flow();
+	test_floris();
 	test_limits();
 	return unit_done();
 }

@@ -21,4 +21,6 @@ SELECT CASE WHEN state = 'completed'
     THEN format(E'full_analysis_s\t%s\ts', round(extract(epoch FROM finished_at - created_at), 3))
     ELSE format('the job is %s: %s', state, error_message) END
 FROM asyncjob.wait(:job, '300 s');
+\o /dev/stderr
+SELECT format('bench_full_analysis: %s %s s', name, round(extract(epoch FROM finished_at - started_at), 3)) FROM asyncjob.steps(:job);
 SQL

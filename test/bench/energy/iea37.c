@@ -53,10 +53,16 @@ seconds(void)
 	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
+/*
+ * Many turbines settle late, so in a minute one slow annealing is worth more
+ * than several; given more, several depend less on luck.
+ */
 static int
-starts_for(int n)
+starts_for(int n, double time_s)
 {
-	return n <= 16 ? 6 : n <= 36 ? 4 : 3;
+	if (n <= 16)
+		return 4;
+	return time_s < 200.0 ? 1 : (int) (time_s / 120.0);
 }
 
 int
@@ -113,7 +119,7 @@ main(int argc, char **argv)
 	p.wake.super = AJK_SUPER_RSS;
 	p.wake.k = 0.0324555;
 	p.n = n;
-	p.nstarts = argc > 4 ? atoi(argv[4]) : starts_for(n);
+	p.nstarts = argc > 4 ? atoi(argv[4]) : starts_for(n, atof(argv[2]));
 	p.max_evaluations = INT64_C(1000000000000);
 	p.seed = (uint64_t) atoll(argv[3]);
 	p.margin = margin;
