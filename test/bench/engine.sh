@@ -33,7 +33,8 @@ for part in common submit drain backlog latency pin notify cost restart; do
     . "$here/engine/$part.sh"
 done
 
-prepare
+prepare_bench
+settings "asyncjob engine benchmark"
 for group in ${PARTS:-submit drain backlog latency pin notify cost restart}; do
     remark "$group: load $(cut -d' ' -f1-3 /proc/loadavg)"
     "group_$group"

@@ -12,6 +12,14 @@ scripts=("$ROOT"/test/bench/*.sh)
 if [ ! -e "${scripts[0]}" ]; then
     die "there is no benchmark in test/bench"
 fi
+# what a benchmark needs beside what the tests do, while we may install it
+if [ -z "${AJ_WORK:-}" ]; then
+    for name in ${BENCH:-$(basename -s .sh "${scripts[@]}")}; do
+        if [ -x "$ROOT/test/bench/$name/prereqs.sh" ]; then
+            "$ROOT/test/bench/$name/prereqs.sh"
+        fi
+    done
+fi
 enter_copy "$@"
 
 build_dest

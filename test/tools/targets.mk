@@ -5,7 +5,7 @@
 #                       runs some stages, TESTS="submit" some tests
 #   make check-matrix   the same on PostgreSQL 15, 17 and 18 (root; chroots)
 #   make demo           a full analysis on real terrain, report in ./demo
-#   make bench          test/bench/*.sh
+#   make bench          test/bench/*.sh, or BENCH="engine peers" of them
 #   make unitcheck      the kernels' unit tests: no server, under ASan, UBSan
 #   make check-layers   the rules of the architecture, on a built tree
 #   make indent         format the C sources; indent-check only looks

@@ -56,10 +56,9 @@ ratios()
     paste "$1" "$2" | awk '{ printf "%.3f\n", $1 / $2 }'
 }
 
-prepare()
+# What the benchmark needs in its database.
+prepare_bench()
 {
-    local name
-
     make -s -C "$here/loop" PG_CONFIG="$PG_CONFIG" \
         AJ_INCLUDE="$here/../../src/include" >"$TMP/loop.log" 2>&1 || {
         cat "$TMP/loop.log" >&2
@@ -72,8 +71,14 @@ prepare()
     sql 'SELECT pg_reload_conf()' >/dev/null
     sleep 0.2
     q -f "$here/engine/setup.sql" >/dev/null
+}
 
-    remark "asyncjob engine benchmark, $(date -u +%Y-%m-%d)${QUICK:+, QUICK: too few jobs to quote}"
+# settings TITLE: on what it is measured, in remarks
+settings()
+{
+    local name
+
+    remark "$1, $(date -u +%Y-%m-%d)${QUICK:+, QUICK: too few jobs to quote}"
     remark "$(sql 'SELECT version()')"
     remark "$(nproc) processors, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(sed -n 's/^MemTotal: *//p' /proc/meminfo)"
     for name in fsync synchronous_commit full_page_writes wal_sync_method \
