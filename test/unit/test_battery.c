@@ -1,0 +1,340 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_battery.c
+ *		Battery analyses against published references and a known pack.
+ *
+ * Figures: ASTM E1049-85 (the example of section 5.4.4), NIST StRD data set
+ * Norris (certified values), Mann-Kendall and Theil-Sen by hand, BLAST-Lite's
+ * results for the residential profile where that file is at hand, and a made
+ * up pack (battery_pack.h) whose truth must come out of its telemetry.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include "battery_pack.h"
+#include "csv.h"
+#include "degradation.h"
+#include "rainflow.h"
+#include "stats.h"
+
+static void
+test_rainflow(void)
+{
+	static const double x[] = {-2, 1, -3, 5, -1, 3, -4, 4, -2};
+	static const double range[] = {3, 4, 6, 8, 9};
+	static const double want[] = {0.5, 1.5, 0.5, 1, 0.5};
+	static const double flat[] = {0.5, 0.5, 0.5};
+	static const double held[] = {0, 1, 1, 1, 0, 0, 1};
+	AjkCycle   *c;
+	int			n;
+
+	ok(ajk_rainflow(x, 9, &c, &n) == AJK_OK, "counts the standard's example");
+	for (int k = 0; k < 5; k++)
+	{
+		double		got = 0;
+
+		for (int i = 0; i < n; i++)
+			if (c[i].range == range[k])
+				got += c[i].count;
+		near(got, want[k], 0, "cycles of a range");
+	}
+	free(c);
+	ok(ajk_rainflow(flat, 3, &c, &n) == AJK_OK && n == 1 && c[0].range == 0, "nothing moves");
+	free(c);
+	ok(ajk_rainflow(flat, 1, &c, &n) == AJK_OK && n == 0, "one point");
+	free(c);
+	ok(ajk_rainflow(held, 7, &c, &n) == AJK_OK, "plateaus");
+	{
+		double		sum = 0;
+
+		for (int i = 0; i < n; i++)
+			sum += c[i].count * c[i].range;
+		near(sum, 1.5, 1e-15, "range times count is half of the way");
+	}
+	free(c);
+}
+
+static void
+test_stats(void)
+{
+	/* NIST StRD, Norris */
+	static const double y[] = {
+		0.1, 338.8, 118.1, 888.0, 9.2, 228.1, 668.5, 998.5, 449.1, 778.9, 559.2, 0.3, 0.1, 778.1, 668.8, 339.3,
+		448.9, 10.8, 557.7, 228.3, 998.0, 888.8, 119.6, 0.3, 0.6, 557.6, 339.3, 888.0, 998.5, 778.9, 10.2, 117.6,
+		228.9, 668.4, 449.2, 0.2
+	};
+	static const double x[] = {
+		0.2, 337.4, 118.2, 884.6, 10.1, 226.5, 666.3, 996.3, 448.6, 777.0, 558.2, 0.4, 0.6, 775.5, 666.9, 338.0,
+		447.5, 11.6, 556.0, 228.1, 995.8, 887.6, 120.2, 0.3, 0.3, 556.8, 339.1, 887.2, 999.0, 779.0, 11.1, 118.3,
+		229.2, 669.1, 448.9, 0.5
+	};
+	static const double t5[] = {0, 1, 2, 3, 4};
+	static const double up[] = {1, 2, 3, 4, 50};
+	static const double ties[] = {1, 2, 2, 3, 3};
+	double		step[60];
+	double		q[] = {4, 1, 3, 2};
+	AjkOls		o;
+	AjkTrend	tr;
+	double		m,
+				mad;
+	bool		rises;
+	int			since;
+
+	ok(ajk_ols(x, y, 36, &o) == AJK_OK, "Norris");
+	near(o.intercept, -0.262323073774029, 1e-9, "Norris intercept");
+	near(o.slope, 1.00211681802045, 1e-12, "Norris slope");
+	near(o.r2, 0.999993745883712, 1e-12, "Norris R squared");
+	near(o.slope_se, 0.429796848199937e-3, 1e-12, "Norris standard error of the slope");
+	ok(ajk_ols(x, y, 2, &o) == AJK_RANGE, "two points have no error");
+	near(ajk_t975(1), 12.7062, 1e-4, "t, 1 degree of freedom");
+	near(ajk_t975(8), 2.306004, 2e-3, "t, 8");
+	near(ajk_t975(30), 2.042272, 1e-4, "t, 30");
+	near(ajk_normal_cdf(1.959963984540054), 0.975, 1e-12, "normal");
+	ok(ajk_trend(t5, up, 5, &tr) == AJK_OK, "a trend with an outlier");
+	near(tr.slope, 1, 0, "Theil-Sen is not moved by it");
+	near(tr.s, 10, 0, "all pairs rise");
+	near(tr.z, 9 / sqrt(5 * 4 * 15 / 18.0), 1e-12, "Mann-Kendall");
+	near(tr.p, 0.027486, 1e-5, "its p");
+	ok(ajk_trend(t5, ties, 5, &tr) == AJK_OK, "a trend with ties");
+	near(tr.s, 8, 0, "pairs that rise");
+	near(tr.z, 7 / sqrt((300 - 18 - 18) / 18.0), 1e-12, "ties lower the variance");
+	ok(ajk_trend(t5, up, 3, &tr) == AJK_RANGE, "three points are no trend");
+	near(ajk_median(q, 4), 2.5, 0, "median of an even number");
+	near(ajk_quantile(q, 4, 1), 4, 0, "largest");
+	ok(ajk_median_mad(up, 5, &m, &mad) == AJK_OK && m == 3 && mad == 1, "median and its deviation");
+	for (int i = 0; i < 60; i++)
+		step[i] = (i % 2) * 0.1 + (i >= 30 ? 2 : 0);
+	ok(ajk_page_hinkley(step, 30, 0.1, 2, &rises, &since) == -1, "no change, no alarm");
+	ok(ajk_page_hinkley(step, 60, 0.1, 2, &rises, &since) >= 30 && rises && since >= 28 && since <= 31,
+	   "a step is found, and when it was");
+}
+
+/* A file of the residential profile, time, state of charge, temperature */
+static void
+test_profile(void)
+{
+	size_t		len;
+	char	   *text = read_whole(shared_data("battery/residential_pv_bess_germany.csv"), &len);
+	static const double want[3][3] = {{0.981996, 0.940792, 0.900843}, {0.980984, 0.933357, 0.886287},
+	{0.977301, 0.935248, 0.897193}};
+	static const double warm[3] = {20, 10, 35};
+	static const int year[3] = {1, 5, 10};
+	double	   *t;
+	double	   *soc;
+	double	   *temp;
+	int			n = 0;
+	AjkCsv		csv;
+	AjkCycle   *c;
+	int			nc;
+	double		cycles = 0;
+	AjkFade    *fade;
+	int			nf;
+	AjkTelemetry d;
+	AjkEnergy	e;
+
+	if (text == NULL)
+	{
+		skip("the residential profile is not at hand");
+		return;
+	}
+	t = malloc(60000 * 3 * sizeof(double));
+	soc = t + 60000;
+	temp = soc + 60000;
+	ajk_csv_open(&csv, text, len);
+	ajk_csv_next(&csv);
+	while (ajk_csv_next(&csv) && n < 60000)
+	{
+		ajk_csv_number(&csv.field[1], &t[n]);
+		ajk_csv_number(&csv.field[2], &soc[n]);
+		ajk_csv_number(&csv.field[3], &temp[n]);
+		n++;
+	}
+	ok(n == 52560, "a year of ten minutes");
+	memset(&d, 0, sizeof(d));
+	d.n = n;
+	d.t = t;
+	d.soc = soc;
+	d.max_gap_s = 3000;
+	ajk_battery_energy(&d, 0, n, &e);
+	near(e.soc_throughput / 2, 261.808976, 1e-6, "equivalent full cycles");
+	ok(ajk_rainflow(soc, n, &c, &nc) == AJK_OK && nc == 1272, "1272 cycles");
+	for (int i = 0; i < nc; i++)
+		cycles += c[i].range * c[i].count;
+	near(cycles, 261.808976, 1e-6, "are as many full ones");
+	free(c);
+	fade = malloc(20000 * sizeof(AjkFade));
+	for (int k = 0; k < 3; k++)
+	{
+		for (int i = 0; i < n; i++)
+			temp[i] = warm[k];
+		ok(ajk_fade_lfp(t, soc, temp, n, 10, fade, 20000, &nf, NULL, NULL) == AJK_OK, "ten years at %.0f C", warm[k]);
+		for (int y = 0; y < 3; y++)
+			near(ajk_fade_at(fade, nf, year[y]).q, want[k][y], 2e-3, "capacity left (BLAST-Lite)");
+	}
+	free(fade);
+	free(t);
+	free(text);
+}
+
+static void
+test_fade(void)
+{
+	double		t[] = {0, 43200, 86400, 129600, 172800};
+	double		soc[] = {0.5, 0.5, 0.5, 0.5, 0.5};
+	double		temp[] = {25, 25, 25, 25, 25};
+	AjkFade    *f = malloc(10000 * sizeof(AjkFade));
+	int			n;
+	double		k;
+
+	/* rest only: the calendar term alone, in closed form */
+	ok(ajk_fade_lfp(t, soc, temp, 5, 5, f, 10000, &n, NULL, NULL) == AJK_OK, "five years of rest");
+	k = (1 - f[0].q_calendar) / pow(f[0].years * 365, 0.526);
+	near(1 - ajk_fade_at(f, n, 5).q, k * pow(5 * 365, 0.526), 2e-4, "loss grows with t^0.526");
+	near(ajk_fade_at(f, n, 5).q_cycles, 1, 0, "no cycles, no loss by them");
+	ok(ajk_fade_lfp(t, soc, temp, 2, 5, f, 10000, &n, NULL, NULL) == AJK_RANGE, "two samples are no profile");
+	near(ajk_fade_at(f, 0, 5).q, 1, 0, "new before anything is known");
+	free(f);
+}
+
+static double
+slope_per_year(const AjkWindow *w, int n, AjkTrend *tr)
+{
+	double	   *x = malloc(2 * n * sizeof(double));
+	double	   *y = x + n;
+
+	for (int i = 0; i < n; i++)
+	{
+		x[i] = (w[i].t - w[0].t) / (365 * 86400.0);
+		y[i] = w[i].capacity_ah;
+	}
+	ajk_trend(x, y, n, tr);
+	free(x);
+	return tr->slope;
+}
+
+static void
+test_pack(const Pack * p, const char *name)
+{
+	PackData	d = pack_run(p);
+	AjkTelemetry v = pack_view(&d);
+	AjkEnergy	e;
+	AjkTelemetryCheck check;
+	AjkWindow  *w;
+	int			n;
+	double		q = p->capacity_ah;
+	double		eta = 1;
+	double		kwh;
+	double		se;
+	double		mid = p->capacity_ah * (1 - p->fade_per_year * p->days / 365 / 2);
+	AjkResistance r;
+	AjkTrend	tr;
+
+	ok(ajk_telemetry_check(&v, &check) == AJK_OK && check.gaps == 0 && check.sign > 0.5 && check.soc_out == 0,
+	   "%s: sound telemetry", name);
+	ajk_battery_energy(&v, 0, d.n, &e);
+	for (int k = 0; k < 3; k++)
+	{
+		ajk_battery_efficiency(&e, q, 52, &eta, &kwh);
+		if (k)
+			free(w);
+		ajk_capacity_windows(&v, 0.4, eta, &w, &n);
+		ajk_capacity_tls(w, n, &q, &se);
+	}
+	printf("# %s: %d windows, capacity %.3f +- %.3f (%.3f), eta %.5f (%.5f)\n", name, n, q, se, mid, eta, p->eta);
+	ok(n > p->days / 2, "%s: %d windows", name, n);
+	near(q / mid, 1, 0.01, "capacity");
+	near(eta / p->eta, 1, 0.005, "coulombic efficiency");
+	ok(kwh < eta && kwh > 0.8 * eta, "energy efficiency is below it");
+	r = ajk_battery_resistance(&v, 0, d.n, q);
+	printf("# %s: %.5f +- %.5f ohm (%.5f)\n", name, r.ohm, r.se_ohm, p->ohm);
+	near(r.ohm / p->ohm, 1, 0.05, "resistance");
+	if (p->fade_per_year > 0)
+	{
+		slope_per_year(w, n, &tr);
+		near(-tr.slope / (p->fade_per_year * p->capacity_ah), 1, 0.10, "fade");
+		ok(tr.p < 0.05, "and it is significant");
+	}
+	else
+	{
+		slope_per_year(w, n, &tr);
+		ok(tr.slope_low <= 0 && tr.slope_high >= 0, "no fade is not taken for one");
+	}
+	free(w);
+	free(d.t);
+}
+
+static void
+test_gaps_and_anomalies(void)
+{
+	Pack		p = {200, 0.02, 0.99, 0.012, 0.004, 0.01, 0.2, 600, 120, 5};
+	PackData	d = pack_run(&p);
+	AjkTelemetry v;
+	AjkEnergy	whole;
+	AjkEnergy	e;
+	AjkTelemetryCheck c;
+	AjkAnomaly *a;
+	int			n;
+	int			found[6] = {0};
+	int			gap = 5000;
+
+	v = pack_view(&d);
+	ajk_battery_energy(&v, 0, d.n, &whole);
+	ok(ajk_battery_anomalies(&v, 200, 0.012, 8, &a, &n) == AJK_OK, "a sound pack");
+	for (int i = 0; i < n && i < 10; i++)
+		printf("# kind %d at %.0f: %g for %g, %g\n", a[i].kind, (a[i].t - d.t[0]) / 600, a[i].value, a[i].expected, a[i].score);
+	ok(n <= 2, "%d anomalies where nothing is wrong", n);
+	free(a);
+	/* ten hours are missing */
+	for (int i = gap; i < d.n; i++)
+		d.t[i] += 36000;
+	ajk_telemetry_check(&v, &c);
+	ok(c.gaps == 1 && c.longest_gap_s == 36600 && c.longest_gap_at == d.t[gap - 1], "a gap is seen");
+	ajk_battery_energy(&v, 0, d.n, &e);
+	ok(e.charge_ah < whole.charge_ah + 1e-9 && e.charge_ah > whole.charge_ah - 20, "nothing is integrated over it");
+	/* what goes wrong */
+	d.temp[3000] += 25;
+	d.temp[3001] += 30;
+	d.voltage[4000] -= 3;
+	for (int i = 8000; i < d.n; i++)
+		d.soc[i] = fmax(d.soc[i] - 0.3, 0);
+	for (int i = 9000; i < 9100; i++)
+		d.soc[i] = 0.5;
+	d.cell_max[12000] += 0.15;
+	for (int i = 10000; i < d.n; i++)
+		d.cell_max[i] += 0.02;
+	ok(ajk_battery_anomalies(&v, 200, 0.012, 8, &a, &n) == AJK_OK, "%d anomalies", n);
+	for (int i = 0; i < n; i++)
+	{
+		found[a[i].kind]++;
+		if (a[i].kind == AJK_TEMPERATURE_OUTLIER && a[i].t == d.t[3000])
+			ok(a[i].samples == 2 && a[i].value == d.temp[3001] && a[i].score > 8, "two hot samples are one event");
+		if (a[i].kind == AJK_SPREAD_DRIFT)
+			near(a[i].t, d.t[10000], 3 * 86400, "when the cells began to drift apart");
+	}
+	ok(found[AJK_SOC_JUMP] >= 1 && found[AJK_SOC_STUCK] >= 1 && found[AJK_VOLTAGE_OUTLIER] >= 1 &&
+	   found[AJK_TEMPERATURE_OUTLIER] == 1 && found[AJK_SPREAD_OUTLIER] >= 1 && found[AJK_SPREAD_DRIFT] == 1,
+	   "jump %d, stuck %d, voltage %d, temperature %d, spread %d, drift %d", found[0], found[1], found[2], found[3], found[4], found[5]);
+	free(a);
+	free(d.t);
+}
+
+int
+main(void)
+{
+	static const Pack house = {280, 0.03, 0.985, 0.010, 0.005, 0.010, 0.3, 600, 365, 42};
+	static const Pack small = {100, 0.05, 0.97, 0.035, 0.01, 0.02, 0.2, 300, 365, 7};
+	static const Pack steady = {200, 0.0, 0.995, 0.015, 0.005, 0.01, 0.2, 600, 365, 3};
+
+	test_rainflow();
+	test_stats();
+	test_fade();
+	test_profile();
+	test_pack(&house, "house");
+	test_pack(&small, "small");
+	test_pack(&steady, "steady");
+	test_gaps_and_anomalies();
+	return unit_done();
+}
