@@ -99,4 +99,7 @@ extern void aj_chart_draw(StringInfo b, const AjChart *chart);
 /* Colour of a value 0..1: dark blue over green to yellow. */
 extern void aj_heat_color(double v, uint8 *rgb);
 
+/* A strip of these colours, for a legend. */
+extern void aj_html_ramp(StringInfo b);
+
 #endif							/* AJ_HTML_H */

@@ -75,6 +75,20 @@ aj_heat_color(double v, uint8 *rgb)
 		rgb[k] = (uint8) (stop[i][k] + (at - i) * (stop[i + 1][k] - stop[i][k]) + 0.5);
 }
 
+void
+aj_html_ramp(StringInfo b)
+{
+	appendStringInfoString(b, "<i class=\"ramp\" style=\"width:110px;background:linear-gradient(90deg");
+	for (int i = 0; i <= 5; i++)
+	{
+		uint8		rgb[3];
+
+		aj_heat_color(i / 5.0, rgb);
+		appendStringInfo(b, ",#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
+	}
+	appendStringInfoString(b, ")\"></i>");
+}
+
 static double
 series_x(const AjSeries *s, int i)
 {

@@ -56,6 +56,31 @@ aj_json_string(StringInfo buf, const char *str)
 	escape_json(buf, str);
 }
 
+static void
+key_of(StringInfo buf, const char *key)
+{
+	char		last = buf->len > 0 ? buf->data[buf->len - 1] : '{';
+
+	appendStringInfo(buf, "%s\"%s\":", last == '{' ? "" : ",", key);
+}
+
+void
+aj_json_field(StringInfo buf, const char *key, double value, int decimals)
+{
+	key_of(buf, key);
+	aj_json_number(buf, value, decimals);
+}
+
+void
+aj_json_text_field(StringInfo buf, const char *key, const char *value)
+{
+	key_of(buf, key);
+	if (value)
+		aj_json_string(buf, value);
+	else
+		appendStringInfoString(buf, "null");
+}
+
 void
 aj_geojson_begin(AjGeoJson *gj)
 {

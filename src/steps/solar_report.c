@@ -152,6 +152,7 @@ write_losses(StringInfo b, const AjSolarYear *y)
 		if (total)
 			appendStringInfo(b, "<text x=\"%.1f\" y=\"%.1f\" font-weight=\"700\">%s</text>",
 							 142 + to * scale + 7, y0 + 14,
+							 t->nominal_kwh >= 1e6 ? psprintf("%s GWh", aj_html_number(left / 1e6, 2)) :
 							 t->nominal_kwh >= 1e4 ? psprintf("%s MWh", aj_html_number(left / 1000, 1)) :
 							 psprintf("%s kWh", aj_html_number(left, 0)));
 		else
@@ -279,14 +280,8 @@ write_hours(StringInfo b, const AjSolarYear *y)
 		appendStringInfoString(b, "<section><h2>Every hour of the year</h2><img class=\"heat\" alt=\"AC power by day of the year and hour of the day\" src=\"");
 		aj_html_png(b, png, len);
 		appendStringInfoString(b, "\"><ul class=\"key\"><li>January to December from left to right, midnight to midnight from bottom to top, local standard time</li><li>");
-		for (int i = 0; i <= 5; i++)
-		{
-			uint8		rgb[3];
-
-			aj_heat_color(i / 5.0, rgb);
-			appendStringInfo(b, "%s#%02x%02x%02x", i ? "," : "<i class=\"ramp\" style=\"width:110px;background:linear-gradient(90deg,", rgb[0], rgb[1], rgb[2]);
-		}
-		appendStringInfo(b, ")\"></i>0 to %s AC</li></ul></section>\n", power(limit));
+		aj_html_ramp(b);
+		appendStringInfo(b, "0 to %s AC</li></ul></section>\n", power(limit));
 	}
 	free(png);
 }

@@ -73,18 +73,11 @@ hourly_csv(const AjSolarYear *y)
 }
 
 static void
-put(StringInfo b, const char *key, double v, int decimals)
-{
-	appendStringInfo(b, "%s\"%s\":", b->data[b->len - 1] == '{' ? "" : ",", key);
-	aj_json_number(b, v, decimals);
-}
-
-static void
 put_loss(StringInfo b, const char *name, double kwh, double before)
 {
 	appendStringInfo(b, "%s{\"name\":\"%s\"", b->data[b->len - 1] == '[' ? "" : ",", name);
-	put(b, "kwh", kwh, 3);
-	put(b, "pct", before > 0 ? 100 * kwh / before : 0, 4);
+	aj_json_field(b, "kwh", kwh, 3);
+	aj_json_field(b, "pct", before > 0 ? 100 * kwh / before : 0, 4);
 	appendStringInfoChar(b, '}');
 }
 
@@ -120,63 +113,63 @@ output(const AjSolarYear *y)
 
 	initStringInfo(&b);
 	appendStringInfoChar(&b, '{');
-	put(&b, "annual_ac_kwh", t->ac_kwh, 3);
-	put(&b, "annual_ac_p90_kwh", t->ac_kwh * (1 - Z90 * y->uncertainty_pct / 100), 3);
-	put(&b, "uncertainty_pct", y->uncertainty_pct, 4);
-	put(&b, "annual_dc_kwh", t->dc_kwh, 3);
-	put(&b, "specific_yield_kwh_kwp", t->ac_kwh / s->dc_kw, 4);
-	put(&b, "performance_ratio", t->poa_open_kwh_m2 > 0 ? t->ac_kwh / (t->poa_open_kwh_m2 * s->dc_kw) : NAN, 6);
-	put(&b, "capacity_factor_dc", t->ac_kwh / (s->dc_kw * 8760), 6);
-	put(&b, "capacity_factor_ac", t->ac_kwh / (ac_limit * 8760), 6);
-	put(&b, "peak_ac_kw", t->peak_ac_kw, 4);
-	put(&b, "ghi_kwh_m2", seen, 4);
-	put(&b, "poa_kwh_m2", t->poa_kwh_m2, 4);
-	put(&b, "poa_without_horizon_kwh_m2", t->poa_open_kwh_m2, 4);
-	put(&b, "poa_beam_kwh_m2", t->beam_kwh_m2, 4);
-	put(&b, "poa_sky_kwh_m2", t->sky_kwh_m2, 4);
-	put(&b, "poa_ground_kwh_m2", t->ground_kwh_m2, 4);
-	put(&b, "nominal_kwh", t->nominal_kwh, 3);
+	aj_json_field(&b, "annual_ac_kwh", t->ac_kwh, 3);
+	aj_json_field(&b, "annual_ac_p90_kwh", t->ac_kwh * (1 - Z90 * y->uncertainty_pct / 100), 3);
+	aj_json_field(&b, "uncertainty_pct", y->uncertainty_pct, 4);
+	aj_json_field(&b, "annual_dc_kwh", t->dc_kwh, 3);
+	aj_json_field(&b, "specific_yield_kwh_kwp", t->ac_kwh / s->dc_kw, 4);
+	aj_json_field(&b, "performance_ratio", t->poa_open_kwh_m2 > 0 ? t->ac_kwh / (t->poa_open_kwh_m2 * s->dc_kw) : NAN, 6);
+	aj_json_field(&b, "capacity_factor_dc", t->ac_kwh / (s->dc_kw * 8760), 6);
+	aj_json_field(&b, "capacity_factor_ac", t->ac_kwh / (ac_limit * 8760), 6);
+	aj_json_field(&b, "peak_ac_kw", t->peak_ac_kw, 4);
+	aj_json_field(&b, "ghi_kwh_m2", seen, 4);
+	aj_json_field(&b, "poa_kwh_m2", t->poa_kwh_m2, 4);
+	aj_json_field(&b, "poa_without_horizon_kwh_m2", t->poa_open_kwh_m2, 4);
+	aj_json_field(&b, "poa_beam_kwh_m2", t->beam_kwh_m2, 4);
+	aj_json_field(&b, "poa_sky_kwh_m2", t->sky_kwh_m2, 4);
+	aj_json_field(&b, "poa_ground_kwh_m2", t->ground_kwh_m2, 4);
+	aj_json_field(&b, "nominal_kwh", t->nominal_kwh, 3);
 	put_losses(&b, y);
 	appendStringInfoString(&b, ",\"monthly\":[");
 	for (int m = 0; m < 12; m++)
 	{
 		appendStringInfo(&b, "%s{\"month\":%d", m ? "," : "", m + 1);
-		put(&b, "ghi_kwh_m2", y->month[m].ghi_kwh_m2, 3);
-		put(&b, "poa_kwh_m2", y->month[m].poa_kwh_m2, 3);
-		put(&b, "ac_kwh", y->month[m].ac_kwh, 3);
-		put(&b, "air_c", y->month[m].air_c, 2);
+		aj_json_field(&b, "ghi_kwh_m2", y->month[m].ghi_kwh_m2, 3);
+		aj_json_field(&b, "poa_kwh_m2", y->month[m].poa_kwh_m2, 3);
+		aj_json_field(&b, "ac_kwh", y->month[m].ac_kwh, 3);
+		aj_json_field(&b, "air_c", y->month[m].air_c, 2);
 		appendStringInfoChar(&b, '}');
 	}
 	appendStringInfoString(&b, "],\"system\":{");
-	put(&b, "dc_capacity_kw", s->dc_kw, 4);
-	put(&b, "ac_capacity_kw", ac_limit, 4);
+	aj_json_field(&b, "dc_capacity_kw", s->dc_kw, 4);
+	aj_json_field(&b, "ac_capacity_kw", ac_limit, 4);
 	appendStringInfo(&b, ",\"tracking\":\"%s\",\"module_type\":\"%s\",\"mounting\":\"%s\"",
 					 s->tracking ? "single_axis" : "none", y->module_type, y->mounting);
 	if (s->tracking)
 	{
-		put(&b, "axis_azimuth_deg", s->azimuth_deg, 4);
-		put(&b, "max_angle_deg", s->max_angle_deg, 4);
+		aj_json_field(&b, "axis_azimuth_deg", s->azimuth_deg, 4);
+		aj_json_field(&b, "max_angle_deg", s->max_angle_deg, 4);
 		appendStringInfo(&b, ",\"backtracking\":%s", s->gcr > 0 ? "true" : "false");
 		if (s->gcr > 0)
-			put(&b, "gcr", s->gcr, 4);
+			aj_json_field(&b, "gcr", s->gcr, 4);
 	}
 	else
 	{
-		put(&b, "tilt_deg", s->tilt_deg, 4);
-		put(&b, "azimuth_deg", s->azimuth_deg, 4);
+		aj_json_field(&b, "tilt_deg", s->tilt_deg, 4);
+		aj_json_field(&b, "azimuth_deg", s->azimuth_deg, 4);
 	}
-	put(&b, "albedo", s->albedo, 4);
-	put(&b, "losses_pct", s->losses_pct, 4);
-	put(&b, "dc_ac_ratio", s->dc_ac_ratio, 4);
-	put(&b, "inverter_eff", s->inverter_efficiency, 4);
-	put(&b, "gamma_pdc_per_c", s->gamma_per_c, 6);
+	aj_json_field(&b, "albedo", s->albedo, 4);
+	aj_json_field(&b, "losses_pct", s->losses_pct, 4);
+	aj_json_field(&b, "dc_ac_ratio", s->dc_ac_ratio, 4);
+	aj_json_field(&b, "inverter_eff", s->inverter_efficiency, 4);
+	aj_json_field(&b, "gamma_pdc_per_c", s->gamma_per_c, 6);
 	appendStringInfoString(&b, "},\"place\":{");
-	put(&b, "longitude", y->place.lon_deg, 7);
-	put(&b, "latitude", y->place.lat_deg, 7);
-	put(&b, "elevation_m", y->place.elevation_m, 1);
+	aj_json_field(&b, "longitude", y->place.lon_deg, 7);
+	aj_json_field(&b, "latitude", y->place.lat_deg, 7);
+	aj_json_field(&b, "elevation_m", y->place.elevation_m, 1);
 	appendStringInfoString(&b, ",\"weather\":");
 	aj_json_string(&b, y->weather->name);
-	put(&b, "weather_years", y->years, 3);
+	aj_json_field(&b, "weather_years", y->years, 3);
 	appendStringInfoChar(&b, '}');
 	if (y->horizon)
 	{
@@ -185,10 +178,10 @@ output(const AjSolarYear *y)
 		{
 			appendStringInfoString(&b, "\"dem\":");
 			aj_json_string(&b, y->dem);
-			put(&b, "seen_m", y->horizon_seen_m, 0);
+			aj_json_field(&b, "seen_m", y->horizon_seen_m, 0);
 		}
-		put(&b, "shaded_hours", t->shaded_hours, 1);
-		put(&b, "sun_hours", t->sun_hours, 1);
+		aj_json_field(&b, "shaded_hours", t->shaded_hours, 1);
+		aj_json_field(&b, "sun_hours", t->sun_hours, 1);
 		appendStringInfoString(&b, ",\"elevation_deg\":[");
 		for (int i = 0; i < AJK_HORIZON_BINS; i += 5)
 		{

@@ -189,6 +189,12 @@ extern Jsonb *aj_jsonb_from_text(const char *json);
 extern void aj_json_number(StringInfo buf, double value, int decimals);
 extern void aj_json_string(StringInfo buf, const char *str);
 
+/* A member of an object; the comma where another stands before it. */
+extern void aj_json_field(StringInfo buf, const char *key, double value,
+						  int decimals);
+extern void aj_json_text_field(StringInfo buf, const char *key,
+							   const char *value);
+
 /*
  * GeoJSON (RFC 7946): WGS 84 longitude, latitude with 7 decimals, exterior
  * rings counterclockwise, bbox, no crs member.
