@@ -30,6 +30,11 @@
 #include "../kernels/csv.h"
 
 #define BLOCK 16384
+
+/* Unix times of 1900-01-01 and 2200-01-01 */
+#define EARLIEST (-2208988800.0)
+#define LATEST 7258118400.0
+
 #define UNIX_TO_PG_S ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0)
 
 PG_FUNCTION_INFO_V1(aj_load_telemetry);
@@ -464,6 +469,9 @@ order(Loader *l)
 		refuse(l, "telemetry_insufficient", psprintf("it has %d samples", n),
 			   "Ten samples are needed to be a series, more for each insight.",
 			   "Load a longer series.");
+	if (l->s[0].t < EARLIEST || l->s[n - 1].t > LATEST)
+		refuse(l, "telemetry_invalid", psprintf("its times reach from %.15g to %.15g seconds since 1970", l->s[0].t, l->s[n - 1].t),
+			   "Allowed are the years 1900 to 2200.", "Correct the times, or give the option \"start_at\".");
 }
 
 static char *

@@ -139,6 +139,7 @@ SELECT format(E'%s: %s\n%s\n', csv, code, said) FROM (VALUES (1, '', '{}'), (2, 
     (5, 'time,soc' || E'\nnow,2', '{}'), (6, 'time,soc' || E'\n0,2', '{}'), (7, 'time,soc' || E'\n2024-01-01 10:00,2', '{}'), (8, 'time,soc' || E'\n2024-01-01T10:00:00Z,much', '{}'),
     (9, 'time,soc', '{"timezone": "Mars/Olympus"}'), (10, 'time,soc', '{"time_zone": "UTC"}'), (11, 'time,soc', '{"columns": {"tension": "u"}}')) x (n, csv, o),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.load_telemetry(''bad'', %L, %L)', csv, o)) ORDER BY n;
+SELECT format(E'%s: %s\n', code, said) FROM pg_temp.refusal('SELECT asyncjob.load_telemetry(''bad'', (SELECT ''time,soc'' || string_agg(E''\n'' || i || ''e16,0.5'', '''') FROM generate_series(1, 12) i))');
 SELECT asyncjob.load_telemetry_from('wrong_sign', 'regress_odd', '{"current_positive": "discharge"}') ->> 'samples';
 SELECT asyncjob.load_telemetry_from('milliamps', 'regress_odd') ->> 'samples';
 CREATE VIEW regress_holes AS SELECT * FROM regress_odd WHERE extract(hour FROM at AT TIME ZONE 'UTC') < 12;
