@@ -212,6 +212,9 @@ extern void asyncjob_disconnect(asyncjob_client *client);
 extern int	asyncjob_set_conninfo(asyncjob_client *client, const char *conninfo);
 
 extern asyncjob_connection asyncjob_connection_state(const asyncjob_client *client);
+
+/* Why the last attempt failed, or the connection ended; code OK: neither. */
+extern const asyncjob_error *asyncjob_connection_error(const asyncjob_client *client);
 extern int	asyncjob_reconnect_attempts(const asyncjob_client *client);
 
 /* ---- event loop ---- */
@@ -286,6 +289,7 @@ extern int	asyncjob_send_submit(asyncjob_client *client,
 
 #define ASYNCJOB_RETRY	1		/* may be run twice: send again after a lost
 								 * connection */
+#define ASYNCJOB_BINARY	2		/* values in PostgreSQL's binary format */
 
 /* Any one statement; parameters are text or NULL, $1 and so on. */
 extern int	asyncjob_send_query(asyncjob_client *client, const char *sql,

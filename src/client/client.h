@@ -3,7 +3,7 @@
  * client.h
  *		What the files of the asyncjob command share.
  *
- * The command speaks to a server through libpq and the SQL API of the
+ * The command speaks to a server through libasyncjob and the SQL API of the
  * extension, nothing else: what it can do, any program can.
  *
  * Copyright (c) 2026, asyncjob contributors
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <libpq-fe.h>
+#include "asyncjob_client.h"
 
 /* Exit codes; documented in --help and docs/client.md */
 enum
@@ -87,17 +87,41 @@ typedef struct AjcStep
 	double		elapsed_s;		/* < 0 if not started */
 } AjcStep;
 
+/* The answer to a statement: rows, or an error. */
+typedef struct AjcResult
+{
+	asyncjob_rows *rows;
+	asyncjob_code code;
+	char		sqlstate[6];
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+	bool		done;
+	bool		abandoned;		/* freed when its answer comes after all */
+}			AjcResult;
+
+#define AJC_BINARY	1			/* values in binary format */
+#define AJC_ONCE	2			/* must not be run twice */
+
 /* conn.c */
-extern PGconn *ajc_conn;
+extern asyncjob_client *ajc_client;
+extern double ajc_patience_s;
 extern int	ajc_connect(const AjcOptions *options);
-extern bool ajc_reconnect(const AjcOptions *options, double give_up_s);
 extern void ajc_disconnect(void);
-extern PGresult *ajc_query(const char *sql, int nparams,
-						   const char *const *params, int result_format);
-extern bool ajc_query_ok(const PGresult *res);
-extern void ajc_report_error(const PGresult *res);
+extern AjcResult * ajc_query(const char *sql, int nparams,
+							 const char *const *params, int flags);
+extern AjcResult * ajc_submit(const asyncjob_submission *submission);
+extern bool ajc_query_ok(const AjcResult * res);
+extern int	ajc_ntuples(const AjcResult * res);
+extern bool ajc_is_null(const AjcResult * res, int row, int column);
+extern char *ajc_value(const AjcResult * res, int row, int column);
+extern size_t ajc_length(const AjcResult * res, int row, int column);
+extern void ajc_clear(AjcResult * res);
+extern void ajc_report_error(const AjcResult * res);
+extern int	ajc_failed(AjcResult * res);
 extern bool ajc_connection_lost(void);
-extern bool ajc_wait_socket(int timeout_ms);
+extern bool ajc_gave_up(void);
+extern void ajc_say_connection_lost(const char *job);
 
 /* util.c */
 extern volatile int ajc_interrupts;
@@ -113,6 +137,7 @@ extern void ajc_sanitize(char *s);
 
 /* status.c */
 extern bool ajc_get_status(const char *job, AjcStatus *st);
+extern bool ajc_get_statuses(const char *jobs, void (*found) (const AjcStatus *st));
 extern void ajc_free_status(AjcStatus *st);
 extern int	ajc_get_steps(const char *job, AjcStep **steps);
 extern bool ajc_final(const AjcStatus *st);
@@ -125,6 +150,7 @@ extern void ajc_display_job(const AjcStatus *st, const AjcStep *steps,
 							int nsteps);
 extern void ajc_display_jobs(const AjcStatus *st, int njobs);
 extern void ajc_display_note(const char *fmt,...) __attribute__((format(printf, 1, 2)));
+extern bool ajc_displaying(void);
 extern void ajc_display_end(void);
 
 /* One function per command; argv holds its own arguments only. */

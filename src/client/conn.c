@@ -3,28 +3,33 @@
  * conn.c
  *		The connection: options and environment as psql's, errors, waiting.
  *
- * Everything waits in poll(), so that Ctrl-C is seen at once and a
- * notification as soon as it arrives.  A connection that is lost while a job
- * is being watched is made again, with pauses that double from 0.1 s to 5 s:
- * a restart of the server does not end the job, so it need not end the view.
+ * The command has one client of libasyncjob, which makes a lost connection
+ * again for as long as there is patience: a restart of the server does not
+ * end a job, so it need not end the view of it.  The first attempt alone
+ * decides whether there is a server at all.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <libpq-fe.h>
+
 #include "client.h"
 
-#define CONNECT_TIMEOUT_MS	20000
+#define ROUND_MS	200
 
-PGconn	   *ajc_conn = NULL;
+asyncjob_client *ajc_client = NULL;
 
+/* How long a lost connection is waited for */
+double		ajc_patience_s = 10;
+
+static double lost_since = -1;
 static char password[256];
 
 /* Ask on the terminal, without echo; false if there is no terminal. */
@@ -43,7 +48,7 @@ ask_password(void)
 	if (tcgetattr(fileno(tty), &saved) == 0)
 	{
 		quiet = saved;
-		quiet.c_lflag &= ~ECHO;
+		quiet.c_lflag &= ~(tcflag_t) ECHO;
 		tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
 		ok = fgets(password, sizeof(password), tty) != NULL;
 		tcsetattr(fileno(tty), TCSAFLUSH, &saved);
@@ -56,244 +61,335 @@ ask_password(void)
 	return ok;
 }
 
-/*
- * What a server says unasked goes to standard error; its last words on a
- * connection do not, as the loss is reported by whoever notices it.
- */
-static void
-on_notice(void *arg, const PGresult *res)
-{
-	const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+/* ---- connection string ---- */
 
-	(void) arg;
-	if (severity == NULL || strcmp(severity, "FATAL") != 0)
-		fprintf(stderr, "%s", PQresultErrorMessage(res));
+static char *conninfo;
+static size_t conninfo_used;
+
+/* Append keyword='value' with its quotes; a NULL value is left out. */
+static void
+add_setting(const char *keyword, const char *value)
+{
+	if (value == NULL)
+		return;
+	conninfo = ajc_alloc(conninfo, conninfo_used + strlen(keyword) + 2 * strlen(value) + 8);
+	conninfo_used += (size_t) sprintf(conninfo + conninfo_used, "%s='", keyword);
+	for (const char *p = value; *p; p++)
+	{
+		if (*p == '\'' || *p == '\\')
+			conninfo[conninfo_used++] = '\\';
+		conninfo[conninfo_used++] = *p;
+	}
+	strcpy(conninfo + conninfo_used, "' ");
+	conninfo_used += 2;
 }
 
 /*
- * Start a connection and wait for it; a NULL value means libpq's own default,
- * which looks at PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE and the rest.
+ * One connection string of all that was given; -d may itself be one, or a
+ * URI, and other options come before what it says.  False after a message.
  */
-static PGconn *
-open_connection(const AjcOptions *options)
+static bool
+make_conninfo(const AjcOptions *options)
 {
-	const char *keywords[] = {"host", "port", "user", "dbname", "password",
-	"fallback_application_name", NULL};
-	const char *values[] = {options->host, options->port, options->user,
-		options->dbname, password[0] ? password : NULL,
-	"asyncjob", NULL};
-	PGconn	   *conn = PQconnectStartParams(keywords, values, 1);
-	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+	const char *dbname = options->dbname;
 
-	if (conn == NULL || PQstatus(conn) == CONNECTION_BAD)
-		return conn;
-	PQsetNoticeReceiver(conn, on_notice, NULL);
-	while (want != PGRES_POLLING_OK && want != PGRES_POLLING_FAILED)
+	free(conninfo);
+	conninfo = NULL;
+	conninfo_used = 0;
+	if (dbname != NULL && (strchr(dbname, '=') != NULL || strstr(dbname, "://") != NULL))
 	{
-		struct pollfd fd = {.fd = PQsocket(conn)};
-		int			got;
+		char	   *message = NULL;
+		PQconninfoOption *parsed = PQconninfoParse(dbname, &message);
 
-		fd.events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		got = poll(&fd, 1, CONNECT_TIMEOUT_MS);
-		if (got < 0 && errno == EINTR && ajc_interrupts == 0)
-			continue;
-		if (got <= 0)
-			break;
-		want = PQconnectPoll(conn);
+		if (parsed == NULL)
+		{
+			fprintf(stderr, "asyncjob: %s", message ? message : "out of memory\n");
+			PQfreemem(message);
+			return false;
+		}
+		for (PQconninfoOption * o = parsed; o->keyword != NULL; o++)
+			add_setting(o->keyword, o->val);
+		PQconninfoFree(parsed);
 	}
-	return conn;
+	else
+		add_setting("dbname", dbname);
+	add_setting("host", options->host);
+	add_setting("port", options->port);
+	add_setting("user", options->user);
+	add_setting("password", password[0] ? password : NULL);
+	return true;
+}
+
+/* ---- what the library tells ---- */
+
+static void
+on_connection(asyncjob_client *client, asyncjob_connection state,
+			  const asyncjob_error *error, void *arg)
+{
+	(void) client;
+	(void) error;
+	(void) arg;
+	if (state == ASYNCJOB_CONNECTED)
+	{
+		if (lost_since >= 0 && ajc_displaying())
+			ajc_display_note("connected again");
+		lost_since = -1;
+	}
+	else if (state == ASYNCJOB_DISCONNECTED && lost_since < 0)
+	{
+		lost_since = ajc_now();
+		if (ajc_displaying())
+			ajc_display_note("connection lost; trying again");
+	}
+}
+
+/* What a server says unasked goes to standard error. */
+static void
+on_notice(asyncjob_client *client, const char *severity, const char *message, void *arg)
+{
+	(void) client;
+	(void) arg;
+	fprintf(stderr, "%s:  %s\n", severity, message);
 }
 
 /* Returns an exit code; errors are reported. */
 int
 ajc_connect(const AjcOptions *options)
 {
-	PGresult   *res;
+	asyncjob_options o = ASYNCJOB_OPTIONS_INIT;
+	const asyncjob_error *error;
 
-	ajc_conn = open_connection(options);
-	if (ajc_conn != NULL && PQstatus(ajc_conn) != CONNECTION_OK &&
-		PQconnectionNeedsPassword(ajc_conn) && !options->no_password &&
-		ask_password())
+	if (!make_conninfo(options))
+		return EXIT_ERROR;
+	o.conninfo = conninfo;
+	o.application_name = "asyncjob";
+	o.max_retries = -1;
+	o.retry_delay_ms = 200;
+	o.max_delay_ms = 5000;
+	o.poll_interval_ms = 1000;
+	o.callbacks.on_connection = on_connection;
+	o.on_notice = on_notice;
+	ajc_client = asyncjob_new(&o);
+	if (ajc_client == NULL)
 	{
-		PQfinish(ajc_conn);
-		ajc_conn = open_connection(options);
-	}
-	if (ajc_conn == NULL || PQstatus(ajc_conn) != CONNECTION_OK)
-	{
-		const char *message = PQerrorMessage(ajc_conn);
-
-		fprintf(stderr, "asyncjob: %s",
-				message[0] ? message : "no answer from the server within 20 s\n");
-		ajc_disconnect();
-		return EXIT_CONNECTION;
-	}
-
-	/* Everything this program calls is schema-qualified. */
-	res = PQexec(ajc_conn,
-				 "SELECT pg_catalog.set_config('search_path', '', false),"
-				 " pg_catalog.set_config('client_encoding', 'UTF8', false),"
-				 " pg_catalog.to_regnamespace('asyncjob')");
-	if (PQresultStatus(res) != PGRES_TUPLES_OK)
-	{
-		ajc_report_error(res);
-		PQclear(res);
-		return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
-	}
-	if (PQgetisnull(res, 0, 2))
-	{
-		fprintf(stderr,
-				"asyncjob: database \"%s\" does not have the extension\n"
-				"HINT:  Run CREATE EXTENSION asyncjob there, or name another database with -d.\n",
-				PQdb(ajc_conn));
-		PQclear(res);
+		fprintf(stderr, "asyncjob: out of memory\n");
 		return EXIT_ERROR;
 	}
-	PQclear(res);
-	return EXIT_OK;
-}
-
-/*
- * Make a lost connection again.  Gives up after give_up_s seconds or at
- * Ctrl-C.
- */
-bool
-ajc_reconnect(const AjcOptions *options, double give_up_s)
-{
-	double		until = ajc_now() + give_up_s;
-	int			pause_ms = 100;
-
-	while (ajc_interrupts == 0)
+	(void) asyncjob_connect(ajc_client);
+	while (asyncjob_connection_state(ajc_client) != ASYNCJOB_CONNECTED)
 	{
-		PGconn	   *conn = open_connection(options);
-
-		if (conn != NULL && PQstatus(conn) == CONNECTION_OK)
+		error = asyncjob_connection_error(ajc_client);
+		if (asyncjob_reconnect_attempts(ajc_client) == 0 && ajc_interrupts == 0)
 		{
-			PGresult   *res = PQexec(conn,
-									 "SELECT pg_catalog.set_config('search_path', '', false),"
-									 " pg_catalog.set_config('client_encoding', 'UTF8', false)");
-			bool		ok = PQresultStatus(res) == PGRES_TUPLES_OK;
-
-			PQclear(res);
-			if (ok)
-			{
-				ajc_disconnect();
-				ajc_conn = conn;
-				return true;
-			}
+			(void) asyncjob_run(ajc_client, ROUND_MS);
+			continue;
 		}
-		if (ajc_now() > until)
+		if (error->code == ASYNCJOB_AUTH_REQUIRED && password[0] == '\0' &&
+			strstr(error->message, "no password supplied") != NULL &&
+			!options->no_password && ask_password())
 		{
-			ajc_disconnect();
-			ajc_conn = conn;	/* keeps the message */
-			return false;
+			if (!make_conninfo(options) ||
+				asyncjob_set_conninfo(ajc_client, conninfo) != ASYNCJOB_OK)
+				return EXIT_ERROR;
+			continue;
 		}
-		PQfinish(conn);
-		(void) poll(NULL, 0, pause_ms);
-		if (pause_ms < 5000)
-			pause_ms *= 2;
+		fprintf(stderr, "asyncjob: %s\n", error->message);
+		if (error->hint[0])
+			fprintf(stderr, "HINT:  %s\n", error->hint);
+		return error->code == ASYNCJOB_INVALID_INPUT ? EXIT_ERROR : EXIT_CONNECTION;
 	}
-	return false;
+	return EXIT_OK;
 }
 
 void
 ajc_disconnect(void)
 {
-	PQfinish(ajc_conn);
-	ajc_conn = NULL;
+	asyncjob_free(ajc_client);
+	ajc_client = NULL;
+	free(conninfo);
+	conninfo = NULL;
 }
 
 bool
 ajc_connection_lost(void)
 {
-	return ajc_conn == NULL || PQstatus(ajc_conn) != CONNECTION_OK;
+	return asyncjob_connection_state(ajc_client) != ASYNCJOB_CONNECTED;
+}
+
+/* Lost for longer than we have patience for */
+bool
+ajc_gave_up(void)
+{
+	return ajc_connection_lost() &&
+		(asyncjob_connection_state(ajc_client) == ASYNCJOB_ERROR ||
+		 (lost_since >= 0 && ajc_now() - lost_since > ajc_patience_s));
+}
+
+void
+ajc_say_connection_lost(const char *job)
+{
+	fprintf(stderr, "asyncjob: lost the connection: %s\n",
+			asyncjob_connection_error(ajc_client)->message);
+	if (job)
+		fprintf(stderr, "HINT:  The job goes on. Look again with: asyncjob watch %s\n", job);
+}
+
+/* ---- statements ---- */
+
+static char *
+copy_text(const char *text)
+{
+	return strcpy(ajc_alloc(NULL, strlen(text) + 1), text);
+}
+
+static void
+fill_error(AjcResult * res, const asyncjob_error *error)
+{
+	res->code = error->code;
+	snprintf(res->sqlstate, sizeof(res->sqlstate), "%s", error->sqlstate);
+	res->message = copy_text(error->message);
+	res->detail = copy_text(error->detail);
+	res->hint = copy_text(error->hint);
+}
+
+static void
+on_reply(asyncjob_client *client, const asyncjob_error *error, asyncjob_rows *rows, void *arg)
+{
+	AjcResult  *res = arg;
+
+	(void) client;
+	if (res->abandoned)
+	{
+		ajc_clear(res);
+		return;
+	}
+	if (error != NULL)
+		fill_error(res, error);
+	else
+		res->rows = asyncjob_rows_keep(rows);
+	res->done = true;
 }
 
 /*
- * Wait until something arrives on the connection, or for timeout_ms, or for a
- * signal.  Returns true if something arrived.
+ * Wait for the answer of what was sent.  Without a connection the wait ends
+ * when there is no patience left, or at Ctrl-C.
  */
-bool
-ajc_wait_socket(int timeout_ms)
+static AjcResult *
+wait_for(AjcResult * res, int sent)
 {
-	struct pollfd fd = {.fd = PQsocket(ajc_conn),.events = POLLIN};
+	if (sent != ASYNCJOB_OK)
+	{
+		fill_error(res, asyncjob_last_error(ajc_client));
+		return res;
+	}
+	while (!res->done)
+	{
+		(void) asyncjob_run(ajc_client, ROUND_MS);
 
-	if (fd.fd < 0)
-		return false;
-	if (poll(&fd, 1, timeout_ms) <= 0)
-		return false;
-	PQconsumeInput(ajc_conn);
-	return true;
+		/* Somebody insists on leaving while the server doesn't answer. */
+		if (ajc_interrupts > 2)
+			_exit(EXIT_INTERRUPTED);
+		if (!res->done && ajc_connection_lost() && (ajc_interrupts > 0 || ajc_gave_up()))
+		{
+			res->abandoned = true;
+			res = ajc_alloc(NULL, sizeof(*res));
+			memset(res, 0, sizeof(*res));
+			fill_error(res, asyncjob_connection_error(ajc_client));
+			break;
+		}
+	}
+	return res;
+}
+
+static AjcResult *
+new_result(void)
+{
+	AjcResult  *res = ajc_alloc(NULL, sizeof(*res));
+
+	memset(res, 0, sizeof(*res));
+	return res;
 }
 
 /*
  * Run one statement; parameters travel apart from its text.  The result may
  * be an error: see ajc_query_ok.  Never returns NULL.
  */
-PGresult *
-ajc_query(const char *sql, int nparams, const char *const *params,
-		  int result_format)
+AjcResult *
+ajc_query(const char *sql, int nparams, const char *const *params, int flags)
 {
-	PGresult   *res = NULL,
-			   *next;
+	AjcResult  *res = new_result();
 
-	if (!PQsendQueryParams(ajc_conn, sql, nparams, NULL, params, NULL, NULL,
-						   result_format))
-		return PQmakeEmptyPGresult(ajc_conn, PGRES_FATAL_ERROR);
-	while (PQflush(ajc_conn) > 0)
-	{
-		struct pollfd fd = {.fd = PQsocket(ajc_conn),.events = POLLIN | POLLOUT};
+	return wait_for(res, asyncjob_send_query(ajc_client, sql, nparams, params,
+											 (flags & AJC_BINARY ? ASYNCJOB_BINARY : 0) |
+											 (flags & AJC_ONCE ? 0 : ASYNCJOB_RETRY),
+											 on_reply, res));
+}
 
-		(void) poll(&fd, 1, -1);
-		if ((fd.revents & POLLIN) && !PQconsumeInput(ajc_conn))
-			break;
-	}
-	for (;;)
-	{
-		while (PQisBusy(ajc_conn))
-		{
-			(void) ajc_wait_socket(1000);
+AjcResult *
+ajc_submit(const asyncjob_submission *submission)
+{
+	AjcResult  *res = new_result();
 
-			/* Somebody insists on leaving while the server doesn't answer. */
-			if (ajc_interrupts > 2)
-				_exit(EXIT_INTERRUPTED);
-			if (ajc_connection_lost())
-				break;
-		}
-		next = PQgetResult(ajc_conn);
-		if (next == NULL)
-			break;
-		PQclear(res);
-		res = next;
-	}
-	return res ? res : PQmakeEmptyPGresult(ajc_conn, PGRES_FATAL_ERROR);
+	return wait_for(res, asyncjob_send_submit(ajc_client, submission, on_reply, res));
 }
 
 bool
-ajc_query_ok(const PGresult *res)
+ajc_query_ok(const AjcResult * res)
 {
-	ExecStatusType status = PQresultStatus(res);
+	return res->rows != NULL;
+}
 
-	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+int
+ajc_ntuples(const AjcResult * res)
+{
+	return res->rows ? asyncjob_rows_count(res->rows) : 0;
+}
+
+bool
+ajc_is_null(const AjcResult * res, int row, int column)
+{
+	return asyncjob_rows_value(res->rows, row, column) == NULL;
+}
+
+/* The rows are ours alone, so a value may be changed in place. */
+char *
+ajc_value(const AjcResult * res, int row, int column)
+{
+	return (char *) asyncjob_rows_text(res->rows, row, column);
+}
+
+size_t
+ajc_length(const AjcResult * res, int row, int column)
+{
+	return asyncjob_rows_length(res->rows, row, column);
+}
+
+void
+ajc_clear(AjcResult * res)
+{
+	asyncjob_rows_free(res->rows);
+	free(res->message);
+	free(res->detail);
+	free(res->hint);
+	free(res);
 }
 
 /* Print an error with its detail and hint, in psql's form. */
 void
-ajc_report_error(const PGresult *res)
+ajc_report_error(const AjcResult * res)
 {
-	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
-	const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+	fprintf(stderr, "asyncjob: %s\n", res->message);
+	if (res->detail[0])
+		fprintf(stderr, "DETAIL:  %s\n", res->detail);
+	if (res->hint[0])
+		fprintf(stderr, "HINT:  %s\n", res->hint);
+}
 
-	if (message == NULL)
-	{
-		message = PQerrorMessage(ajc_conn);
-		fprintf(stderr, "asyncjob: %s%s", message[0] ? message : "no answer from the server",
-				message[0] && message[strlen(message) - 1] == '\n' ? "" : "\n");
-		return;
-	}
-	fprintf(stderr, "asyncjob: %s\n", message);
-	if (detail)
-		fprintf(stderr, "DETAIL:  %s\n", detail);
-	if (hint)
-		fprintf(stderr, "HINT:  %s\n", hint);
+/* Report an error and give the exit code for it. */
+int
+ajc_failed(AjcResult * res)
+{
+	ajc_report_error(res);
+	ajc_clear(res);
+	return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 }

@@ -27,6 +27,7 @@
 #define MAX_BAR			32
 
 static bool in_place;
+static bool active;
 static bool colours;
 static int	columns;
 static int	rows;
@@ -67,6 +68,7 @@ ajc_display_begin(const AjcOptions *options)
 		term != NULL && strcmp(term, "dumb") != 0;
 	colours = in_place && getenv("NO_COLOR") == NULL;
 	drawn = 0;
+	active = true;
 	measure();
 	if (!in_place)
 		setvbuf(stdout, NULL, _IOLBF, 0);
@@ -314,10 +316,17 @@ ajc_display_note(const char *fmt,...)
 	fflush(stdout);
 }
 
+bool
+ajc_displaying(void)
+{
+	return active;
+}
+
 /* Leave the block as it is; what follows is printed below it. */
 void
 ajc_display_end(void)
 {
+	active = false;
 	drawn = 0;
 	fflush(stdout);
 }

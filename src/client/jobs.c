@@ -13,25 +13,17 @@
 
 #include "client.h"
 
-static int
-failed(PGresult *res)
-{
-	ajc_report_error(res);
-	PQclear(res);
-	return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
-}
-
 /* Print a one-column result as it is. */
 static int
 print_json(const char *sql, int nparams, const char *const *params)
 {
-	PGresult   *res = ajc_query(sql, nparams, params, 0);
+	AjcResult  *res = ajc_query(sql, nparams, params, 0);
 
 	if (!ajc_query_ok(res))
-		return failed(res);
-	for (int i = 0; i < PQntuples(res); i++)
-		printf("%s\n", PQgetvalue(res, i, 0));
-	PQclear(res);
+		return ajc_failed(res);
+	for (int i = 0; i < ajc_ntuples(res); i++)
+		printf("%s\n", ajc_value(res, i, 0));
+	ajc_clear(res);
 	return EXIT_OK;
 }
 
@@ -56,7 +48,7 @@ ajc_cmd_status(const AjcOptions *options, int argc, char **argv)
 	if (!ajc_get_status(job, &st) || (nsteps = ajc_get_steps(job, &steps)) < 0)
 	{
 		if (ajc_connection_lost())
-			fprintf(stderr, "asyncjob: %s", PQerrorMessage(ajc_conn));
+			ajc_say_connection_lost(NULL);
 		ajc_free_status(&st);
 		return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 	}
@@ -109,7 +101,7 @@ ajc_cmd_list(const AjcOptions *options, int argc, char **argv)
 {
 	const char *params[] = {options->user_id, options->session, options->state,
 	options->limit ? options->limit : "20"};
-	PGresult   *res;
+	AjcResult  *res;
 
 	(void) argv;
 	if (argc != 0)
@@ -129,25 +121,25 @@ ajc_cmd_list(const AjcOptions *options, int argc, char **argv)
 					"  pg_catalog.clock_timestamp()) - l.started_at)"
 					" FROM " LIST_CALL " l ORDER BY l.job_id", 4, params, 0);
 	if (!ajc_query_ok(res))
-		return failed(res);
-	if (PQntuples(res) > 0)
+		return ajc_failed(res);
+	if (ajc_ntuples(res) > 0)
 		printf("%10s  %-18s %-10s %5s  %-16s  %s\n", "job", "pipeline", "state",
 			   "done", "submitted", "time");
-	for (int i = 0; i < PQntuples(res); i++)
+	for (int i = 0; i < ajc_ntuples(res); i++)
 	{
 		char		elapsed[32] = "";
 
-		if (!PQgetisnull(res, i, 6))
+		if (!ajc_is_null(res, i, 6))
 			ajc_format_duration(elapsed, sizeof(elapsed),
-								strtod(PQgetvalue(res, i, 6), NULL));
-		ajc_sanitize(PQgetvalue(res, i, 1));
-		printf("%10s  ", PQgetvalue(res, i, 0));
-		ajc_print_padded(PQgetvalue(res, i, 1), 18);
-		printf(" %-10s %3d %%  %-16s  %s\n", PQgetvalue(res, i, 2),
-			   (int) (strtod(PQgetvalue(res, i, 3), NULL) * 100 + 1e-9),
-			   PQgetvalue(res, i, 5), elapsed);
+								strtod(ajc_value(res, i, 6), NULL));
+		ajc_sanitize(ajc_value(res, i, 1));
+		printf("%10s  ", ajc_value(res, i, 0));
+		ajc_print_padded(ajc_value(res, i, 1), 18);
+		printf(" %-10s %3d %%  %-16s  %s\n", ajc_value(res, i, 2),
+			   (int) (strtod(ajc_value(res, i, 3), NULL) * 100 + 1e-9),
+			   ajc_value(res, i, 5), elapsed);
 	}
-	PQclear(res);
+	ajc_clear(res);
 	return EXIT_OK;
 }
 
@@ -155,7 +147,7 @@ int
 ajc_cmd_cancel(const AjcOptions *options, int argc, char **argv)
 {
 	const char *params[] = {argc > 0 ? argv[0] : NULL, argc > 1 ? argv[1] : NULL};
-	PGresult   *res;
+	AjcResult  *res;
 	bool		done;
 
 	(void) options;
@@ -169,9 +161,9 @@ ajc_cmd_cancel(const AjcOptions *options, int argc, char **argv)
 	else
 		res = ajc_query("SELECT asyncjob.cancel($1::pg_catalog.int8)", 1, params, 0);
 	if (!ajc_query_ok(res))
-		return failed(res);
-	done = PQgetvalue(res, 0, 0)[0] == 't';
-	PQclear(res);
+		return ajc_failed(res);
+	done = ajc_value(res, 0, 0)[0] == 't';
+	ajc_clear(res);
 	if (!done)
 	{
 		fprintf(stderr, "asyncjob: job %s had already ended\n", argv[0]);

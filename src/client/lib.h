@@ -72,6 +72,7 @@ typedef struct AjlRequest
 	int			nparams;
 	bool		is_submit;
 	bool		may_retry;
+	bool		binary;
 	AjlStage	stage;
 	int			attempts;		/* that ended with a lost connection or 40001 */
 	int64_t		not_before;		/* ms */

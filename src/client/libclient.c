@@ -149,6 +149,12 @@ asyncjob_connection_state(const asyncjob_client *c)
 	return c->state;
 }
 
+const asyncjob_error *
+asyncjob_connection_error(const asyncjob_client *c)
+{
+	return &c->link_error.pub;
+}
+
 int
 asyncjob_reconnect_attempts(const asyncjob_client *c)
 {

@@ -128,21 +128,28 @@ asyncjob_rows_double(const asyncjob_rows *rows, int row, int column)
  * whoever dispatches: the one case beside that is a lack of memory in libpq,
  * and after it libpq's state isn't worth guessing at.
  */
-void
-ajl_send(asyncjob_client *c, AjlFlight flight, const char *sql, int nparams,
-		 const char *const *params)
+static void
+send_statement(asyncjob_client *c, AjlFlight flight, const char *sql, int nparams,
+			   const char *const *params, int format)
 {
 	int			sent;
 
 	c->flight = flight;
-	if (nparams > 0)
-		sent = PQsendQueryParams(c->conn, sql, nparams, NULL, params, NULL, NULL, 0);
+	if (nparams > 0 || format != 0)
+		sent = PQsendQueryParams(c->conn, sql, nparams, NULL, params, NULL, NULL, format);
 	else
 		sent = PQsendQuery(c->conn, sql);
 	if (sent)
 		c->flushing = true;
 	else
 		c->broken = true;
+}
+
+void
+ajl_send(asyncjob_client *c, AjlFlight flight, const char *sql, int nparams,
+		 const char *const *params)
+{
+	send_statement(c, flight, sql, nparams, params, 0);
 }
 
 static void
@@ -283,6 +290,7 @@ asyncjob_send_query(asyncjob_client *c, const char *sql, int nparams,
 	if (r == NULL)
 		return (int) ajl_no_memory(c);
 	r->may_retry = (flags & ASYNCJOB_RETRY) != 0;
+	r->binary = (flags & ASYNCJOB_BINARY) != 0;
 	if (c->link == AJL_LINK_NONE)
 		return asyncjob_connect(c);
 	return ASYNCJOB_OK;
@@ -406,6 +414,9 @@ ajl_request_start(asyncjob_client *c)
 		}
 		if (r->is_submit)
 			send_stage(c, r, r->stage == AJL_CHECK ? AJL_CHECK : AJL_START);
+		else if (r->binary)
+			send_statement(c, AJL_REQUEST, r->sql, r->nparams,
+						   (const char *const *) r->params, 1);
 		else
 			ajl_send(c, AJL_REQUEST, r->sql, r->nparams, (const char *const *) r->params);
 		return true;

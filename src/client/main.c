@@ -66,7 +66,7 @@ static const Option option_table[] = {
 	{"wait", 256, false, FIELD(wait), SUBMIT},
 	{"watch", 257, false, FIELD(watch), SUBMIT},
 	{"all", 258, false, FIELD(all), WATCH},
-	{"json", 259, false, FIELD(json), STATUS | LIST},
+	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT},
 	{"plain", 260, false, FIELD(plain), SUBMIT | WATCH},
 	{"queue", 261, true, FIELD(queue), SUBMIT},
 	{"priority", 262, true, FIELD(priority), SUBMIT},

@@ -27,7 +27,7 @@ ajc_cmd_result(const AjcOptions *options, int argc, char **argv)
 {
 	AjcStatus	st = {.job_id = 0};
 	const char *job;
-	PGresult   *res;
+	AjcResult  *res;
 	int			rc = EXIT_OK;
 
 	(void) options;
@@ -40,7 +40,7 @@ ajc_cmd_result(const AjcOptions *options, int argc, char **argv)
 	if (!ajc_get_status(job, &st))
 	{
 		if (ajc_connection_lost())
-			fprintf(stderr, "asyncjob: %s", PQerrorMessage(ajc_conn));
+			ajc_say_connection_lost(NULL);
 		return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 	}
 	if (!ajc_final(&st))
@@ -60,13 +60,13 @@ ajc_cmd_result(const AjcOptions *options, int argc, char **argv)
 					? "SELECT pg_catalog.jsonb_pretty(asyncjob.result($1::pg_catalog.int8))"
 					: "SELECT asyncjob.result($1::pg_catalog.int8)", 1, &job, 0);
 	if (ajc_query_ok(res))
-		printf("%s\n", PQgetisnull(res, 0, 0) ? "null" : PQgetvalue(res, 0, 0));
+		printf("%s\n", ajc_is_null(res, 0, 0) ? "null" : ajc_value(res, 0, 0));
 	else
 	{
 		ajc_report_error(res);
 		rc = ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 	}
-	PQclear(res);
+	ajc_clear(res);
 	return rc;
 }
 
@@ -121,32 +121,32 @@ save(const char *job, const char *name, const char *path, long long expected)
 	}
 	while (rc == EXIT_OK && done < expected)
 	{
-		PGresult   *res;
+		AjcResult  *res;
 		int			n = 0;
 
 		snprintf(start, sizeof(start), "%lld", done);
 		snprintf(length, sizeof(length), "%d", RANGE_SIZE);
 		res = ajc_query("SELECT asyncjob.artifact_data($1::pg_catalog.int8,"
 						" $2::pg_catalog.text, $3::pg_catalog.int8,"
-						" $4::pg_catalog.int4)", 4, params, 1);
+						" $4::pg_catalog.int4)", 4, params, AJC_BINARY);
 		if (!ajc_query_ok(res))
 		{
 			ajc_report_error(res);
 			rc = ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 		}
-		else if ((n = PQgetlength(res, 0, 0)) == 0)
+		else if ((n = (int) ajc_length(res, 0, 0)) == 0)
 		{
 			fprintf(stderr, "asyncjob: artifact \"%s\" ended after %lld of %lld bytes\n",
 					name, done, expected);
 			rc = EXIT_ERROR;
 		}
-		else if (fwrite(PQgetvalue(res, 0, 0), 1, (size_t) n, f) != (size_t) n)
+		else if (fwrite(ajc_value(res, 0, 0), 1, (size_t) n, f) != (size_t) n)
 		{
 			fprintf(stderr, "asyncjob: could not write \"%s\": %s\n", part, strerror(errno));
 			rc = EXIT_ERROR;
 		}
 		done += n;
-		PQclear(res);
+		ajc_clear(res);
 	}
 	if (fclose(f) != 0 && rc == EXIT_OK)
 	{
@@ -167,7 +167,7 @@ int
 ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 {
 	const char *job;
-	PGresult   *res;
+	AjcResult  *res;
 	int			rc = EXIT_OK;
 
 	if (argc != 1)
@@ -182,7 +182,7 @@ ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 	if (!ajc_query_ok(res))
 	{
 		ajc_report_error(res);
-		PQclear(res);
+		ajc_clear(res);
 		return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 	}
 	if (options->save && mkdir(options->save, 0777) != 0 && errno != EEXIST)
@@ -191,12 +191,12 @@ ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 				strerror(errno));
 		rc = EXIT_ERROR;
 	}
-	else if (!options->save && PQntuples(res) > 0)
+	else if (!options->save && ajc_ntuples(res) > 0)
 		printf("%-24s %-14s %-28s %9s\n", "artifact", "step", "media type", "size");
-	for (int i = 0; rc == EXIT_OK && i < PQntuples(res); i++)
+	for (int i = 0; rc == EXIT_OK && i < ajc_ntuples(res); i++)
 	{
-		const char *name = PQgetvalue(res, i, 0);
-		long long	size = strtoll(PQgetvalue(res, i, 4), NULL, 10);
+		const char *name = ajc_value(res, i, 0);
+		long long	size = strtoll(ajc_value(res, i, 4), NULL, 10);
 		char		path[4096],
 					text[32];
 
@@ -204,21 +204,21 @@ ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 		if (options->save)
 		{
 			if (!file_name(path, sizeof(path), options->save, name,
-						   PQgetvalue(res, i, 3)))
+						   ajc_value(res, i, 3)))
 				rc = EXIT_ERROR;
 			else if ((rc = save(job, name, path, size)) == EXIT_OK)
 				printf("%s (%s)\n", path, text);
 			continue;
 		}
 		for (int column = 0; column < 4; column++)
-			ajc_sanitize(PQgetvalue(res, i, column));
+			ajc_sanitize(ajc_value(res, i, column));
 		ajc_print_padded(name, 24);
 		putchar(' ');
-		ajc_print_padded(PQgetvalue(res, i, 1), 14);
+		ajc_print_padded(ajc_value(res, i, 1), 14);
 		putchar(' ');
-		ajc_print_padded(PQgetvalue(res, i, 3), 28);
+		ajc_print_padded(ajc_value(res, i, 3), 28);
 		printf(" %9s\n", text);
 	}
-	PQclear(res);
+	ajc_clear(res);
 	return rc;
 }

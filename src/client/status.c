@@ -26,9 +26,9 @@
 	" s.error_code"
 
 static void
-copy_text(char *dst, size_t size, const PGresult *res, int row, int column)
+copy_text(char *dst, size_t size, const AjcResult * res, int row, int column)
 {
-	snprintf(dst, size, "%s", PQgetvalue(res, row, column));
+	snprintf(dst, size, "%s", ajc_value(res, row, column));
 
 	/* a character that was cut in two is no character */
 	if (strlen(dst) == size - 1)
@@ -44,31 +44,31 @@ copy_text(char *dst, size_t size, const PGresult *res, int row, int column)
 }
 
 static char *
-dup_text(const PGresult *res, int row, int column)
+dup_text(const AjcResult * res, int row, int column)
 {
 	char	   *copy;
 
-	if (PQgetisnull(res, row, column))
+	if (ajc_is_null(res, row, column))
 		return NULL;
-	copy = ajc_alloc(NULL, (size_t) PQgetlength(res, row, column) + 1);
-	return strcpy(copy, PQgetvalue(res, row, column));
+	copy = ajc_alloc(NULL, ajc_length(res, row, column) + 1);
+	return strcpy(copy, ajc_value(res, row, column));
 }
 
 static double
-number(const PGresult *res, int row, int column, double if_null)
+number(const AjcResult * res, int row, int column, double if_null)
 {
-	return PQgetisnull(res, row, column) ? if_null
-		: strtod(PQgetvalue(res, row, column), NULL);
+	return ajc_is_null(res, row, column) ? if_null
+		: strtod(ajc_value(res, row, column), NULL);
 }
 
 static void
-fill_status(AjcStatus *st, const PGresult *res, int row)
+fill_status(AjcStatus *st, const AjcResult * res, int row)
 {
 	memset(st, 0, sizeof(*st));
-	st->job_id = strtoll(PQgetvalue(res, row, 0), NULL, 10);
+	st->job_id = strtoll(ajc_value(res, row, 0), NULL, 10);
 	copy_text(st->pipeline, sizeof(st->pipeline), res, row, 1);
 	copy_text(st->state, sizeof(st->state), res, row, 2);
-	st->partial = PQgetvalue(res, row, 3)[0] == 't';
+	st->partial = ajc_value(res, row, 3)[0] == 't';
 	copy_text(st->step, sizeof(st->step), res, row, 4);
 	st->step_no = (int) number(res, row, 5, 0);
 	st->completed_steps = (int) number(res, row, 6, 0);
@@ -101,10 +101,10 @@ ajc_free_status(AjcStatus *st)
 bool
 ajc_get_status(const char *job, AjcStatus *st)
 {
-	PGresult   *res = ajc_query("SELECT " STATUS_COLUMNS
+	AjcResult  *res = ajc_query("SELECT " STATUS_COLUMNS
 								" FROM asyncjob.status($1::pg_catalog.int8) s",
 								1, &job, 0);
-	bool		ok = ajc_query_ok(res) && PQntuples(res) == 1;
+	bool		ok = ajc_query_ok(res) && ajc_ntuples(res) == 1;
 
 	if (ok)
 	{
@@ -113,7 +113,33 @@ ajc_get_status(const char *job, AjcStatus *st)
 	}
 	else if (!ajc_connection_lost())
 		ajc_report_error(res);
-	PQclear(res);
+	ajc_clear(res);
+	return ok;
+}
+
+/*
+ * Read the statuses of several jobs, '{1,2}'; found gets each of those that
+ * are ours.  False on failure, which is reported unless the connection was lost.
+ */
+bool
+ajc_get_statuses(const char *jobs, void (*found) (const AjcStatus *st))
+{
+	AjcResult  *res = ajc_query("SELECT " STATUS_COLUMNS
+								" FROM pg_catalog.unnest($1::pg_catalog.int8[]) i (job),"
+								" LATERAL asyncjob.status(i.job) s", 1, &jobs, 0);
+	bool		ok = ajc_query_ok(res);
+
+	for (int i = 0; i < ajc_ntuples(res); i++)
+	{
+		AjcStatus	st;
+
+		fill_status(&st, res, i);
+		found(&st);
+		ajc_free_status(&st);
+	}
+	if (!ok && !ajc_connection_lost())
+		ajc_report_error(res);
+	ajc_clear(res);
 	return ok;
 }
 
@@ -121,7 +147,7 @@ ajc_get_status(const char *job, AjcStatus *st)
 int
 ajc_get_steps(const char *job, AjcStep **steps)
 {
-	PGresult   *res = ajc_query("SELECT s.step_no, s.name, s.state, s.progress,"
+	AjcResult  *res = ajc_query("SELECT s.step_no, s.name, s.state, s.progress,"
 								" pg_catalog.date_part('epoch', coalesce(s.finished_at,"
 								"  pg_catalog.clock_timestamp()) - s.started_at)"
 								" FROM asyncjob.steps($1::pg_catalog.int8) s"
@@ -133,10 +159,10 @@ ajc_get_steps(const char *job, AjcStep **steps)
 	{
 		if (!ajc_connection_lost())
 			ajc_report_error(res);
-		PQclear(res);
+		ajc_clear(res);
 		return -1;
 	}
-	n = PQntuples(res);
+	n = ajc_ntuples(res);
 	*steps = ajc_alloc(*steps, sizeof(AjcStep) * (size_t) (n + 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -148,7 +174,7 @@ ajc_get_steps(const char *job, AjcStep **steps)
 		step->progress = number(res, i, 3, 0);
 		step->elapsed_s = number(res, i, 4, -1);
 	}
-	PQclear(res);
+	ajc_clear(res);
 	return n;
 }
 
@@ -177,15 +203,15 @@ print_cancel_reason(const AjcStatus *st)
 {
 	char		job[32];
 	const char *params[] = {job};
-	PGresult   *res;
+	AjcResult  *res;
 
 	snprintf(job, sizeof(job), "%lld", (long long) st->job_id);
 	res = ajc_query("SELECT u.message FROM asyncjob.updates($1::pg_catalog.int8) u"
 					" WHERE u.kind = 'state' AND u.message IS NOT NULL"
 					" ORDER BY u.seq DESC LIMIT 1", 1, params, 0);
-	if (ajc_query_ok(res) && PQntuples(res) == 1)
-		fprintf(stderr, ": %s", PQgetvalue(res, 0, 0));
-	PQclear(res);
+	if (ajc_query_ok(res) && ajc_ntuples(res) == 1)
+		fprintf(stderr, ": %s", ajc_value(res, 0, 0));
+	ajc_clear(res);
 }
 
 /* Say on standard error why a job failed or was cancelled. */

@@ -3,9 +3,8 @@
  * submit.c
  *		asyncjob submit: hand in a job, and follow it if asked.
  *
- * Only what was given on the command line is passed, by name, so that the
- * server's defaults hold for the rest.  Values travel as parameters of the
- * statement, never inside its text.
+ * Only what was given on the command line is passed, so that the server's
+ * defaults hold for the rest.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -21,44 +20,28 @@
 static int
 print_result(const char *job)
 {
-	PGresult   *res = ajc_query("SELECT asyncjob.result($1::pg_catalog.int8)",
+	AjcResult  *res = ajc_query("SELECT asyncjob.result($1::pg_catalog.int8)",
 								1, &job, 0);
 	int			rc = EXIT_OK;
 
 	if (ajc_query_ok(res))
-		printf("%s\n", PQgetisnull(res, 0, 0) ? "null" : PQgetvalue(res, 0, 0));
+		printf("%s\n", ajc_is_null(res, 0, 0) ? "null" : ajc_value(res, 0, 0));
 	else
 	{
 		ajc_report_error(res);
 		rc = ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
 	}
-	PQclear(res);
+	ajc_clear(res);
 	return rc;
 }
 
 int
 ajc_cmd_submit(const AjcOptions *options, int argc, char **argv)
 {
-	static const struct
-	{
-		const char *name;
-		const char *type;
-		size_t		offset;
-	}			arguments[] = {
-		{"queue", "text", offsetof(AjcOptions, queue)},
-		{"priority", "text", offsetof(AjcOptions, priority)},
-		{"run_at", "timestamptz", offsetof(AjcOptions, run_at)},
-		{"user_id", "text", offsetof(AjcOptions, user_id)},
-		{"session_id", "text", offsetof(AjcOptions, session)},
-		{"unique_key", "text", offsetof(AjcOptions, unique_key)},
-	};
-	char		sql[1024];
-	const char *params[16];
-	int			nparams = 0;
-	size_t		used;
+	asyncjob_submission submission = ASYNCJOB_SUBMISSION_INIT;
 	char	   *text = NULL;
 	char		job[32];
-	PGresult   *res;
+	AjcResult  *res;
 	int			rc = EXIT_OK;
 
 	if (argc < 1 || argc > 2)
@@ -68,49 +51,28 @@ ajc_cmd_submit(const AjcOptions *options, int argc, char **argv)
 	}
 	if (argc == 2 && (text = ajc_read_params(argv[1])) == NULL)
 		return EXIT_ERROR;
-
-	params[nparams++] = argv[0];
-	used = (size_t) snprintf(sql, sizeof(sql),
-							 "SELECT asyncjob.submit(pipeline => $1::pg_catalog.text");
-	if (text)
-	{
-		params[nparams++] = text;
-		used += (size_t) snprintf(sql + used, sizeof(sql) - used,
-								  ", params => $%d::pg_catalog.jsonb", nparams);
-	}
-	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
-	{
-		const char *field = (const char *) options + arguments[i].offset;
-		const char *value = *(const char *const *) field;
-
-		if (value == NULL)
-			continue;
-		params[nparams++] = value;
-		used += (size_t) snprintf(sql + used, sizeof(sql) - used,
-								  ", %s => $%d::pg_catalog.%s",
-								  arguments[i].name, nparams, arguments[i].type);
-	}
-	snprintf(sql + used, sizeof(sql) - used, ")");
-
-	res = ajc_query(sql, nparams, params, 0);
+	submission.pipeline = argv[0];
+	submission.params = text;
+	submission.queue = options->queue;
+	submission.priority = options->priority;
+	submission.run_at = options->run_at;
+	submission.user_id = options->user_id;
+	submission.session_id = options->session;
+	submission.unique_key = options->unique_key;
+	res = ajc_submit(&submission);
 	free(text);
 	if (!ajc_query_ok(res))
 	{
-		ajc_report_error(res);
 		if (ajc_connection_lost())
-		{
-			fprintf(stderr, "HINT:  Whether the job was submitted is not known; asyncjob list tells. With --unique-key a second try is safe.\n");
-			rc = EXIT_CONNECTION;
-		}
-		else
-			rc = EXIT_ERROR;
-		PQclear(res);
-		return rc;
+			fprintf(stderr, "asyncjob: whether the job was submitted is not known; asyncjob list tells\n");
+		return ajc_failed(res);
 	}
-	snprintf(job, sizeof(job), "%s", PQgetvalue(res, 0, 0));
-	PQclear(res);
+	snprintf(job, sizeof(job), "%s", ajc_value(res, 0, 0));
+	ajc_clear(res);
 
-	if (options->wait || options->watch)
+	if (!options->wait && !options->watch)
+		printf("%s\n", job);
+	else
 	{
 		AjcStatus	st = {.job_id = 0};
 
@@ -121,7 +83,5 @@ ajc_cmd_submit(const AjcOptions *options, int argc, char **argv)
 			rc = print_result(job);
 		ajc_free_status(&st);
 	}
-	else
-		printf("%s\n", job);
 	return rc;
 }

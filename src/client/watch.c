@@ -3,11 +3,10 @@
  * watch.c
  *		Follow jobs until they end.
  *
- * The server announces what changes on the channels asyncjob_job_<id>,
- * asyncjob_session_<id> and asyncjob.  A notification is only a hint to read
- * the status again, which checks who asks; one second without any is reason
- * enough too, so a lost one delays the view and never ends it.  Between two
- * looks at the server lie at least 50 ms.
+ * A subscription of libasyncjob says what happens to the jobs: log lines are
+ * printed as they come, everything else makes the view read the status again,
+ * at most every 50 ms, and once a second for the times in it.  With --json
+ * each update is printed as an object instead, and nothing is asked.
  *
  * The first Ctrl-C stops watching and leaves the job alone; a second within
  * two seconds cancels it.
@@ -16,6 +15,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,81 +23,146 @@
 
 #include "client.h"
 
-#define SAFETY_MS		1000
-#define MIN_PAUSE_MS	50
-#define GIVE_UP_S		120.0
+#define PATIENCE_S		120.0
+#define REFRESH_S		1.0
+#define MIN_PAUSE_S		0.05
+#define MANY_PAUSE_S	0.2
+#define MANY_AT_ONCE	100
 
-/* LISTEN on a channel, whose name is not one of ours to trust. */
-static bool
-listen_on(const char *channel)
+/* What the subscription has said since the last look */
+typedef struct View
 {
-	char	   *quoted = PQescapeIdentifier(ajc_conn, channel, strlen(channel));
-	char	   *sql = NULL;
-	PGresult   *res;
-	bool		ok;
+	bool		json;
+	bool		quiet;
+	bool		news;
+	bool		ended;			/* the one job, or a job */
+	bool		refused;
+}			View;
 
-	if (quoted == NULL)
-		return false;
-	sql = ajc_alloc(NULL, strlen(quoted) + 16);
-	sprintf(sql, "LISTEN %s", quoted);
-	res = ajc_query(sql, 0, NULL, 0);
-	ok = ajc_query_ok(res);
-	if (!ok && !ajc_connection_lost())
-		ajc_report_error(res);
-	PQclear(res);
-	free(sql);
-	PQfreemem(quoted);
-	return ok;
+/* ---- JSON ---- */
+
+static void
+print_json_string(const char *key, const char *text)
+{
+	if (text == NULL)
+		return;
+	printf(", \"%s\": \"", key);
+	for (const unsigned char *p = (const unsigned char *) text; *p; p++)
+	{
+		if (*p == '"' || *p == '\\')
+			printf("\\%c", *p);
+		else if (*p < 0x20)
+			printf("\\u%04x", *p);
+		else
+			putchar(*p);
+	}
+	putchar('"');
 }
 
-/* Wait for news, for the safety interval or for Ctrl-C. */
 static void
-wait_for_news(void)
+print_json(const asyncjob_update *u)
 {
-	double		until = ajc_now() + SAFETY_MS / 1000.0;
-	bool		news = false;
+	static const char *const kinds[] = {"", "state", "step", "attempt", "log", "progress"};
 
-	(void) poll(NULL, 0, MIN_PAUSE_MS);
-	while (!news && ajc_interrupts == 0 && !ajc_connection_lost())
+	printf("{\"job\": %" PRId64 ", \"kind\": \"%s\"", u->job_id, kinds[u->kind]);
+	if (u->seq > 0)
+		printf(", \"seq\": %d, \"at\": %.6f", u->seq, u->at);
+	if (u->state != ASYNCJOB_UNKNOWN)
+		print_json_string("state", asyncjob_state_name(u->state));
+	if (u->kind == ASYNCJOB_UPDATE_PROGRESS)
+		printf(", \"step_no\": %d, \"steps\": %d, \"progress\": %.4f", u->step_no,
+			   u->step_count, u->progress);
+	print_json_string("step", u->step);
+	print_json_string("level", u->level);
+	print_json_string("message", u->message);
+	if (u->data)
+		printf(", \"data\": %s", u->data);
+	puts("}");
+	fflush(stdout);
+}
+
+/* ---- callbacks ---- */
+
+static void
+show_log(const asyncjob_update *u)
+{
+	char	   *message = ajc_alloc(NULL, strlen(u->message ? u->message : "") + 1);
+
+	strcpy(message, u->message ? u->message : "");
+	ajc_sanitize(message);
+	ajc_display_note("%s: %s: %s", u->level ? u->level : "info", u->step ? u->step : "",
+					 message);
+	free(message);
+}
+
+static void
+on_update(asyncjob_client *client, const asyncjob_update *u, void *arg)
+{
+	View	   *view = arg;
+
+	(void) client;
+	view->news = true;
+	if (view->json)
+		print_json(u);
+	else if (!view->quiet && u->kind == ASYNCJOB_UPDATE_LOG)
+		show_log(u);
+}
+
+static void
+on_complete(asyncjob_client *client, const asyncjob_update *u, void *arg)
+{
+	(void) client;
+	(void) u;
+	((View *) arg)->ended = true;
+}
+
+static void
+on_error(asyncjob_client *client, asyncjob_subscription sub, int64_t job_id,
+		 const asyncjob_error *e, void *arg)
+{
+	View	   *view = arg;
+
+	(void) client;
+	(void) sub;
+	(void) job_id;
+	view->refused = true;
+	fprintf(stderr, "asyncjob: %s\n", e->message);
+	if (e->hint[0])
+		fprintf(stderr, "HINT:  %s\n", e->hint);
+}
+
+static asyncjob_callbacks
+callbacks_of(View * view)
+{
+	asyncjob_callbacks cb = ASYNCJOB_CALLBACKS_INIT;
+
+	cb.on_update = on_update;
+	cb.on_complete = on_complete;
+	cb.on_error = on_error;
+	cb.arg = view;
+	return cb;
+}
+
+/* Let the library work until there is news, or until a time, or Ctrl-C. */
+static void
+wait_for_news(View * view, double not_before, double until)
+{
+	for (;;)
 	{
-		PGnotify   *notify;
-		double		left = until - ajc_now();
+		double		now = ajc_now();
+		double		left = (view->news && not_before > now ? not_before : until) - now;
 
-		PQconsumeInput(ajc_conn);
-		while ((notify = PQnotifies(ajc_conn)) != NULL)
-		{
-			news = true;
-			PQfreemem(notify);
-		}
-		if (news || left <= 0)
-			break;
-		(void) ajc_wait_socket((int) (left * 1000) + 1);
+		if (ajc_interrupts > 0 || view->refused || ajc_gave_up())
+			return;
+		if (view->news && now >= not_before)
+			return;
+		if (left <= 0)
+			return;
+		(void) asyncjob_run(ajc_client, (int) (left * 1000) + 1);
 	}
 }
 
-/* Make a lost connection again and LISTEN as before. */
-static bool
-come_back(const AjcOptions *options, const char *channel, bool quiet)
-{
-	if (!quiet)
-		ajc_display_note("connection lost; trying again");
-	if (!ajc_reconnect(options, GIVE_UP_S))
-		return false;
-	if (!quiet)
-		ajc_display_note("connected again");
-	return listen_on(channel);
-}
-
-static void
-say_connection_lost(const char *job)
-{
-	const char *message = ajc_conn ? PQerrorMessage(ajc_conn) : "";
-
-	fprintf(stderr, "asyncjob: lost the connection: %s%s", message,
-			message[0] && message[strlen(message) - 1] == '\n' ? "" : "\n");
-	if (job)
-		fprintf(stderr, "HINT:  The job goes on. Look again with: asyncjob watch %s\n", job);
-}
+/* ---- one job ---- */
 
 /*
  * Ctrl-C: say that the job goes on; cancel it if it is pressed again within
@@ -108,7 +173,7 @@ stop_or_cancel(const char *job)
 {
 	double		until = ajc_now() + 2;
 	const char *params[] = {job, "cancelled with Ctrl-C"};
-	PGresult   *res;
+	AjcResult  *res;
 	bool		ok;
 
 	ajc_display_end();
@@ -118,38 +183,15 @@ stop_or_cancel(const char *job)
 		(void) poll(NULL, 0, 50);
 	if (ajc_interrupts < 2)
 		return false;
+	ajc_interrupts = 0;
 	res = ajc_query("SELECT asyncjob.cancel($1::pg_catalog.int8, $2)", 2, params, 0);
 	ok = ajc_query_ok(res);
 	if (ok)
 		fprintf(stderr, "Cancelling job %s.\n", job);
 	else
 		ajc_report_error(res);
-	PQclear(res);
-	ajc_interrupts = 0;
+	ajc_clear(res);
 	return ok;
-}
-
-/* Print the log lines that a job wrote since the last look. */
-static void
-show_log(const char *job, char *since, size_t since_size)
-{
-	const char *params[] = {job, since};
-	PGresult   *res = ajc_query("SELECT u.seq, u.kind, u.step, u.level, u.message"
-								" FROM asyncjob.updates($1::pg_catalog.int8,"
-								"  $2::pg_catalog.int8::pg_catalog.int4) u ORDER BY u.seq",
-								2, params, 0);
-
-	for (int i = 0; ajc_query_ok(res) && i < PQntuples(res); i++)
-	{
-		snprintf(since, since_size, "%s", PQgetvalue(res, i, 0));
-		if (strcmp(PQgetvalue(res, i, 1), "log") == 0)
-		{
-			ajc_sanitize(PQgetvalue(res, i, 4));
-			ajc_display_note("%s: %s: %s", PQgetvalue(res, i, 3),
-							 PQgetvalue(res, i, 2), PQgetvalue(res, i, 4));
-		}
-	}
-	PQclear(res);
 }
 
 /*
@@ -160,69 +202,167 @@ int
 ajc_follow(const AjcOptions *options, const char *job, bool quiet,
 		   AjcStatus *last)
 {
-	char		channel[64];
-	char		since[32] = "0";
+	View		view = {.json = options->json && !quiet,.quiet = quiet};
+	asyncjob_callbacks cb = callbacks_of(&view);
 	AjcStep    *steps = NULL;
-	int			nsteps = 0;
-	int			rc = EXIT_OK;
+	asyncjob_subscription sub;
+	int			rc = -1;
 
-	snprintf(channel, sizeof(channel), "asyncjob_job_%s", job);
 	ajc_catch_interrupts(true);
-	if (!quiet)
+	ajc_patience_s = PATIENCE_S;
+	if (!quiet && !view.json)
 		ajc_display_begin(options);
-	if (!listen_on(channel))
+	sub = asyncjob_subscribe_job(ajc_client, strtoll(job, NULL, 10), 0, &cb);
+	while (rc < 0)
 	{
-		rc = EXIT_ERROR;
-		if (ajc_connection_lost())
-		{
-			say_connection_lost(job);
-			rc = EXIT_CONNECTION;
-		}
-	}
-	while (rc == EXIT_OK)
-	{
-		bool		ok = ajc_get_status(job, last);
+		double		started = ajc_now();
+		int			nsteps = 0;
+		bool		ok = true;
 
-		if (ok && !quiet)
-		{
-			show_log(job, since, sizeof(since));
-			nsteps = ajc_get_steps(job, &steps);
-			ok = nsteps >= 0;
-			if (ok)
-				ajc_display_job(last, steps, nsteps);
-		}
-		if (!ok && ajc_connection_lost() && ajc_interrupts == 0)
-		{
-			if (!come_back(options, channel, quiet) && ajc_interrupts == 0)
-			{
-				say_connection_lost(job);
-				rc = EXIT_CONNECTION;
-			}
-			continue;
-		}
-		if (!ok && ajc_interrupts == 0)
-		{
+		/* An end that was told before we look is in what we then see. */
+		bool		ended = view.ended;
+
+		view.news = false;
+		if (sub == 0 || view.refused)
 			rc = EXIT_ERROR;
-			break;
-		}
-		if (ajc_interrupts > 0)
+		else if (ajc_interrupts > 0)
 		{
 			if (!stop_or_cancel(job))
 				rc = EXIT_INTERRUPTED;
 			continue;
 		}
-		if (ajc_final(last))
+		else if (ajc_gave_up())
 		{
-			rc = ajc_exit_code(last);
-			break;
+			ajc_say_connection_lost(job);
+			rc = EXIT_CONNECTION;
 		}
-		wait_for_news();
+		else if (ended || !(quiet || view.json))
+		{
+			ok = ajc_get_status(job, last);
+			if (ok && !quiet && !view.json)
+			{
+				nsteps = ajc_get_steps(job, &steps);
+				ok = nsteps >= 0;
+				if (ok)
+					ajc_display_job(last, steps, nsteps);
+			}
+			if (ok && ajc_final(last))
+				rc = ajc_exit_code(last);
+			else if (!ok && !ajc_connection_lost() && ajc_interrupts == 0)
+				rc = EXIT_ERROR;
+		}
+		if (rc < 0)
+			wait_for_news(&view, started + MIN_PAUSE_S, started + REFRESH_S);
 	}
+	asyncjob_unsubscribe(ajc_client, sub);
 	if (!quiet)
 		ajc_display_end();
 	free(steps);
 	ajc_catch_interrupts(false);
 	return rc;
+}
+
+/* ---- several jobs ---- */
+
+typedef struct Watched
+{
+	AjcStatus	st;
+	bool		stale;
+	bool		started;		/* st has been read */
+}			Watched;
+
+static Watched * watched;
+static int	nwatched;
+
+static int
+find_watched(int64_t job_id)
+{
+	int			k = nwatched;
+
+	/* jobs that have just begun are at the end */
+	while (--k >= 0 && watched[k].st.job_id != job_id)
+		;
+	return k;
+}
+
+static void
+on_many_update(asyncjob_client *client, const asyncjob_update *u, void *arg)
+{
+	int			k = find_watched(u->job_id);
+
+	on_update(client, u, arg);
+	if (((View *) arg)->json)
+		return;
+	if (k < 0)
+	{
+		watched = ajc_alloc(watched, sizeof(Watched) * (size_t) (nwatched + 1));
+		k = nwatched++;
+		memset(&watched[k], 0, sizeof(Watched));
+		watched[k].st.job_id = u->job_id;
+	}
+	watched[k].stale = true;
+}
+
+static void
+found_status(const AjcStatus *st)
+{
+	int			k = find_watched(st->job_id);
+
+	if (k < 0)
+		return;
+	ajc_free_status(&watched[k].st);
+	watched[k].st = *st;
+	watched[k].st.error_message = watched[k].st.error_detail = watched[k].st.error_hint = NULL;
+	watched[k].stale = false;
+	watched[k].started = true;
+}
+
+/* Read what has changed, the newest first; what runs is read for its times. */
+static bool
+refresh_many(void)
+{
+	char		jobs[32 * MANY_AT_ONCE];
+	size_t		used = 0;
+	int			n = 0;
+
+	for (int k = nwatched - 1; k >= 0 && n < MANY_AT_ONCE; k--)
+		if (watched[k].stale || (watched[k].started && strcmp(watched[k].st.state, "running") == 0))
+			used += (size_t) snprintf(jobs + used, sizeof(jobs) - used, "%c%" PRId64,
+									  n++ == 0 ? '{' : ',', watched[k].st.job_id);
+	if (n == 0)
+		return true;
+	snprintf(jobs + used, sizeof(jobs) - used, "}");
+	return ajc_get_statuses(jobs, found_status);
+}
+
+static void
+display_many(void)
+{
+	AjcStatus  *st = ajc_alloc(NULL, sizeof(AjcStatus) * (size_t) (nwatched + 1));
+	int			n = 0;
+
+	for (int k = 0; k < nwatched; k++)
+		if (watched[k].started)
+			st[n++] = watched[k].st;
+	ajc_display_jobs(st, n);
+	free(st);
+}
+
+/* Are there jobs of the session that have not ended?  -1: not known */
+static int
+session_is_busy(const char *session)
+{
+	AjcResult  *res = ajc_query("SELECT EXISTS (SELECT FROM asyncjob.recent_jobs(session_id => $1))",
+								1, &session, 0);
+	int			busy = ajc_query_ok(res) ? ajc_value(res, 0, 0)[0] == 't' : -1;
+
+	if (busy < 0 && !ajc_connection_lost())
+	{
+		ajc_report_error(res);
+		busy = -2;
+	}
+	ajc_clear(res);
+	return busy;
 }
 
 /*
@@ -233,102 +373,75 @@ ajc_follow(const AjcOptions *options, const char *job, bool quiet,
 static int
 follow_many(const AjcOptions *options)
 {
-	char		channel[128] = "asyncjob";
-	AjcStatus  *jobs = NULL;
-	int			njobs = 0;
+	View		view = {.json = options->json};
+	asyncjob_callbacks cb = callbacks_of(&view);
+	asyncjob_subscription sub;
+	bool		over = false;
 	int			rc = EXIT_OK;
 
-	if (options->session)
-	{
-		PGresult   *res = ajc_query("SELECT asyncjob.channel($1)", 1,
-									&options->session, 0);
-
-		if (!ajc_query_ok(res))
-		{
-			ajc_report_error(res);
-			PQclear(res);
-			return EXIT_ERROR;
-		}
-		snprintf(channel, sizeof(channel), "%s", PQgetvalue(res, 0, 0));
-		PQclear(res);
-	}
+	cb.on_update = on_many_update;
 	ajc_catch_interrupts(true);
-	ajc_display_begin(options);
-	if (!listen_on(channel))
-	{
-		rc = EXIT_ERROR;
-		if (ajc_connection_lost())
-		{
-			say_connection_lost(NULL);
-			rc = EXIT_CONNECTION;
-		}
-	}
+	ajc_patience_s = PATIENCE_S;
+	if (!view.json)
+		ajc_display_begin(options);
+	sub = options->session ? asyncjob_subscribe_session(ajc_client, options->session, &cb)
+		: asyncjob_subscribe_all(ajc_client, &cb);
+	view.ended = true;			/* there may be none at all */
 	while (rc == EXIT_OK && ajc_interrupts == 0)
 	{
-		PGresult   *res = ajc_query("SELECT l.job_id, l.state FROM"
-									" asyncjob.list_jobs(session_id => $1) l"
-									" ORDER BY l.job_id", 1,
-									&options->session, 0);
-		bool		ok = ajc_query_ok(res);
-		bool		busy = false;
+		double		started = ajc_now();
+		int			busy = 1;
+		bool		ok;
 
-		if (!ok && !ajc_connection_lost())
-		{
-			ajc_report_error(res);
+		view.news = false;
+		if (sub == 0 || view.refused)
 			rc = EXIT_ERROR;
-		}
-		for (int i = 0; ok && i < PQntuples(res); i++)
+		if (rc == EXIT_OK && ajc_gave_up())
 		{
-			const char *job = PQgetvalue(res, i, 0);
-			const char *state = PQgetvalue(res, i, 1);
-			int			k = 0;
-
-			while (k < njobs && jobs[k].job_id != strtoll(job, NULL, 10))
-				k++;
-			if (k == njobs)
-			{
-				AjcStatus	now = {.state = ""};
-
-				/* What ended before we came is no news. */
-				snprintf(now.state, sizeof(now.state), "%s", state);
-				if (ajc_final(&now))
-					continue;
-				jobs = ajc_alloc(jobs, sizeof(AjcStatus) * (size_t) (njobs + 1));
-				memset(&jobs[njobs++], 0, sizeof(AjcStatus));
-			}
-			else if (ajc_final(&jobs[k]))
-				continue;
-			ok = ajc_get_status(job, &jobs[k]);
-			busy = busy || (ok && !ajc_final(&jobs[k]));
-		}
-		PQclear(res);
-		if (ok)
-		{
-			ajc_display_jobs(jobs, njobs);
-			if (options->session && !busy)
-				break;
-			wait_for_news();
-		}
-		else if (ajc_connection_lost() && ajc_interrupts == 0 &&
-				 !come_back(options, channel, false) && ajc_interrupts == 0)
-		{
-			say_connection_lost(NULL);
+			ajc_say_connection_lost(NULL);
 			rc = EXIT_CONNECTION;
 		}
+		if (rc != EXIT_OK || over)
+			break;
+		if (options->session && view.ended)
+		{
+			view.ended = false;
+			busy = session_is_busy(options->session);
+			if (busy == -2)
+				rc = EXIT_ERROR;
+			else if (busy == -1)
+				view.ended = true;
+
+			/* let the ends that have been seen there come here, too */
+			over = busy == 0;
+			if (over)
+				for (int i = 0; i < 20; i++)
+					(void) asyncjob_run(ajc_client, 10);
+		}
+		ok = view.json || refresh_many();
+		if (ok && !view.json)
+			display_many();
+		else if (!ok && !ajc_connection_lost() && ajc_interrupts == 0)
+			rc = EXIT_ERROR;
+		if (rc == EXIT_OK && !over)
+			wait_for_news(&view, started + MANY_PAUSE_S, started + REFRESH_S);
 	}
+	asyncjob_unsubscribe(ajc_client, sub);
 	ajc_display_end();
 	if (rc == EXIT_OK && ajc_interrupts > 0)
 	{
 		fprintf(stderr, "\nStopped watching; the jobs go on.\n");
 		rc = EXIT_INTERRUPTED;
 	}
-	for (int i = 0; i < njobs; i++)
+	for (int k = 0; k < nwatched; k++)
 	{
 		if (rc == EXIT_OK)
-			rc = ajc_exit_code(&jobs[i]);
-		ajc_free_status(&jobs[i]);
+			rc = ajc_exit_code(&watched[k].st);
+		ajc_free_status(&watched[k].st);
 	}
-	free(jobs);
+	free(watched);
+	watched = NULL;
+	nwatched = 0;
 	ajc_catch_interrupts(false);
 	return rc;
 }
@@ -341,7 +454,7 @@ ajc_cmd_watch(const AjcOptions *options, int argc, char **argv)
 
 	if (options->all || options->session)
 	{
-		if (argc != 0)
+		if (argc != 0 || (options->all && options->session))
 		{
 			fprintf(stderr, "asyncjob: watch takes a job, --session or --all, not two of them\n");
 			return EXIT_ERROR;
