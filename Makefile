@@ -35,6 +35,8 @@ CLIENT = src/client/asyncjob
 CLIENT_SO = src/client/libasyncjob.so.0
 CLIENT_A = src/client/libasyncjob.a
 CLIENT_MAP = src/client/libasyncjob.map
+# asyncjob top needs ncurses; without its header the command is built without.
+NCURSES := $(shell echo '\#include <ncurses.h>' | $(CC) -E - >/dev/null 2>&1 && echo -lncursesw)
 CLIENT_PRODUCTS = $(CLIENT) $(CLIENT_SO) $(CLIENT_A)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
@@ -89,7 +91,7 @@ endef
 $(foreach v,$(OLD_VERSIONS),$(eval $(call update_script,$(v))))
 
 $(KERNEL_OBJS): override CFLAGS += $(KERNEL_CFLAGS)
-$(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MMD -MP -D_GNU_SOURCE
+$(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MMD -MP -D_GNU_SOURCE $(if $(NCURSES),,-DAJC_NO_NCURSES)
 
 $(STEPS_LIB): $(STEP_OBJS) $(KERNEL_OBJS)
 	$(CC) $(CFLAGS) -shared -o $@ $^ $(LDFLAGS) -Wl,-Bsymbolic -lpng -lm
@@ -103,10 +105,13 @@ $(CLIENT_A): $(LIB_OBJS)
 	$(AR) crs $@ $^
 
 $(CLIENT): $(COMMAND_OBJS) $(CLIENT_A)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(libpq) -lpthread -lm
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(libpq) $(NCURSES) -lpthread -lm
 
 install: install-products
 uninstall: uninstall-products
+
+# Where bash looks for completions.
+completionsdir = /usr/share/bash-completion/completions
 
 .PHONY: install-products uninstall-products
 install-products: $(STEPS_LIB) $(CLIENT_PRODUCTS)
@@ -121,13 +126,19 @@ install-products: $(STEPS_LIB) $(CLIENT_PRODUCTS)
 	sed -e 's,@libdir@,$(libdir),' -e 's,@includedir@,$(includedir),' \
 	  -e 's,@version@,$(EXTVERSION),' src/client/libasyncjob.pc.in \
 	  > '$(DESTDIR)$(libdir)/pkgconfig/libasyncjob.pc'
+	$(MKDIR_P) '$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man3' '$(DESTDIR)$(completionsdir)'
+	$(INSTALL_DATA) docs/man/asyncjob.1 '$(DESTDIR)$(mandir)/man1/asyncjob.1'
+	$(INSTALL_DATA) docs/man/libasyncjob.3 '$(DESTDIR)$(mandir)/man3/libasyncjob.3'
+	$(INSTALL_DATA) src/client/asyncjob.bash '$(DESTDIR)$(completionsdir)/asyncjob'
 
 uninstall-products:
 	rm -f '$(DESTDIR)$(pkglibdir)/$(STEPS_LIB)' '$(DESTDIR)$(bindir)/asyncjob' \
 	  '$(DESTDIR)$(libdir)/$(notdir $(CLIENT_SO))' '$(DESTDIR)$(libdir)/libasyncjob.so' \
 	  '$(DESTDIR)$(libdir)/$(notdir $(CLIENT_A))' \
 	  '$(DESTDIR)$(libdir)/pkgconfig/libasyncjob.pc' \
-	  '$(DESTDIR)$(includedir)/asyncjob_client.h'
+	  '$(DESTDIR)$(includedir)/asyncjob_client.h' \
+	  '$(DESTDIR)$(mandir)/man1/asyncjob.1' '$(DESTDIR)$(mandir)/man3/libasyncjob.3' \
+	  '$(DESTDIR)$(completionsdir)/asyncjob'
 
 -include $(wildcard src/*/*.d)
 endif

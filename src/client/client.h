@@ -53,6 +53,10 @@ typedef struct AjcOptions
 	const char *state;
 	const char *limit;
 	const char *save;
+	const char *name;
+	const char *epsg;
+	const char *pipeline;
+	bool		open;
 } AjcOptions;
 
 /* One row of asyncjob.status(); strings belong to the struct. */
@@ -161,6 +165,17 @@ extern int	ajc_cmd_list(const AjcOptions *options, int argc, char **argv);
 extern int	ajc_cmd_cancel(const AjcOptions *options, int argc, char **argv);
 extern int	ajc_cmd_result(const AjcOptions *options, int argc, char **argv);
 extern int	ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_retry(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_queues(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_dead(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_check(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_report(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_load(const AjcOptions *options, int argc, char **argv);
+extern int	ajc_cmd_top(const AjcOptions *options, int argc, char **argv);
+
+/* result.c */
+extern int	ajc_save_artifact(const char *job, const char *name, const char *path,
+							  long long expected);
 
 /* watch.c: follow one job to its end; shows nothing if quiet */
 extern int	ajc_follow(const AjcOptions *options, const char *job, bool quiet,

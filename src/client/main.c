@@ -26,7 +26,14 @@ enum
 	CANCEL = 16,
 	RESULT = 32,
 	ARTIFACTS = 64,
-	EVERY = 127
+	RETRY = 128,
+	QUEUES = 256,
+	DEAD = 512,
+	CHECK = 1024,
+	REPORT = 2048,
+	LOAD = 4096,
+	TOP = 8192,
+	EVERY = 16383
 };
 
 typedef struct Command
@@ -44,6 +51,13 @@ static const Command commands[] = {
 	{"artifacts", ARTIFACTS, ajc_cmd_artifacts},
 	{"cancel", CANCEL, ajc_cmd_cancel},
 	{"list", LIST, ajc_cmd_list},
+	{"retry", RETRY, ajc_cmd_retry},
+	{"queues", QUEUES, ajc_cmd_queues},
+	{"top", TOP, ajc_cmd_top},
+	{"dead", DEAD, ajc_cmd_dead},
+	{"load", LOAD, ajc_cmd_load},
+	{"check", CHECK, ajc_cmd_check},
+	{"report", REPORT, ajc_cmd_report},
 };
 
 typedef struct Option
@@ -64,19 +78,23 @@ static const Option option_table[] = {
 	{"dbname", 'd', true, FIELD(dbname), EVERY},
 	{"no-password", 'w', false, FIELD(no_password), EVERY},
 	{"wait", 256, false, FIELD(wait), SUBMIT},
-	{"watch", 257, false, FIELD(watch), SUBMIT},
-	{"all", 258, false, FIELD(all), WATCH},
-	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT},
-	{"plain", 260, false, FIELD(plain), SUBMIT | WATCH},
-	{"queue", 261, true, FIELD(queue), SUBMIT},
+	{"watch", 257, false, FIELD(watch), SUBMIT | RETRY},
+	{"all", 258, false, FIELD(all), WATCH | DEAD},
+	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT | QUEUES | DEAD | CHECK | LOAD},
+	{"plain", 260, false, FIELD(plain), SUBMIT | WATCH | RETRY},
+	{"queue", 261, true, FIELD(queue), SUBMIT | DEAD},
 	{"priority", 262, true, FIELD(priority), SUBMIT},
 	{"run-at", 263, true, FIELD(run_at), SUBMIT},
 	{"session", 264, true, FIELD(session), SUBMIT | WATCH | LIST},
 	{"user", 265, true, FIELD(user_id), SUBMIT | LIST},
 	{"unique-key", 266, true, FIELD(unique_key), SUBMIT},
 	{"state", 268, true, FIELD(state), LIST},
-	{"limit", 269, true, FIELD(limit), LIST},
+	{"limit", 269, true, FIELD(limit), LIST | DEAD},
 	{"save", 270, true, FIELD(save), ARTIFACTS},
+	{"name", 271, true, FIELD(name), LOAD},
+	{"epsg", 272, true, FIELD(epsg), LOAD},
+	{"pipeline", 273, true, FIELD(pipeline), DEAD},
+	{"open", 274, false, FIELD(open), REPORT},
 };
 
 #define NOPTIONS (sizeof(option_table) / sizeof(option_table[0]))
@@ -88,38 +106,60 @@ help(void)
 	fputs("asyncjob submits jobs to a PostgreSQL database with the extension asyncjob,\n"
 		  "and follows them.\n"
 		  "\n"
-		  "Usage:\n"
-		  "  asyncjob [OPTIONS] submit PIPELINE [PARAMS]   hand in a job, print its id\n"
-		  "  asyncjob [OPTIONS] watch JOB                  show a job's progress to its end\n"
-		  "  asyncjob [OPTIONS] watch --session ID         the unfinished jobs of a session\n"
-		  "  asyncjob [OPTIONS] watch --all                all jobs, until Ctrl-C\n"
-		  "  asyncjob [OPTIONS] status JOB                 how a job stands, step by step\n"
-		  "  asyncjob [OPTIONS] result JOB                 a completed job's result as JSON\n"
-		  "  asyncjob [OPTIONS] artifacts JOB              what a job made: names, sizes\n"
-		  "  asyncjob [OPTIONS] cancel JOB [REASON]        ask a job to stop\n"
-		  "  asyncjob [OPTIONS] list                       the newest jobs\n"
+		  "Usage: asyncjob [OPTIONS] COMMAND\n"
+		  "\n"
+		  "Jobs:\n"
+		  "  submit PIPELINE [PARAMS]  hand in a job, print its id\n"
+		  "  watch JOB                 show a job's progress to its end\n"
+		  "  watch --session ID        the unfinished jobs of a session\n"
+		  "  watch --all               all jobs, until Ctrl-C\n"
+		  "  status JOB                how a job stands, step by step\n"
+		  "  result JOB                a completed job's result as JSON\n"
+		  "  artifacts JOB             what a job made: names, sizes\n"
+		  "  report JOB                save a job's report as report-JOB.html\n"
+		  "  cancel JOB [REASON]       ask a job to stop\n"
+		  "  retry JOB                 queue a failed or cancelled job again\n"
+		  "  list                      the newest jobs\n"
+		  "Operation:\n"
+		  "  check                     is the server set up? What is to be mended?\n"
+		  "  queues                    the queues and what is in them\n"
+		  "  top                       queues, workers and jobs, live\n"
+		  "  dead [list]               jobs that failed for good\n"
+		  "  dead show JOB             all about one of them\n"
+		  "  dead redrive WHICH        queue them again\n"
+		  "  dead purge WHICH          delete them\n"
+		  "Inputs of the energy pipelines:\n"
+		  "  load dem FILE             elevations: ESRI ASCII grid; GeoTIFF by GDAL\n"
+		  "  load site FILE            a site: GeoJSON or KML\n"
+		  "  load wind FILE            a wind rose or Weibull resource (JSON), or a CSV\n"
+		  "  load turbine FILE         a turbine's power curve (JSON)\n"
+		  "  load telemetry FILE       measured wind (CSV)\n"
 		  "\n"
 		  "PARAMS is a JSON object: the text itself, @FILE, or - for standard input.\n"
+		  "WHICH is a job, a filter in JSON, --queue NAME, --pipeline NAME or --all.\n"
 		  "\n"
 		  "Options of submit:\n"
 		  "  --wait                 wait for the end, then print the result\n"
-		  "  --watch                show progress until the end\n"
+		  "  --watch                show progress until the end (retry, too)\n"
 		  "  --queue NAME           queue of the job\n"
 		  "  --priority N           0 to 10, higher is sooner; or low, medium, high, urgent\n"
 		  "  --run-at TIME          not before this time, e.g. '2026-12-01 06:00+01'\n"
 		  "  --session ID           session that the job belongs to\n"
 		  "  --user ID              the application's user that the job belongs to\n"
 		  "  --unique-key KEY       at most one unfinished job of this key\n"
-		  "Options of watch and submit --watch:\n"
+		  "Options of watch, submit --watch and retry --watch:\n"
 		  "  --plain                lines instead of bars, also on a terminal\n"
-		  "Options of artifacts:\n"
-		  "  --save DIR             write them into files of that directory\n"
-		  "Options of list:\n"
+		  "Options of list and dead:\n"
 		  "  --state STATE          queued, running, waiting, completed, failed, cancelled\n"
-		  "  --session ID, --user ID\n"
+		  "  --session ID, --user ID, --queue NAME, --pipeline NAME\n"
 		  "  --limit N              how many (20)\n"
-		  "Options of status and list:\n"
-		  "  --json                 one JSON object a line\n"
+		  "Other options:\n"
+		  "  --save DIR             artifacts: write them into files of that directory\n"
+		  "  --open                 report: show it in the browser\n"
+		  "  --name NAME            load: what to call it (the file's name)\n"
+		  "  --epsg N               load dem: coordinate system (4326)\n"
+		  "  --json                 one JSON object a line: watch, status, list, queues,\n"
+		  "                         dead, check, load\n"
 		  "\n"
 		  "Connection options, as psql's:\n"
 		  "  -h, --host HOST        server or directory of its socket (PGHOST)\n"
@@ -135,7 +175,8 @@ help(void)
 		  "\n"
 		  "Exit codes:\n"
 		  "  0    done; with --wait, --watch, watch and result: the job completed\n"
-		  "  1    usage, an error of the server, no result yet, anything else\n"
+		  "  1    usage, an error of the server, no result yet, check found something,\n"
+		  "       anything else\n"
 		  "  2    no connection\n"
 		  "  3    the job failed\n"
 		  "  4    the job was cancelled\n"
@@ -246,7 +287,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "asyncjob: --wait and --watch exclude each other\n");
 		return usage_error();
 	}
-	if ((command->bit & ~(SUBMIT | LIST)) && argc > 0 && !valid_job(argv[0]))
+	if ((command->bit & (WATCH | STATUS | RESULT | ARTIFACTS | CANCEL | RETRY | REPORT)) && argc > 0 && !valid_job(argv[0]))
 		return EXIT_ERROR;
 
 	rc = ajc_connect(&options);

@@ -101,8 +101,8 @@ file_name(char *path, size_t size, const char *dir, const char *name,
 }
 
 /* Write one artifact into a file; reports what goes wrong. */
-static int
-save(const char *job, const char *name, const char *path, long long expected)
+int
+ajc_save_artifact(const char *job, const char *name, const char *path, long long expected)
 {
 	char		part[4200];
 	char		start[32],
@@ -206,7 +206,7 @@ ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 			if (!file_name(path, sizeof(path), options->save, name,
 						   ajc_value(res, i, 3)))
 				rc = EXIT_ERROR;
-			else if ((rc = save(job, name, path, size)) == EXIT_OK)
+			else if ((rc = ajc_save_artifact(job, name, path, size)) == EXIT_OK)
 				printf("%s (%s)\n", path, text);
 			continue;
 		}

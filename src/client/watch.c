@@ -34,6 +34,7 @@ typedef struct View
 {
 	bool		json;
 	bool		quiet;
+	bool		many;			/* say whose log line it is */
 	bool		news;
 	bool		ended;			/* the one job, or a job */
 	bool		refused;
@@ -84,14 +85,17 @@ print_json(const asyncjob_update *u)
 /* ---- callbacks ---- */
 
 static void
-show_log(const asyncjob_update *u)
+show_log(const asyncjob_update *u, bool many)
 {
+	char		job[32] = "";
 	char	   *message = ajc_alloc(NULL, strlen(u->message ? u->message : "") + 1);
 
 	strcpy(message, u->message ? u->message : "");
 	ajc_sanitize(message);
-	ajc_display_note("%s: %s: %s", u->level ? u->level : "info", u->step ? u->step : "",
-					 message);
+	if (many)
+		snprintf(job, sizeof(job), "job %" PRId64 " ", u->job_id);
+	ajc_display_note("%s: %s%s: %s", u->level ? u->level : "info", job,
+					 u->step ? u->step : "", message);
 	free(message);
 }
 
@@ -105,7 +109,7 @@ on_update(asyncjob_client *client, const asyncjob_update *u, void *arg)
 	if (view->json)
 		print_json(u);
 	else if (!view->quiet && u->kind == ASYNCJOB_UPDATE_LOG)
-		show_log(u);
+		show_log(u, view->many);
 }
 
 static void
@@ -373,7 +377,7 @@ session_is_busy(const char *session)
 static int
 follow_many(const AjcOptions *options)
 {
-	View		view = {.json = options->json};
+	View		view = {.json = options->json,.many = true};
 	asyncjob_callbacks cb = callbacks_of(&view);
 	asyncjob_subscription sub;
 	bool		over = false;

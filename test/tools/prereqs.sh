@@ -26,6 +26,7 @@ missing()
     perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl
     perl -MTAP::Harness -MTest::More -MTime::HiRes -e1 2>/dev/null || echo perl
     have_header png.h || echo libpng-dev
+    have_header ncurses.h || echo libncurses-dev
     have_header stdlib.h || echo libc6-dev
 
     if [ -f "$("$PG_CONFIG" --pgxs 2>/dev/null)" ] &&
