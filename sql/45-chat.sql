@@ -224,7 +224,7 @@ COMMENT ON FUNCTION asyncjob.start_renewable_job(text, text, text) IS
 'Start an analysis asked for in a sentence, as part of a chat session (or of none, null). job_type is terrain, layout, simulation or full_analysis, by default what the sentence says. Refused with what is missing, error AJ101, before anything is stored.';
 
 CREATE FUNCTION asyncjob._renewable(s asyncjob.job_status) RETURNS asyncjob.renewable_job
-    LANGUAGE sql VOLATILE
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.job_id, s.session_id, s.user_id,
            CASE s.state WHEN 'queued' THEN 'pending' WHEN 'waiting' THEN 'pending'
@@ -258,7 +258,7 @@ $$;
 COMMENT ON FUNCTION asyncjob._renewable(asyncjob.job_status) IS 'A job''s status in the words of the chat systems.';
 
 CREATE FUNCTION asyncjob.get_renewable_job(job_id bigint) RETURNS asyncjob.renewable_job
-    LANGUAGE sql VOLATILE
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
     SELECT asyncjob._renewable(asyncjob.status($1))
 $$;
@@ -266,7 +266,7 @@ COMMENT ON FUNCTION asyncjob.get_renewable_job(bigint) IS
 'A job in the words of the chat systems. Error 42704: no such job, or not the caller''s.';
 
 CREATE FUNCTION asyncjob.list_renewable_jobs(chat_session_id text) RETURNS SETOF asyncjob.renewable_job
-    LANGUAGE sql VOLATILE
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.* FROM asyncjob.list_jobs(session_id => $1, max_rows => 10000) s,
            LATERAL asyncjob._renewable(s) r
@@ -279,7 +279,7 @@ CREATE FUNCTION asyncjob.get_layout_status(
         OUT total_capacity_kw double precision, OUT asset_count integer,
         OUT road_length_m double precision, OUT cut_volume_m3 double precision,
         OUT fill_volume_m3 double precision)
-    LANGUAGE sql VOLATILE
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE s.state WHEN 'queued' THEN 'queued' WHEN 'waiting' THEN 'queued'
                         WHEN 'running' THEN 'processing'
