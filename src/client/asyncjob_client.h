@@ -381,13 +381,13 @@ typedef struct asyncjob_worker_options
 	int			poll_interval_ms;	/* 5000; claim without being told */
 	void		(*on_error) (asyncjob_worker *worker, int64_t job_id,
 							 const asyncjob_error *error, void *arg);
-}			asyncjob_worker_options;
+} asyncjob_worker_options;
 
 #define ASYNCJOB_WORKER_OPTIONS_INIT \
 	{sizeof(asyncjob_worker_options), 0, 0, 0, 0, 1, 0, 60000, 5000, 0}
 
 /* NULL: out of memory or an option out of range. */
-extern asyncjob_worker *asyncjob_worker_new(const asyncjob_worker_options * options);
+extern asyncjob_worker *asyncjob_worker_new(const asyncjob_worker_options *options);
 
 /*
  * Work until asyncjob_worker_stop().  Then running handlers are waited for,

@@ -102,7 +102,7 @@ typedef struct AjcResult
 	char	   *hint;
 	bool		done;
 	bool		abandoned;		/* freed when its answer comes after all */
-}			AjcResult;
+} AjcResult;
 
 #define AJC_BINARY	1			/* values in binary format */
 #define AJC_ONCE	2			/* must not be run twice */
@@ -112,17 +112,17 @@ extern asyncjob_client *ajc_client;
 extern double ajc_patience_s;
 extern int	ajc_connect(const AjcOptions *options);
 extern void ajc_disconnect(void);
-extern AjcResult * ajc_query(const char *sql, int nparams,
-							 const char *const *params, int flags);
-extern AjcResult * ajc_submit(const asyncjob_submission *submission);
-extern bool ajc_query_ok(const AjcResult * res);
-extern int	ajc_ntuples(const AjcResult * res);
-extern bool ajc_is_null(const AjcResult * res, int row, int column);
-extern char *ajc_value(const AjcResult * res, int row, int column);
-extern size_t ajc_length(const AjcResult * res, int row, int column);
-extern void ajc_clear(AjcResult * res);
-extern void ajc_report_error(const AjcResult * res);
-extern int	ajc_failed(AjcResult * res);
+extern AjcResult *ajc_query(const char *sql, int nparams,
+							const char *const *params, int flags);
+extern AjcResult *ajc_submit(const asyncjob_submission *submission);
+extern bool ajc_query_ok(const AjcResult *res);
+extern int	ajc_ntuples(const AjcResult *res);
+extern bool ajc_is_null(const AjcResult *res, int row, int column);
+extern char *ajc_value(const AjcResult *res, int row, int column);
+extern size_t ajc_length(const AjcResult *res, int row, int column);
+extern void ajc_clear(AjcResult *res);
+extern void ajc_report_error(const AjcResult *res);
+extern int	ajc_failed(AjcResult *res);
 extern bool ajc_connection_lost(void);
 extern bool ajc_gave_up(void);
 extern void ajc_say_connection_lost(const char *job);

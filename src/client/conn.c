@@ -243,7 +243,7 @@ copy_text(const char *text)
 }
 
 static void
-fill_error(AjcResult * res, const asyncjob_error *error)
+fill_error(AjcResult *res, const asyncjob_error *error)
 {
 	res->code = error->code;
 	snprintf(res->sqlstate, sizeof(res->sqlstate), "%s", error->sqlstate);
@@ -275,7 +275,7 @@ on_reply(asyncjob_client *client, const asyncjob_error *error, asyncjob_rows *ro
  * when there is no patience left, or at Ctrl-C.
  */
 static AjcResult *
-wait_for(AjcResult * res, int sent)
+wait_for(AjcResult *res, int sent)
 {
 	if (sent != ASYNCJOB_OK)
 	{
@@ -334,38 +334,38 @@ ajc_submit(const asyncjob_submission *submission)
 }
 
 bool
-ajc_query_ok(const AjcResult * res)
+ajc_query_ok(const AjcResult *res)
 {
 	return res->rows != NULL;
 }
 
 int
-ajc_ntuples(const AjcResult * res)
+ajc_ntuples(const AjcResult *res)
 {
 	return res->rows ? asyncjob_rows_count(res->rows) : 0;
 }
 
 bool
-ajc_is_null(const AjcResult * res, int row, int column)
+ajc_is_null(const AjcResult *res, int row, int column)
 {
 	return asyncjob_rows_value(res->rows, row, column) == NULL;
 }
 
 /* The rows are ours alone, so a value may be changed in place. */
 char *
-ajc_value(const AjcResult * res, int row, int column)
+ajc_value(const AjcResult *res, int row, int column)
 {
 	return (char *) asyncjob_rows_text(res->rows, row, column);
 }
 
 size_t
-ajc_length(const AjcResult * res, int row, int column)
+ajc_length(const AjcResult *res, int row, int column)
 {
 	return asyncjob_rows_length(res->rows, row, column);
 }
 
 void
-ajc_clear(AjcResult * res)
+ajc_clear(AjcResult *res)
 {
 	asyncjob_rows_free(res->rows);
 	free(res->message);
@@ -376,7 +376,7 @@ ajc_clear(AjcResult * res)
 
 /* Print an error with its detail and hint, in psql's form. */
 void
-ajc_report_error(const AjcResult * res)
+ajc_report_error(const AjcResult *res)
 {
 	fprintf(stderr, "asyncjob: %s\n", res->message);
 	if (res->detail[0])
@@ -387,7 +387,7 @@ ajc_report_error(const AjcResult * res)
 
 /* Report an error and give the exit code for it. */
 int
-ajc_failed(AjcResult * res)
+ajc_failed(AjcResult *res)
 {
 	ajc_report_error(res);
 	ajc_clear(res);

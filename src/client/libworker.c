@@ -584,7 +584,7 @@ array_text(const char *const *names)
 }
 
 asyncjob_worker *
-asyncjob_worker_new(const asyncjob_worker_options * options)
+asyncjob_worker_new(const asyncjob_worker_options *options)
 {
 	asyncjob_worker_options o = ASYNCJOB_WORKER_OPTIONS_INIT;
 	asyncjob_options client = ASYNCJOB_OPTIONS_INIT;

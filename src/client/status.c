@@ -26,7 +26,7 @@
 	" s.error_code"
 
 static void
-copy_text(char *dst, size_t size, const AjcResult * res, int row, int column)
+copy_text(char *dst, size_t size, const AjcResult *res, int row, int column)
 {
 	snprintf(dst, size, "%s", ajc_value(res, row, column));
 
@@ -44,7 +44,7 @@ copy_text(char *dst, size_t size, const AjcResult * res, int row, int column)
 }
 
 static char *
-dup_text(const AjcResult * res, int row, int column)
+dup_text(const AjcResult *res, int row, int column)
 {
 	char	   *copy;
 
@@ -55,14 +55,14 @@ dup_text(const AjcResult * res, int row, int column)
 }
 
 static double
-number(const AjcResult * res, int row, int column, double if_null)
+number(const AjcResult *res, int row, int column, double if_null)
 {
 	return ajc_is_null(res, row, column) ? if_null
 		: strtod(ajc_value(res, row, column), NULL);
 }
 
 static void
-fill_status(AjcStatus *st, const AjcResult * res, int row)
+fill_status(AjcStatus *st, const AjcResult *res, int row)
 {
 	memset(st, 0, sizeof(*st));
 	st->job_id = strtoll(ajc_value(res, row, 0), NULL, 10);

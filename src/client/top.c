@@ -53,7 +53,7 @@ typedef struct Sample
 	double		waited;
 	double		ran;
 	bool		failed;
-}			Sample;
+} Sample;
 
 /* A job between its start and its end */
 typedef struct Begun
@@ -61,7 +61,7 @@ typedef struct Begun
 	int64_t		job_id;
 	double		queued;
 	double		running;
-}			Begun;
+} Begun;
 
 static Sample samples[SAMPLES];
 static unsigned nsamples;		/* ever */
@@ -88,7 +88,7 @@ on_update(asyncjob_client *client, const asyncjob_update *u, void *arg)
 static void
 on_complete(asyncjob_client *client, const asyncjob_update *u, void *arg)
 {
-	const		Begun *b = &begun[u->job_id % SAMPLES];
+	const Begun *b = &begun[u->job_id % SAMPLES];
 	Sample	   *s = &samples[nsamples++ % SAMPLES];
 
 	(void) client;
@@ -154,18 +154,18 @@ typedef enum Part
 {
 	JOBS,
 	QUEUES
-}			Part;
+} Part;
 
-static AjcResult * queues;
-static AjcResult * workers;
-static AjcResult * jobs;
+static AjcResult *queues;
+static AjcResult *workers;
+static AjcResult *jobs;
 static bool show_failed;
 static Part part;
 static int	cursor;
 static char notice[512];
 
 static void
-read_part(AjcResult * *into, const char *sql, int nparams, const char *const *params)
+read_part(AjcResult **into, const char *sql, int nparams, const char *const *params)
 {
 	AjcResult  *res = ajc_query(sql, nparams, params, 0);
 
@@ -201,7 +201,7 @@ read_all(void)
 /* ---- the screen ---- */
 
 static int
-lines_of(const AjcResult * res)
+lines_of(const AjcResult *res)
 {
 	return res ? ajc_ntuples(res) : 0;
 }

@@ -38,7 +38,7 @@ typedef struct View
 	bool		news;
 	bool		ended;			/* the one job, or a job */
 	bool		refused;
-}			View;
+} View;
 
 /* ---- JSON ---- */
 
@@ -136,7 +136,7 @@ on_error(asyncjob_client *client, asyncjob_subscription sub, int64_t job_id,
 }
 
 static asyncjob_callbacks
-callbacks_of(View * view)
+callbacks_of(View *view)
 {
 	asyncjob_callbacks cb = ASYNCJOB_CALLBACKS_INIT;
 
@@ -149,7 +149,7 @@ callbacks_of(View * view)
 
 /* Let the library work until there is news, or until a time, or Ctrl-C. */
 static void
-wait_for_news(View * view, double not_before, double until)
+wait_for_news(View *view, double not_before, double until)
 {
 	for (;;)
 	{
@@ -273,9 +273,9 @@ typedef struct Watched
 	AjcStatus	st;
 	bool		stale;
 	bool		started;		/* st has been read */
-}			Watched;
+} Watched;
 
-static Watched * watched;
+static Watched *watched;
 static int	nwatched;
 
 static int

@@ -263,6 +263,26 @@ foreach my $how ('cuts', 'restarts')
 		$n, "submission, $how: and its answer is that job");
 }
 
+# ---- memory ------------------------------------------------------------
+SKIP:
+{
+	skip 'valgrind is not installed', 2
+	  unless grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
+	my @jobs = submit_many(20, '{"s": 0.1}', '');
+	my ($o, $e) = ('', '');
+
+	append_to_file("$dir/valgrind", join('', map { "$_\n" } @jobs));
+	my $h = IPC::Run::start(
+		[ 'valgrind', '-q', '--leak-check=full', '--show-leak-kinds=definite,indirect,possible',
+			'--errors-for-leak-kinds=definite,indirect,possible', '--error-exitcode=9', "$dir/follow", 'jobs' ],
+		'<', "$dir/valgrind", '>', \$o, '2>', \$e, IPC::Run::timeout($timeout));
+	$h->pump until $o =~ /^complete/m;
+	$node->restart;
+	$h->finish;
+	is($h->full_result(0) >> 8, 0, 'valgrind: no error, no leak, through a restart') or diag($e);
+	is(scalar(() = $o =~ /^complete/mg), 20, 'valgrind: all jobs were followed');
+}
+
 # ---- errors ------------------------------------------------------------
 {
 	my $run = follow('', 'submit', 1, 'nonesuch', '{}');

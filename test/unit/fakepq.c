@@ -21,7 +21,7 @@
 
 #define MAX_XIDS 4096
 
-__thread	FakeServer fake;
+__thread FakeServer fake;
 __thread int64_t fake_now = 1000;
 
 static __thread char fate[MAX_XIDS];	/* of transactions: c, a or p */
@@ -299,6 +299,58 @@ answer_recent(const char *since)
 	return res;
 }
 
+/* External steps have ids from 1 in the order of their claims. */
+static PGresult *
+answer_claim(int n)
+{
+	PGresult   *res;
+
+	if (n > fake.claimable)
+		n = fake.claimable;
+	res = result(PGRES_TUPLES_OK, n, 10);
+	for (int i = 0; i < n; i++)
+	{
+		fake.claimable--;
+		fake.steps[++fake.claimed] = 'c';
+		put_number(res, i, 0, fake.claimed);
+		put_number(res, i, 1, 1000 + fake.claimed);
+		put(res, i, 2, "q");
+		put(res, i, 3, "p");
+		put(res, i, 4, "step");
+		put(res, i, 5, "1");
+		put(res, i, 6, "{\"n\": 1}");
+	}
+	return res;
+}
+
+static PGresult *
+answer_step(char what, int id)
+{
+	PGresult   *res;
+
+	if (fake.steps[id] != 'c' ||
+		(fake.cancel_every > 0 && id % fake.cancel_every == 0))
+	{
+		if (fake.steps[id] == 'c')
+			fake.given_up++;
+		fake.steps[id] = 'd';
+		return error("55000", "the job is not held under this token");
+	}
+	if (what == 'h')
+		fake.beats++;
+	else
+	{
+		fake.steps[id] = 'd';
+		if (what == 'c')
+			fake.completed++;
+		else
+			fake.given_up++;
+	}
+	res = result(PGRES_TUPLES_OK, 1, 1);
+	put(res, 0, 0, "completed");
+	return res;
+}
+
 static PGresult *
 carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 {
@@ -373,6 +425,12 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 			put(res, 0, 0, fate[atoi(params[0])] == 'c' ? "committed" : "aborted");
 		return res;
 	}
+	if (strncmp(sql, "SELECT * FROM asyncjob.claim(", 29) == 0)
+		return answer_claim(atoi(params[1]));
+	if (strncmp(sql, "SELECT asyncjob.complete(", 25) == 0 ||
+		strncmp(sql, "SELECT asyncjob.fail(", 21) == 0 ||
+		strncmp(sql, "SELECT asyncjob.heartbeat(", 26) == 0)
+		return answer_step(sql[16], atoi(params[0]));
 	if (strcmp(sql, "SELECT 1") == 0)
 	{
 		res = result(PGRES_TUPLES_OK, 1, 1);

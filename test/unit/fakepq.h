@@ -31,6 +31,8 @@ typedef struct FakeServer
 	bool		down;			/* refuse connections */
 	bool		no_extension;
 	bool		silent;			/* lose notifications */
+	int			claimable;		/* external steps that can be claimed */
+	int			cancel_every;	/* each so manieth is cancelled meanwhile */
 	const char *refuse_submit;	/* SQLSTATE of submit() */
 	const char *connect_error;	/* message, instead of the usual one */
 	int			slow_commit;	/* so many answers say "in progress" */
@@ -42,12 +44,17 @@ typedef struct FakeServer
 	long		connections;
 	long		open_connections;
 	long		results;		/* PGresults that exist */
+	int			claimed;
+	int			completed;
+	int			given_up;		/* fail(), and leases lost with their claim */
+	int			beats;
+	char		steps[1024];	/* of each claimed step: c claimed, d done */
 	int			nxids;			/* transactions */
 	int			njobs;
 	int			updates[FAKE_JOBS]; /* of each: 1 to FAKE_LAST */
 	bool		foreign[FAKE_JOBS]; /* another role's */
 	char		listening[65536];	/* of the last connection */
-}			FakeServer;
+} FakeServer;
 
 #define FAKE_LAST 5				/* the last update is "completed" */
 

@@ -10,6 +10,8 @@
  *-------------------------------------------------------------------------
  */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "lib.h"
 
@@ -26,7 +28,7 @@ typedef struct Thread
 	int			updates;
 	int			refused;
 	asyncjob_client *client;
-}			Thread;
+} Thread;
 
 static void
 on_update(asyncjob_client *c, const asyncjob_update *u, void *arg)
@@ -84,10 +86,67 @@ run(void *arg)
 	return NULL;
 }
 
+/* ---- the external worker: its threads and the loop ---- */
+
+#define STEPS 300
+
+static asyncjob_worker *worker;
+static atomic_int handled;
+static atomic_int odd;			/* handlers that saw something strange */
+
+static int
+handle(asyncjob_task *task, void *arg)
+{
+	int			n = atomic_fetch_add(&handled, 1) + 1;
+
+	if (arg != NULL || strcmp(asyncjob_task_input(task), "{\"n\": 1}") != 0 ||
+		strcmp(asyncjob_task_queue(task), "q") != 0 || asyncjob_task_attempt(task) != 1)
+		atomic_fetch_add(&odd, 1);
+	asyncjob_task_progress(task, 0.5, "half of it");
+	if (asyncjob_task_job_id(task) % 50 == 1)
+		usleep(400000);			/* longer than a third of the lease */
+	(void) asyncjob_task_lost(task);
+	if (n == STEPS && !asyncjob_task_stopping(task))
+		asyncjob_worker_stop(worker);	/* once: twice would be at once */
+	if (asyncjob_task_job_id(task) % 3 == 0)
+		return asyncjob_task_error(task, NULL, "every third", NULL, NULL) + 1;
+	return asyncjob_task_output(task, "{}");
+}
+
+static void
+work(void)
+{
+	static const char *const queues[] = {"q", "with \"quotes\"", NULL};
+	asyncjob_worker_options o = ASYNCJOB_WORKER_OPTIONS_INIT;
+	int			rc;
+
+	memset(&fake, 0, sizeof(fake));
+	fake.claimable = STEPS;
+	fake.cancel_every = 7;
+	o.queues = queues;
+	o.handler = handle;
+	o.threads = THREADS;
+	o.batch = 2 * THREADS;
+	o.lease_ms = 1000;
+	worker = asyncjob_worker_new(&o);
+	rc = asyncjob_worker_run(worker);
+	ok(rc == ASYNCJOB_OK && fake.claimed == STEPS && atomic_load(&handled) <= STEPS,
+	   "the worker stops when it is told to, after %d steps", fake.claimed);
+	ok(fake.completed + fake.given_up == STEPS && fake.completed > STEPS / 2,
+	   "each step has one end: %d completed, %d not", fake.completed, fake.given_up);
+	ok(fake.beats > 0 && atomic_load(&odd) == 0, "leases are renewed meanwhile, %d times",
+	   fake.beats);
+	asyncjob_worker_free(worker);
+	ok(fake.results == 0 && fake.open_connections == 0, "nothing is left");
+	o.lease_ms = 10;
+	ok(asyncjob_worker_new(&o) == NULL, "a lease too short is refused");
+}
+
 int
 main(void)
 {
 	Thread		threads[THREADS];
+	int64_t		(*clock) (void) = ajl_clock;
 
 	ajl_clock = fake_clock;
 	memset(threads, 0, sizeof(threads));
@@ -101,5 +160,7 @@ main(void)
 		   threads[i].updates == threads[i].ended * FAKE_LAST,
 		   "thread %d: %d jobs with %d updates, %d refused", i, threads[i].ended,
 		   threads[i].updates, threads[i].refused);
+	ajl_clock = clock;
+	work();
 	return unit_done();
 }
