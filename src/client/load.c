@@ -4,7 +4,7 @@
  *		asyncjob load: files into the inputs of the energy pipelines.
  *
  *		dem			ESRI ASCII grid; other rasters through gdal_translate
- *		site		GeoJSON, or KML, whose polygons become one
+ *		site		GeoJSON or KML
  *		wind		a resource in JSON (rose or Weibull), or a table of measurements
  *		turbine		JSON
  *		telemetry	a table of measurements
@@ -108,107 +108,6 @@ translate_raster(const char *path)
 	return text;
 }
 
-/* ---- KML ---- */
-
-/* Append to a growing text. */
-static void
-append(char **text, size_t *used, size_t *size, const char *more, size_t len)
-{
-	if (*used + len + 1 > *size)
-		*text = ajc_alloc(*text, *size = (*used + len) * 2 + 256);
-	memcpy(*text + *used, more, len);
-	*used += len;
-	(*text)[*used] = '\0';
-}
-
-#define APPEND(s) append(&out, &used, &size, s, strlen(s))
-
-/* "lon,lat[,alt] lon,lat ..." as a ring; false if that is not what stands there */
-static bool
-append_ring(char **text, size_t *used_p, size_t *size_p, const char *p, const char *end)
-{
-	char	   *out = *text;
-	size_t		used = *used_p,
-				size = *size_p;
-	int			n = 0;
-	bool		ok = true;
-
-	APPEND("[");
-	while (ok)
-	{
-		char		point[80];
-		char	   *next;
-		double		lon,
-					lat;
-
-		p += strspn(p, " \t\r\n");
-		if (p >= end)
-			break;
-		lon = strtod(p, &next);
-		ok = next != p && *next == ',';
-		p = next + 1;
-		lat = ok ? strtod(p, &next) : 0;
-		ok = ok && next != p;
-		p = next;
-		while (ok && p < end && !strchr(" \t\r\n", *p))
-			p++;				/* altitude */
-		snprintf(point, sizeof(point), "%s[%.10g, %.10g]", n++ > 0 ? ", " : "", lon, lat);
-		APPEND(point);
-	}
-	APPEND("]");
-	*text = out;
-	*used_p = used;
-	*size_p = size;
-	return ok && n >= 4;
-}
-
-/*
- * The polygons of a KML file as a GeoJSON MultiPolygon, which is what a
- * boundary may be.  KML says nothing of exclusion zones; those need GeoJSON.
- */
-static char *
-kml_to_geojson(const char *kml, const char *path)
-{
-	char	   *out = NULL;
-	size_t		used = 0,
-				size = 0;
-	const char *p = kml;
-	int			polygons = 0;
-	bool		ok = true;
-
-	APPEND("{\"type\": \"MultiPolygon\", \"coordinates\": [");
-	while (ok && (p = strstr(p, "<Polygon")) != NULL)
-	{
-		const char *end = strstr(p, "</Polygon>");
-		int			rings = 0;
-
-		if (end == NULL)
-			break;
-		APPEND(polygons > 0 ? ", [" : "[");
-		polygons++;
-		while (ok && (p = strstr(p, "<coordinates>")) != NULL && p < end)
-		{
-			const char *stop = strstr(p, "</coordinates>");
-
-			if (rings++ > 0)
-				APPEND(", ");
-			p += strlen("<coordinates>");
-			ok = stop != NULL && append_ring(&out, &used, &size, p, stop);
-		}
-		APPEND("]");
-		ok = ok && rings > 0;
-		p = end;
-	}
-	APPEND("]}");
-	if (ok && polygons > 0)
-		return out;
-	fprintf(stderr, "asyncjob: \"%s\" has no polygon that could be a site's boundary\n"
-			"HINT:  A <Polygon> with rings of at least four <coordinates> \"longitude,latitude\" is needed.\n",
-			path);
-	free(out);
-	return NULL;
-}
-
 /* ---- the command ---- */
 
 /* Print what the loader says of it: a JSON object, a line for each key. */
@@ -273,15 +172,9 @@ ajc_cmd_load(const AjcOptions *options, int argc, char **argv)
 	}
 	else if (strcmp(kind, "site") == 0)
 	{
-		sql = "asyncjob.load_site($1, $2::pg_catalog.jsonb)";
+		sql = has_extension(path, ".kml") ? "asyncjob.load_site_kml($1, $2)"
+			: "asyncjob.load_site($1, $2::pg_catalog.jsonb)";
 		text = read_file(path);
-		if (text != NULL && has_extension(path, ".kml"))
-		{
-			char	   *geojson = kml_to_geojson(text, path);
-
-			free(text);
-			text = geojson;
-		}
 	}
 	else if (strcmp(kind, "turbine") == 0)
 	{

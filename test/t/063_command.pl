@@ -157,12 +157,12 @@ client_is('load site, KML', [ 'load', 'site', "$data/site/demo_site_jacksboro.km
 is($node->safe_psql('postgres',
 		"SELECT count(DISTINCT round(area_m2)) FROM asyncjob.site"),
 	1, 'KML and GeoJSON are the same site');
-append_to_file("$dir/empty.kml", '<kml><Placemark><Point><coordinates>1,2</coordinates></Point></Placemark></kml>');
+append_to_file("$dir/empty.kml", '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><Point><coordinates>1,2</coordinates></Point></Placemark></kml>');
 client_is('load site, KML without a polygon', [ 'load', 'site', "$dir/empty.kml" ],
 	1, $none, qr/no polygon.*\nHINT/);
-append_to_file("$dir/ring.kml", '<kml><Polygon><coordinates>1,2 3</coordinates></Polygon></kml>');
+append_to_file("$dir/ring.kml", '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>1,2 3</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>');
 client_is('load site, KML with a broken ring', [ 'load', 'site', "$dir/ring.kml" ],
-	1, $none, qr/no polygon.*\nHINT/);
+	1, $none, qr/not longitude,latitude.*\nHINT/);
 append_to_file("$dir/mast.csv", join("\n", 'time,wind_speed,wd',
 		map { sprintf '2024-01-01T%02d:%02d:00,%.1f,%d', $_ / 6, $_ % 6 * 10, 5 + $_ % 7, $_ % 360 } 0 .. 143));
 client_is('load telemetry', [ 'load', 'telemetry', "$dir/mast.csv" ], 0, qr/^name +mast$/m, $none);
