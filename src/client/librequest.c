@@ -383,7 +383,8 @@ send_stage(asyncjob_client *c, AjlRequest *r, AjlStage stage)
 					 "  FROM pg_catalog.pg_stat_activity a"
 					 "  WHERE a.pid = $2::pg_catalog.int4"
 					 "  AND a.backend_xid::pg_catalog.text::pg_catalog.numeric ="
-					 "   $1::pg_catalog.numeric % 4294967296)", 2, params);
+					 "   $1::pg_catalog.xid8::pg_catalog.text::pg_catalog.numeric % 4294967296)",
+					 2, params);
 			break;
 	}
 }

@@ -263,6 +263,58 @@ foreach my $how ('cuts', 'restarts')
 		$n, "submission, $how: and its answer is that job");
 }
 
+# ---- a connection that ends in the midst of COMMIT ---------------------
+# Before the transaction is committed: a deferred trigger takes its time, and
+# its backend is ended meanwhile.
+foreach my $fate ('aborted', 'committed')
+{
+	my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.job');
+	my $busy = q(query = 'COMMIT' AND state = 'active');
+
+	if ($fate eq 'aborted')
+	{
+		$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(60);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON asyncjob.job
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow_commit();
+SQL
+	}
+	else
+	{
+		# committed, but the answer waits for a standby that isn't there
+		$node->safe_psql('postgres', q(ALTER SYSTEM SET synchronous_standby_names = 'nobody'));
+		$node->reload;
+		$busy = q(wait_event = 'SyncRep' AND query = 'COMMIT');
+	}
+	my $run = follow('', 'submit', 1, 'noop', '{}');
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE $busy"),
+		"COMMIT, $fate: it is under way");
+	$node->safe_psql('postgres',
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE $busy");
+	if ($fate eq 'aborted')
+	{
+		$node->safe_psql('postgres', 'DROP FUNCTION slow_commit CASCADE');
+	}
+	else
+	{
+		$node->safe_psql('postgres',
+			'ALTER SYSTEM RESET synchronous_standby_names');
+		$node->reload;
+	}
+	$run->{h}->finish;
+	like($run->{out}, qr/^connection disconnected.*^submitted \d+$/ms,
+		"COMMIT, $fate: the answer comes over another connection");
+	my ($id) = $run->{out} =~ /^submitted (\d+)/m;
+	is($node->safe_psql('postgres',
+			"SELECT count(*) - $before, bool_or(id = $id) FROM asyncjob.job"),
+		'1|t', "COMMIT, $fate: there is one job");
+	unlike(slurp_file($node->logfile), qr/ERROR:.*xid8/, "COMMIT, $fate: its fate could be asked for");
+}
+
 # ---- memory ------------------------------------------------------------
 SKIP:
 {
