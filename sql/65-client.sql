@@ -29,10 +29,10 @@ $$;
 COMMENT ON FUNCTION asyncjob.recent_jobs(timestamptz, text) IS
 'The caller''s jobs, of a session or all, that are under way or ended at or after a time. Jobs that never started are listed for a session only: there may be millions. seq is the number of the last entry of updates().';
 
-CREATE FUNCTION asyncjob.artifact_json(job_id bigint, name text) RETURNS jsonb
+CREATE FUNCTION asyncjob.get_artifact_json(job_id bigint, name text) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp AS $$
     SELECT convert_from(asyncjob.artifact_data($1, $2), 'UTF8')::jsonb
 $$;
-COMMENT ON FUNCTION asyncjob.artifact_json(bigint, text) IS
+COMMENT ON FUNCTION asyncjob.get_artifact_json(bigint, text) IS
 'An artifact that is JSON or GeoJSON, for front ends that have no bytea. Errors: 42704 no such artifact, 22P02 it is no JSON.';
