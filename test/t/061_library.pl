@@ -264,8 +264,8 @@ foreach my $how ('cuts', 'restarts')
 }
 
 # ---- a connection that ends in the midst of COMMIT ---------------------
-# Before the transaction is committed: a deferred trigger takes its time, and
-# its backend is ended meanwhile.
+# Before the transaction is committed: a deferred trigger, of what the
+# pipeline's validator writes, takes its time, and its backend is ended.
 foreach my $fate ('aborted', 'committed')
 {
 	my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.job');
@@ -274,13 +274,18 @@ foreach my $fate ('aborted', 'committed')
 	if ($fate eq 'aborted')
 	{
 		$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE wish (n integer);
 CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_sleep(60);
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON asyncjob.job
+CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON wish
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow_commit();
+CREATE FUNCTION note_wish(params jsonb) RETURNS void LANGUAGE plpgsql
+    AS 'BEGIN INSERT INTO public.wish VALUES (1); END';
+SELECT asyncjob.create_pipeline('wish',
+    '[{"name": "wish", "handler": "asyncjob.step_noop"}]', validator => 'public.note_wish');
 SQL
 	}
 	else
@@ -290,7 +295,7 @@ SQL
 		$node->reload;
 		$busy = q(wait_event = 'SyncRep' AND query = 'COMMIT');
 	}
-	my $run = follow('', 'submit', 1, 'noop', '{}');
+	my $run = follow('', 'submit', 1, $fate eq 'aborted' ? 'wish' : 'noop', '{}');
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE $busy"),
 		"COMMIT, $fate: it is under way");
 	$node->safe_psql('postgres',
