@@ -134,7 +134,8 @@ extern const char *asyncjob_connection_name(asyncjob_connection state);
 
 /*
  * What a subscription calls; any may be NULL.  A callback may call every
- * function of the library that does not block, asyncjob_free() included.
+ * function of the library that does not block; asyncjob_free() too, but not
+ * from within a blocking function.
  *
  * on_update: each durable update once and in order, and live progress.
  * on_complete: after on_update, once for each final state.  A subscription to
