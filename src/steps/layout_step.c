@@ -18,6 +18,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "report_svg.h"
 #include "terrain_detail.h"
 #include "wind_farm.h"
 
@@ -540,6 +541,7 @@ aj_step_layout(PG_FUNCTION_ARGS)
 	Report		report = {{0.1, 0.99, NULL}, &state, 0, "placing turbines"};
 	Place		place;
 	Turbine    *turbines;
+	Jsonb	   *result_json;
 	AjkError	err;
 	double		spacing_m;
 	double		min_spacing_m;
@@ -633,7 +635,9 @@ aj_step_layout(PG_FUNCTION_ARGS)
 
 	initStringInfo(&out);
 	appendStringInfo(&out, "{\"layout\":%s,\"metrics\":%s,"
-					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\",\"convergence.csv\",\"compliance.csv\"]}",
+					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\",\"convergence.csv\",\"compliance.csv\",\"layout_report.html\"]}",
 					 geojson, metrics);
-	PG_RETURN_JSONB_P(aj_jsonb_from_text(out.data));
+	result_json = aj_jsonb_from_text(out.data);
+	aj_layout_report(input.params, grid, &in, result_json);
+	PG_RETURN_JSONB_P(result_json);
 }

@@ -98,29 +98,6 @@ write_head(StringInfo b, const AjReport *r)
 }
 
 static void
-write_map(StringInfo b, const AjReport *r)
-{
-	const AjSiteGrid *g = r->grid;
-
-	appendStringInfoString(b, "<section><h2>Layout</h2>");
-	appendStringInfoString(b, "<div class=\"scroll\">");
-	aj_svg_map(b, r);
-	appendStringInfoString(b, "</div><ul class=\"key\"><li><i class=\"dot\" style=\"background:#0b3954\"></i>Turbine</li>"
-						   "<li><i class=\"line\"></i>Site boundary</li>"
-						   "<li><i class=\"toned\"></i>Not buildable: slope, setback or zone</li>");
-	for (int i = 0; i < g->nzone_types; i++)
-	{
-		appendStringInfo(b, "<li><i style=\"background:%s;opacity:.75\"></i>",
-						 aj_zone_color(i));
-		aj_html_text(b, g->zone_types[i]);
-		appendStringInfoString(b, " zone with its buffer</li>");
-	}
-	if (g->site->has_entry)
-		appendStringInfoString(b, "<li><i class=\"diamond\" style=\"background:#f2c14e\"></i>Site entry</li>");
-	appendStringInfoString(b, "</ul></section>\n");
-}
-
-static void
 write_wind_and_energy(StringInfo b, const AjReport *r)
 {
 	appendStringInfoString(b, "<div class=\"two\"><section><h2>Wind at hub height</h2>");
@@ -199,50 +176,6 @@ write_turbines(StringInfo b, const AjReport *r)
 }
 
 static void
-write_ground(StringInfo b, const AjReport *r)
-{
-	const AjSiteGrid *g = r->grid;
-
-	appendStringInfoString(b, "<div class=\"two\"><section><h2>Ground that is not buildable</h2><table class=\"plain\"><thead><tr><th>Reason</th><td>ha</td><td>for this reason alone</td></tr></thead><tbody>");
-	for (int bit = 0; bit < AJ_REASON_ZONE_SHIFT + g->nzone_types; bit++)
-	{
-		double		area,
-					alone;
-
-		if ((1U << bit) == AJ_REASON_OUTSIDE ||
-			(bit > 4 && bit < AJ_REASON_ZONE_SHIFT))
-			continue;
-		aj_area_lost(g, 1U << bit, &area, &alone);
-		if (area <= 0)
-			continue;
-		appendStringInfoString(b, "<tr><th>");
-		switch (1U << bit)
-		{
-			case AJ_REASON_NODATA:
-				appendStringInfoString(b, "No elevation known");
-				break;
-			case AJ_REASON_BOUNDARY_SETBACK:
-				appendStringInfo(b, "Within %.4g m of the boundary",
-								 g->boundary_setback_m);
-				break;
-			case AJ_REASON_SLOPE:
-				appendStringInfo(b, "Steeper than %.4g&deg;", g->max_slope_deg);
-				break;
-			case AJ_REASON_SMALL_PATCH:
-				appendStringInfo(b, "Patch smaller than %.6g m&sup2;",
-								 g->min_patch_m2);
-				break;
-			default:
-				appendStringInfoString(b, "Zone: ");
-				aj_html_text(b, g->zone_types[bit - AJ_REASON_ZONE_SHIFT]);
-		}
-		appendStringInfo(b, "</th><td>%s</td><td>%s</td></tr>",
-						 aj_html_number(area / 1e4, 1), aj_html_number(alone / 1e4, 1));
-	}
-	appendStringInfoString(b, "</tbody></table></section>");
-}
-
-static void
 write_inputs(StringInfo b, const AjReport *r)
 {
 	const AjSiteGrid *g = r->grid;
@@ -292,10 +225,11 @@ render(AjReport *r)
 	StringInfo	b = makeStringInfo();
 
 	write_head(b, r);
-	write_map(b, r);
+	aj_report_map(b, r, "Layout");
 	write_wind_and_energy(b, r);
 	write_turbines(b, r);
-	write_ground(b, r);
+	appendStringInfoString(b, "<div class=\"two\">");
+	aj_report_ground(b, r->grid);
 	write_inputs(b, r);
 	aj_html_end(b, "Computed by asyncjob inside PostgreSQL. A first estimate for planning; not a substitute for measured wind and a certified energy assessment.");
 	return b;

@@ -40,6 +40,23 @@ extern void aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z,
 extern void aj_svg_scale_and_north(StringInfo b, double w, double h,
 								   double unit, double true_north_deg);
 
+/* Sections: the map with its legend; the ground lost by reason. */
+extern void aj_report_map(StringInfo b, const AjReport *r, const char *title);
+extern void aj_report_ground(StringInfo b, const AjSiteGrid *g);
+
+/*
+ * Reports of the single pipelines, as artifacts terrain_report.html,
+ * layout_report.html, simulation_report.html, wind_resource_report.html.
+ */
+extern void aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid,
+							  const char *metrics);
+extern void aj_wind_resource_report(JsonbContainer *params, Jsonb *output);
+extern void aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
+							 const AjFarmInput *farm, Jsonb *output);
+extern void aj_simulation_report(JsonbContainer *params,
+								 const AjFarmInput *farm, AjPositions *pos,
+								 Jsonb *output);
+
 /* Colour of a zone type in map and legend. */
 extern const char *aj_zone_color(int zone_type);
 

@@ -20,6 +20,7 @@
  *-------------------------------------------------------------------------
  */
 #include "flow_map.h"
+#include "report_svg.h"
 
 #include <math.h>
 
@@ -220,6 +221,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	double		net;
 	char	  **assumptions;
 	StringInfoData b;
+	Jsonb	   *output;
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &input);
 	pos = aj_positions_parse(find_layout(&input));
@@ -303,7 +305,9 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	aj_artifact("energy_yield", "wind_farm_wake_analysis", "application/json",
 				b.data, b.len);
 	b.data[b.len - 1] = ',';
-	appendStringInfoString(&b, "\"artifacts\":[\"energy_yield\"]}");
+	appendStringInfoString(&b, "\"artifacts\":[\"energy_yield\",\"simulation_report.html\"]}");
 	aj_progress(1.0, "wakes computed");
-	PG_RETURN_JSONB_P(aj_jsonb_from_text(b.data));
+	output = aj_jsonb_from_text(b.data);
+	aj_simulation_report(input.params, &in, pos, output);
+	PG_RETURN_JSONB_P(output);
 }

@@ -12,6 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "report_svg.h"
 #include "terrain_detail.h"
 
 #include <math.h>
@@ -514,6 +515,7 @@ aj_step_terrain(PG_FUNCTION_ARGS)
 							 AJ_PALETTE_SUITABILITY, &len);
 	aj_site_map_artifact(g, "suitability", "suitability_map", png, len);
 	pfree(png);
+	aj_terrain_report(in.params, g, metrics);
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(metrics));
 }
 

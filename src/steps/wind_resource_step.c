@@ -21,7 +21,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "wind_farm.h"
+#include "report_svg.h"
 #include "wind_series.h"
 
 #include <math.h>
@@ -579,7 +579,7 @@ from_series(JsonbContainer *params, const ResourceParams *given, StringInfo b)
 				strlen(rose));
 	aj_artifact("weibull.csv", "weibull_table", "text/csv", csv, strlen(csv));
 	appendStringInfo(b, ",\"wind_rose\":%s", rose);
-	appendStringInfoString(b, ",\"artifacts\":[\"wind_rose\",\"weibull.csv\"]}");
+	appendStringInfoString(b, ",\"artifacts\":[\"wind_rose\",\"weibull.csv\",\"wind_resource_report.html\"]}");
 }
 
 /* ---- from a wind resource ---- */
@@ -672,7 +672,7 @@ from_resource(JsonbContainer *params, const ResourceParams *p, StringInfo b)
 	aj_artifact("wind_rose", "wind_rose_analysis", "application/json", rose,
 				strlen(rose));
 	appendStringInfo(b, ",\"warnings\":[],\"wind_rose\":%s", rose);
-	appendStringInfoString(b, ",\"artifacts\":[\"wind_rose\"]}");
+	appendStringInfoString(b, ",\"artifacts\":[\"wind_rose\",\"wind_resource_report.html\"]}");
 }
 
 /*
@@ -684,6 +684,7 @@ aj_step_wind_resource(PG_FUNCTION_ARGS)
 	AjStepInput in;
 	ResourceParams p;
 	StringInfoData b;
+	Jsonb	   *output;
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &in);
 	p = resource_params(in.params);
@@ -694,5 +695,7 @@ aj_step_wind_resource(PG_FUNCTION_ARGS)
 	else
 		from_resource(in.params, &p, &b);
 	aj_progress(1.0, "wind described");
-	PG_RETURN_JSONB_P(aj_jsonb_from_text(b.data));
+	output = aj_jsonb_from_text(b.data);
+	aj_wind_resource_report(in.params, output);
+	PG_RETURN_JSONB_P(output);
 }

@@ -48,6 +48,12 @@ SELECT o -> 'wind_rose' ->> 'predominantDirection' AS predominant, jsonb_array_l
        jsonb_array_length(o -> 'monthly_mean_speed_m_s') AS months
 FROM r;
 SELECT name, kind, media_type FROM asyncjob.artifacts(:job) ORDER BY name;
+-- the report: one file, no network; of a part of a year too
+SELECT html LIKE '<!DOCTYPE html>%</html>%' AS whole, html !~ '(href|src)="(http|//)' AS no_network, html ~ 'Mean speed by month' AS months
+FROM convert_from(asyncjob.artifact_data(:job, 'wind_resource_report.html'), 'UTF8') html;
+SELECT asyncjob.load_wind_series('spring', array_agg(ws ORDER BY i), array_agg(wd ORDER BY i)::float8[], array_agg(t ORDER BY i), height_m => 40) IS NOT NULL AS loaded
+FROM mast WHERE i BETWEEN 2000 AND 4000;
+SELECT asyncjob.run('wind_resource', '{"series": "spring"}') -> 'monthly_mean_speed_m_s' -> 0 AS january;
 -- the definition is a wind resource: it loads, and its energy is that of A 8, k 2
 SELECT asyncjob.load_weibull('from_mast', o -> 'definition') ->> 'directions' AS sectors FROM r;
 SELECT asyncjob.step_wind_resource('{"wind": "from_mast"}') ->> 'power_density_w_m2' IS NOT NULL AS described;

@@ -85,6 +85,9 @@ SELECT n, count(*) AS turbines, bool_and((t ->> 'x_m')::float8 = x[i] AND (t ->>
 FROM farm, jsonb_array_elements(r -> 'turbines') WITH ORDINALITY t (t, i) GROUP BY n ORDER BY n;
 SELECT a.name, a.kind, a.media_type, convert_from(asyncjob.artifact_data(job, a.name), 'UTF8')::jsonb = r - 'artifacts' AS as_result
 FROM farm, asyncjob.artifacts(job) a WHERE n = 16 AND a.media_type = 'application/json';
+-- the report: one file, no network
+SELECT html LIKE '<!DOCTYPE html>%</html>%' AS whole, html !~ '(href|src)="(http|//)' AS no_network, html !~ '\mnan\M|\minf\M' AS finite
+FROM farm, LATERAL convert_from(asyncjob.artifact_data(job, 'simulation_report.html'), 'UTF8') html WHERE n = 16;
 -- north is up: the same farm moved has the same energy, turned has not
 SELECT asyncjob.run('simulation', jsonb_build_object('wind', 'simulation_iea37', 'turbine', 'simulation_iea37', 'wake_model', 'iea37_sbg', 'layout',
            (SELECT jsonb_agg(jsonb_build_array(px + 5000, py - 7000) ORDER BY i) FROM unnest(x, y) WITH ORDINALITY p (px, py, i)))) -> 'wake_aep_gwh' = r -> 'wake_aep_gwh' AS moved,
