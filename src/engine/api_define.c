@@ -59,11 +59,13 @@ name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
 Datum
 aj_create_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo, 0, "queue", 48);
+	char	   *name;
 	AjScope		scope;
 	int32		queue_id;
 	bool		limits;
 
+	aj_check_nargs(fcinfo, 12);
+	name = name_arg(fcinfo, 0, "queue", 48);
 	aj_require_admin("create queues");
 	PreventCommandIfReadOnly("create_queue()");
 	limits = aj_check_limits(fcinfo);

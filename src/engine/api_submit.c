@@ -310,6 +310,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	bool		added,
 				changed;
 
+	aj_check_nargs(fcinfo, 10);
 	if (pipeline == NULL)
 		aj_null_argument("pipeline");
 	if (PG_ARGISNULL(1))
@@ -368,6 +369,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	int			n;
 	int64		first;
 
+	aj_check_nargs(fcinfo, 8);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (pipeline == NULL)
 		aj_null_argument("pipeline");
