@@ -70,6 +70,7 @@ fits(const AjJob *job, const AjPipeline *pipeline)
 {
 	return pipeline != NULL && pipeline->nsteps == 1 &&
 		pipeline->steps[0].batch && pipeline->steps[0].timeout == 0 &&
+		pipeline->steps[0].cache_ttl == 0 &&
 		job->seq == 1 && job->session_id == NULL && !job->alone &&
 		job->id != not_in_batch && !aj_limits_known_rated(job->queue_id);
 }

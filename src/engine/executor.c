@@ -39,6 +39,7 @@
 #include "utils/timestamp.h"
 
 #include "asyncjob.h"
+#include "cache.h"
 #include "errors.h"
 #include "executor.h"
 #include "extension.h"
@@ -341,6 +342,17 @@ aj_call_step(AjRun *run)
 	input = aj_run_input(run);
 	if (!run->prepared)
 		aj_prepare_step(run, run->context);
+	if (run->pipeline->steps[run->job->step_no].cache_ttl > 0 &&
+		(output = aj_cache_find(run, input)) != NULL)
+	{
+		PopActiveSnapshot();
+		run->snapshot = NULL;
+		api_log("info", psprintf("the output of job " INT64_FORMAT " is reused",
+								 run->cached_job), NULL);
+		MemoryContextSwitchTo(old);
+		current_run = run->outer;
+		return output;
+	}
 	InitFunctionCallInfoData(*fcinfo, &run->flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(input);
 	fcinfo->args[0].isnull = false;
@@ -492,6 +504,8 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	}
 	aj_queue_log(job, run->logs);
 	aj_queue_store_artifacts(job, run->artifacts);
+	if (step->cache_ttl > 0)
+		aj_cache_finish(run, output);
 	if (last)
 	{
 		aj_tell_chat(run, success_message(run), AJ_COMPLETED);

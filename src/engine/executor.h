@@ -32,6 +32,9 @@ typedef struct AjRun
 	bool		prepared;		/* flinfo is that of the current step */
 	bool		compiled;		/* and its handler is written in C */
 	FmgrInfo	flinfo;
+	char		cache_key[65];	/* of a step with a cache_ttl */
+	int64		cached_job;		/* whose output was reused, or 0 */
+	int			cached_step;
 	TimestampTz started;		/* of the step */
 	Snapshot	snapshot;		/* pushed by us for the handler, or NULL */
 	struct AjRun *outer;		/* run() inside a handler */

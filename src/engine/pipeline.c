@@ -157,7 +157,7 @@ parse_strings(const JsonbValue *v, const char *step, const char *key, int *n)
 
 static const char *const step_keys[] = {
 	"name", "handler", "after", "max_attempts", "backoff", "timeout", "batch",
-	"external",
+	"external", "cache_ttl",
 	NULL
 };
 
@@ -202,7 +202,7 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("step \"%s\" has an unknown key \"%s\"",
 							step->name, value_to_cstring(&key)),
-					 errhint("The keys are name, handler, after, max_attempts, backoff, timeout, batch and external.")));
+					 errhint("The keys are name, handler, after, max_attempts, backoff, timeout, batch, external and cache_ttl.")));
 	}
 
 	if ((v = get_key(object, "external")) != NULL)
@@ -247,6 +247,15 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 					 errhint("Give a length of time such as \"5 min\".")));
 		step->timeout = parse_duration(value_to_cstring(v), step->name, "timeout");
 	}
+	if ((v = get_key(object, "cache_ttl")) != NULL)
+	{
+		if (v->type != jbvString)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("cache_ttl of step \"%s\" is not a string", step->name),
+					 errhint("Give a length of time such as \"1 hour\".")));
+		step->cache_ttl = parse_duration(value_to_cstring(v), step->name, "cache_ttl");
+	}
 	if ((v = get_key(object, "batch")) != NULL)
 	{
 		if (v->type != jbvBool)
@@ -256,11 +265,12 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 							step->name)));
 		step->batch = v->val.boolean;
 	}
-	if (step->external && (step->batch || step->timeout > 0))
+	if (step->external && (step->batch || step->timeout > 0 || step->cache_ttl > 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("step \"%s\" is external and cannot have \"%s\"",
-						step->name, step->batch ? "batch" : "timeout"),
+						step->name, step->batch ? "batch" :
+						step->timeout > 0 ? "timeout" : "cache_ttl"),
 				 errhint("The lease of claim() bounds an external step.")));
 	if ((v = get_key(object, "backoff")) != NULL)
 	{
@@ -442,6 +452,9 @@ aj_pipeline_normalise(const AjPipeline *pipeline)
 		if (step->timeout)
 			appendStringInfo(&s, ", \"timeout\": \"" INT64_FORMAT " ms\"",
 							 step->timeout);
+		if (step->cache_ttl)
+			appendStringInfo(&s, ", \"cache_ttl\": \"" INT64_FORMAT " ms\"",
+							 step->cache_ttl);
 		appendStringInfoChar(&s, '}');
 	}
 	appendStringInfoChar(&s, ']');

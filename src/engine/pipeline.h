@@ -31,6 +31,7 @@ typedef struct AjStep
 	int			nbackoff;
 	int64	   *backoff;		/* ms; the last one repeats */
 	int64		timeout;		/* ms, 0: none */
+	int64		cache_ttl;		/* ms that an output is reused, 0: never */
 	bool		batch;			/* may share a transaction with other jobs */
 	bool		is_sink;		/* no other step needs its output */
 } AjStep;

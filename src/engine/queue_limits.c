@@ -276,6 +276,9 @@ AJ_STATEMENT(own_again,
 AJ_STATEMENT(forget_all_starts,
 			 "DELETE FROM asyncjob.queue_start WHERE $1", BOOLOID);
 
+AJ_STATEMENT(forget_cache,
+			 "DELETE FROM asyncjob.step_cache WHERE $1", BOOLOID);
+
 AJ_STATEMENT(forget_all_turns,
 			 "DELETE FROM asyncjob.queue_turn WHERE $1", BOOLOID);
 
@@ -688,6 +691,7 @@ aj_queue_limits_moved(void)
 	aj_execute(&own_again, values, NULL, 0);
 	aj_execute(&forget_all_starts, values, NULL, 0);
 	aj_execute(&forget_all_turns, values, NULL, 0);
+	aj_execute(&forget_cache, values, NULL, 0);
 }
 
 /* Give a queue's name free; its finished jobs keep it under another one. */

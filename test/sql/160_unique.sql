@@ -12,7 +12,7 @@ SELECT asyncjob.grant_usage(r) FROM unnest('{regress_aj_uni,regress_aj_uni2}'::r
 SELECT asyncjob.create_queue('regress_uni', max_running => 1);
 CREATE VIEW jobs AS SELECT j.params, j.state, j.priority, j.unique_key, j.user_id, q.name AS queue,
     CASE WHEN j.run_at > now() + interval '30 min' THEN 'later' ELSE 'now' END AS due
-    FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id WHERE j.unique_key IS NOT NULL OR j.params ? 'n' ORDER BY j.id;
+    FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id WHERE pg_get_userbyid(j.owner) = 'regress_aj_uni' ORDER BY j.id;
 GRANT SELECT ON jobs TO PUBLIC;
 SET ROLE regress_aj_uni;
 SELECT asyncjob.create_pipeline('regress_uni', '[{"name": "a", "handler": "external", "backoff": ["0s"]}]') > 0 AS made;
