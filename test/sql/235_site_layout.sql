@@ -179,7 +179,7 @@ SELECT asyncjob.load_dem('site_ridge', :'wgs84') ->> 'complete' AS complete;
 SELECT asyncjob.load_site('site_ridge', :'geojson') ->> 'zones' AS zones;
 SELECT asyncjob.submit('site_layout', '{"site": "site_ridge", "dem": "site_ridge", "profile": "hybrid", "target_capacity_kw": 3000,
     "variants": ["balanced", "density", "low_earthwork", {"name": "near", "strategy": "clustered"}]}') AS job \gset
-SELECT status FROM asyncjob.get_layout_status(:job) WHERE status IN ('queued', 'processing', 'completed');
+SELECT status IN ('queued', 'processing', 'completed') AS under_way FROM asyncjob.get_layout_status(:job);
 SELECT state, progress FROM asyncjob.wait(:job, '120s');
 CREATE TEMP TABLE ridge AS SELECT asyncjob.result(:job) AS r;
 SELECT v ->> 'name' AS name, v ->> 'strategy' AS strategy, (v -> 'metrics' ->> 'total_capacity_kw')::float8 >= 3000 AS reached,
