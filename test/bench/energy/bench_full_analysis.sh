@@ -15,12 +15,15 @@ SELECT asyncjob.load_weibull('horns_rev_1',
       "weibull_k": [2.392578, 2.447266, 2.412109, 2.591797, 2.755859, 2.595703, 2.583984, 2.548828, 2.470703, 2.607422, 2.626953, 2.326172],
       "height_m": 70, "shear_alpha": 0.14, "normalize": true}');
 SQL
-psql -qXAt -v ON_ERROR_STOP=1 <<'SQL'
-SELECT asyncjob.submit('full_analysis', '{"site": "ridge", "wind": "horns_rev_1", "n_turbines": 20}') AS job \gset
+job=$(psql -qXAt -v ON_ERROR_STOP=1 -c \
+    "SELECT asyncjob.submit('full_analysis', '{\"site\": \"ridge\", \"wind\": \"horns_rev_1\", \"n_turbines\": 20}')")
+psql -qXAt -v ON_ERROR_STOP=1 -v job="$job" <<'SQL'
 SELECT CASE WHEN state = 'completed'
     THEN format(E'full_analysis_s\t%s\ts', round(extract(epoch FROM finished_at - created_at), 3))
     ELSE format('the job is %s: %s', state, error_message) END
 FROM asyncjob.wait(:job, '300 s');
-\o /dev/stderr
-SELECT format('bench_full_analysis: %s %s s', name, round(extract(epoch FROM finished_at - started_at), 3)) FROM asyncjob.steps(:job);
+SQL
+psql -qXAt -v job="$job" <<'SQL' >&2
+SELECT format('bench_full_analysis: %s %s s', name, round(extract(epoch FROM finished_at - started_at), 3))
+FROM asyncjob.steps(:job);
 SQL
