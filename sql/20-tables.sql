@@ -25,6 +25,7 @@ CREATE TABLE asyncjob.queue (
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     gated       boolean NOT NULL DEFAULT false,
     dropped     boolean NOT NULL DEFAULT false,
+    max_depth   integer CHECK (max_depth >= 0),
     CHECK (name ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,47}$')
 );
 COMMENT ON TABLE asyncjob.queue IS 'Lanes of jobs. Ids below 1000 belong to the extension.';

@@ -23,10 +23,22 @@ SELECT j.id AS job_id, p.name AS pipeline, q.name AS queue,
        j.step_no + 1 AS step_no, j.failures AS attempts,
        j.error ->> 'sqlstate' AS sqlstate, j.error ->> 'category' AS category,
        j.error ->> 'message' AS message, j.error ->> 'detail' AS detail,
-       j.error ->> 'hint' AS hint, j.created_at, j.finished_at AS failed_at
+       j.error ->> 'hint' AS hint, j.created_at, j.finished_at AS failed_at,
+       p.steps -> j.step_no::integer ->> 'name' AS step,
+       format('%s/%s v%s', q.name, p.name, p.version) AS source,
+       j.params, j.error
 FROM asyncjob.job j
 JOIN asyncjob.pipeline p ON p.id = j.pipeline_id
 JOIN asyncjob.queue q ON q.id = j.queue_id
 WHERE j.state = 'failed';
-COMMENT ON VIEW asyncjob.dead_letters IS 'Jobs that used up their attempts; asyncjob.retry() queues one again.';
+COMMENT ON VIEW asyncjob.dead_letters IS 'Jobs that used up their attempts: where they came from (queue/pipeline and its version), the step and its error, attempts spent on it. asyncjob.redrive() queues them again, asyncjob.purge() deletes them.';
 
+
+CREATE VIEW asyncjob.alarms WITH (security_invoker = true) AS
+SELECT a.name, CASE WHEN a.raised_at IS NULL THEN 'ok' ELSE 'raised' END AS state,
+       a.metric, q.name AS queue, a.pipeline, a.threshold, a.value, a.period,
+       a.raised_at, a.checked_at
+FROM asyncjob.alarm a
+LEFT JOIN asyncjob.queue q ON q.id = a.queue_id;
+COMMENT ON VIEW asyncjob.alarms IS
+'Alarms, for administrators: value is what was found at checked_at, above the threshold while state is raised.';

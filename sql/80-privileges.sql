@@ -38,6 +38,29 @@ CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
          WHERE g.pipeline = name
            AND (g.role = 0 OR pg_has_role(g.role, 'USAGE'))));
 
+ALTER TABLE asyncjob.alarm ENABLE ROW LEVEL SECURITY;
+CREATE POLICY alarm_admin ON asyncjob.alarm FOR SELECT
+    USING (has_function_privilege('asyncjob.pause_queue(text)', 'EXECUTE'));
+
+CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp AS $$
+    VALUES
+        ('alter_queue'),
+        ('check_alarms'),
+        ('create_queue'),
+        ('drop_alarm'),
+        ('drop_queue'),
+        ('grant_worker'),
+        ('pause_queue'),
+        ('resume'),
+        ('resume_queue'),
+        ('revoke_worker'),
+        ('set_alarm'),
+        ('set_max_depth')
+$$;
+COMMENT ON FUNCTION asyncjob._admin_functions() IS 'Names of the functions that grant_admin() grants.';
+
 CREATE FUNCTION asyncjob.grant_usage(role regrole) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -53,8 +76,7 @@ BEGIN
         WHERE p.pronamespace = 'asyncjob'::regnamespace
           AND p.proname NOT LIKE '\_%'
           AND p.proname NOT LIKE 'grant\_%'
-          AND p.proname NOT IN ('create_queue', 'alter_queue', 'drop_queue', 'pause_queue', 'resume_queue', 'resume',
-                                'revoke_worker')
+          AND p.proname NOT IN (SELECT asyncjob._admin_functions())
     LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
     END LOOP;
@@ -67,7 +89,8 @@ BEGIN
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
-                   'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters TO %s', role);
+                   'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters, '
+                   'asyncjob.alarm, asyncjob.alarms TO %s', role);
     -- inputs of the energy pipelines: each role its own, by row-level security
     FOR t IN
         SELECT c.oid FROM pg_catalog.pg_class c
@@ -85,12 +108,17 @@ COMMENT ON FUNCTION asyncjob.grant_usage(regrole) IS
 
 CREATE FUNCTION asyncjob.grant_admin(role regrole) RETURNS void
     LANGUAGE plpgsql AS $$
+DECLARE
+    f regprocedure;
 BEGIN
     PERFORM asyncjob.grant_usage(role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob.create_queue, asyncjob.alter_queue, asyncjob.drop_queue, '
-                   'asyncjob.pause_queue(text), asyncjob.resume_queue(text), '
-                   'asyncjob.grant_worker(text, regrole), asyncjob.revoke_worker(text, regrole), '
-                   'asyncjob.resume() TO %s', role);
+    FOR f IN
+        SELECT p.oid FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = 'asyncjob'::regnamespace
+          AND p.proname IN (SELECT asyncjob._admin_functions())
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
+    END LOOP;
     EXECUTE format('GRANT SELECT ON asyncjob.queue_limit, asyncjob.queue_limits TO %s', role);
 END
 $$;

@@ -10,6 +10,7 @@ SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline', 'WHERE id >= 100
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline_grant',
     'WHERE role <> 0');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.alarm', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.job', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_limit', '');

@@ -15,6 +15,9 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "scope.h"
+#include "utils/jsonb.h"
+
+struct AjPipeline;
 
 /* Who asks. */
 typedef enum AjUserFilter
@@ -39,6 +42,11 @@ extern void aj_return_rows(FunctionCallInfo fcinfo);
 extern Datum aj_status_of(FunctionCallInfo fcinfo, int64 job_id);
 extern int64 aj_job_arg(FunctionCallInfo fcinfo);
 extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
+extern void aj_check_name(const char *name, const char *what, int limit);
+extern void aj_validate_params(const struct AjPipeline *pipeline,
+							   Jsonb *params);
+extern void aj_require_room(const char *queue, int32 queue_id, int max_depth);
+pg_noreturn extern void aj_unknown_queue(const char *queue) AJ_NORETURN;
 pg_noreturn extern void aj_null_argument(const char *name) AJ_NORETURN;
 
 /*

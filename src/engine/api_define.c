@@ -40,19 +40,27 @@ static char *
 name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
 {
 	char	   *name = aj_text_arg(fcinfo, n);
-	static const char allowed[] = "0123456789.-_"
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 	if (name == NULL)
 		aj_null_argument("name");
+	aj_check_name(name, what, limit);
+	return name;
+}
+
+void
+aj_check_name(const char *name, const char *what, int limit)
+{
+	static const char allowed[] = "0123456789.-_"
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 	if (name[0] == '\0' || strlen(name) > limit ||
 		strspn(name, allowed) != strlen(name) || strspn(name, "0123456789.-") > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("\"%s\" cannot be the name of a %s", name, what),
+				 errmsg("\"%s\" cannot be the name of %s %s", name,
+						strchr("aeiou", what[0]) ? "an" : "a", what),
 				 errhint("Begin with an ASCII letter or underscore, go on with letters, digits, \"_\", \".\" or \"-\", %d bytes at most.",
 						 limit)));
-	return name;
 }
 
 /* create_queue(name text, limits...) */

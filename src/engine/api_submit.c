@@ -55,6 +55,7 @@ PG_FUNCTION_INFO_V1(aj_drain);
 typedef struct Target
 {
 	AjSubmission s;
+	int			max_depth;		/* of the queue, -1: none */
 	const AjPipeline *pipeline;
 } Target;
 
@@ -169,20 +170,17 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for pipeline \"%s\"", pipeline),
 				 errhint("Its owner can grant it with asyncjob.grant_pipeline().")));
-	target->s.queue_id = aj_name_queue(queue);
+	target->s.queue_id = aj_name_queue(queue, &target->max_depth);
 	if (target->s.queue_id == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("queue \"%s\" does not exist", queue),
-				 errhint("An administrator makes one with asyncjob.create_queue().")));
+		aj_unknown_queue(queue);
 	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
 	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
 	target->s.external = target->pipeline->steps[0].external;
 }
 
 /* Let the pipeline's validator look at the params, as the caller. */
-static void
-validate(const AjPipeline *pipeline, Jsonb *params)
+void
+aj_validate_params(const AjPipeline *pipeline, Jsonb *params)
 {
 	if (pipeline->validator == NULL)
 		return;
@@ -329,7 +327,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	resolve_target(&target, &caller, pipeline, queue);
 	check_session(&caller, &target.s);
 
-	validate(target.pipeline, params);
+	aj_validate_params(target.pipeline, params);
 
 	aj_scope_enter(&scope, false);
 	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
@@ -347,6 +345,8 @@ aj_submit(PG_FUNCTION_ARGS)
 		announce(&target.s, id);
 	}
 	aj_scope_leave(&scope);
+	if (added && target.max_depth >= 0)
+		aj_require_room(queue, target.s.queue_id, target.max_depth);
 	PG_RETURN_INT64(id);
 }
 
@@ -396,7 +396,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	check_session(&caller, &target.s);
 
 	for (int i = 0; i < n; i++)
-		validate(target.pipeline, DatumGetJsonbP(elements[i]));
+		aj_validate_params(target.pipeline, DatumGetJsonbP(elements[i]));
 
 	aj_scope_enter(&scope, false);
 	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
@@ -409,6 +409,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 		announce(&target.s, first);
 	}
 	aj_scope_leave(&scope);
+	if (target.max_depth >= 0)
+		aj_require_room(queue, target.s.queue_id, target.max_depth);
 	return (Datum) 0;
 }
 
@@ -578,7 +580,7 @@ aj_run(PG_FUNCTION_ARGS)
 							   target.pipeline->steps[i].name),
 					 errhint("submit() it, and claim() the step.")));
 	}
-	validate(target.pipeline, params);
+	aj_validate_params(target.pipeline, params);
 
 	aj_scope_enter(&scope, false);
 	memset(&job, 0, sizeof(job));

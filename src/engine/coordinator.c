@@ -41,6 +41,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "chores.h"
 #include "coordinator.h"
 #include "crashfile.h"
 #include "extension.h"
@@ -836,6 +837,8 @@ aj_coordinator_main(Datum arg)
 			if (!my_db->paused && aj_guc_enabled)
 				alone_ms = tend_suspects();
 			wait_ms = Min(tend_queue(), alone_ms);
+			if (!my_db->paused)
+				wait_ms = Min(wait_ms, aj_chores());
 			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 		}
 

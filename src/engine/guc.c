@@ -20,6 +20,7 @@
 
 #include "guc.h"
 
+int			aj_guc_alarm_interval = 10000;
 int			aj_guc_backoff = 5000;
 int			aj_guc_crash_limit = 3;
 char	   *aj_guc_databases = NULL;
@@ -37,6 +38,14 @@ int			aj_guc_worker_idle_timeout = 30000;
 void
 aj_guc_define(bool preloading)
 {
+	DefineCustomIntVariable("asyncjob.alarm_interval",
+							"Time between two looks at the alarms.",
+							NULL,
+							&aj_guc_alarm_interval,
+							10000, 100, 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("asyncjob.backoff",
 							"Delay before a failed step is tried again, where its pipeline names none.",
 							"It doubles with each further failure of the step, up to ten minutes.",

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+extern int	aj_guc_alarm_interval;	/* ms */
 extern int	aj_guc_backoff;		/* ms, first retry delay by default */
 extern int	aj_guc_crash_limit;
 extern char *aj_guc_databases;

@@ -45,6 +45,7 @@ typedef struct QueueName
 {
 	char		name[NAMEDATALEN];	/* key */
 	int32		id;
+	int			max_depth;		/* -1: none */
 } QueueName;
 
 typedef struct OwnerName
@@ -189,33 +190,41 @@ aj_name_pipeline(const char *name)
 	return entry;
 }
 
-/* Id of a queue, or 0. */
+/* Id of a queue, or 0; and how many jobs it may hold (-1: any number). */
 int32
-aj_name_queue(const char *name)
+aj_name_queue(const char *name, int *max_depth)
 {
 	QueueName  *entry;
 	MemoryContext context = CurrentMemoryContext;
 	AjScope		scope;
 	uint64		before;
 	int32		id;
+	int			depth = -1;
 
 	if (strlen(name) >= NAMEDATALEN)
 		return 0;
 	be_current();
 	entry = hash_search(queues, name, HASH_FIND, NULL);
 	if (entry != NULL)
+	{
+		if (max_depth != NULL)
+			*max_depth = entry->max_depth;
 		return entry->id;
+	}
 
 	before = generation;
 	aj_scope_enter(&scope, false);
-	id = aj_queue_find_queue(name);
+	id = aj_queue_read_queue(name, &depth);
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (id != 0 && may_keep(before))
 	{
 		entry = hash_search(queues, name, HASH_ENTER, NULL);
 		entry->id = id;
+		entry->max_depth = depth;
 	}
+	if (max_depth != NULL)
+		*max_depth = depth;
 	return id;
 }
 

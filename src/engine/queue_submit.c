@@ -34,7 +34,8 @@ AJ_STATEMENT(pipeline_grants,
 			 TEXTOID);
 
 AJ_STATEMENT(find_queue,
-			 "SELECT q.id FROM asyncjob.queue q WHERE q.name = $1",
+			 "SELECT q.id, coalesce(q.max_depth, -1)"
+			 " FROM asyncjob.queue q WHERE q.name = $1",
 			 TEXTOID);
 
 AJ_STATEMENT(find_session,
@@ -198,16 +199,26 @@ aj_queue_pipeline_grants(const char *name, Oid **roles)
 	return n;
 }
 
-/* Id of a queue, or 0. */
+/* Id of a queue, or 0; max_depth is -1 where there is none. */
 int32
-aj_queue_find_queue(const char *name)
+aj_queue_read_queue(const char *name, int *max_depth)
 {
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	bool		isnull;
 
 	if (aj_execute(&find_queue, values, NULL, 0) == 0)
 		return 0;
+	*max_depth = DatumGetInt32(aj_value(0, 2, &isnull));
 	return DatumGetInt32(aj_value(0, 1, &isnull));
+}
+
+/* Id of a queue, or 0. */
+int32
+aj_queue_find_queue(const char *name)
+{
+	int			max_depth;
+
+	return aj_queue_read_queue(name, &max_depth);
 }
 
 /* Is there such a chat session, of this role and user? */

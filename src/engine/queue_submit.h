@@ -46,6 +46,7 @@ extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,
 extern int32 aj_queue_find_pipeline(const char *name, Oid *owner);
 extern int	aj_queue_pipeline_grants(const char *name, Oid **roles);
 extern int32 aj_queue_find_queue(const char *name);
+extern int32 aj_queue_read_queue(const char *name, int *max_depth);
 extern bool aj_queue_session_exists(const char *session, Oid role,
 									const char *user_id);
 extern bool aj_queue_note_owner(Oid role, const char *rolname);

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * chores.c
+ *		What a coordinator does now and then.
+ *
+ * Each chore has its time.  It is done in transactions of its own, begun as
+ * those of a round are, by a share lock on the extension.  No job waits for a
+ * chore to succeed: one that fails is reported and tried again later.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "chores.h"
+#include "extension.h"
+#include "guc.h"
+#include "queue_dead.h"
+#include "scope.h"
+
+#define AGAIN_AFTER_ERROR_MS	60000
+
+typedef struct Chore
+{
+	long		(*work) (void); /* returns ms to wait before the next time */
+	TimestampTz next;
+}			Chore;
+
+static long
+check_alarms(void)
+{
+	if (aj_queue_any_alarm())
+		(void) aj_queue_check_alarms();
+	return aj_guc_alarm_interval;
+}
+
+static Chore chores[] =
+{
+	{
+		check_alarms, 0
+	},
+};
+
+/* Returns how long to wait, or -1 where the extension has gone. */
+static long
+do_chore(Chore * chore)
+{
+	AjScope		scope;
+	long		wait_ms;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	if (!aj_extension_lock())
+	{
+		CommitTransactionCommand();
+		return -1;				/* the next round finds that out too */
+	}
+	aj_scope_enter(&scope, true);
+	wait_ms = aj_origin_is_ours() ? chore->work() : aj_guc_poll_interval;
+	aj_scope_leave(&scope);
+	CommitTransactionCommand();
+	return wait_ms;
+}
+
+/*
+ * Do what is due.  Returns how long to wait before something is again.
+ */
+long
+aj_chores(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz now = GetCurrentTimestamp();
+	long		result = aj_guc_poll_interval;
+
+	for (int i = 0; i < lengthof(chores); i++)
+	{
+		volatile long wait_ms = AGAIN_AFTER_ERROR_MS;
+		Chore	   *chore = &chores[i];
+
+		if (chore->next > now)
+		{
+			result = Min(result, TimestampDifferenceMilliseconds(now, chore->next) + 1);
+			continue;
+		}
+		PG_TRY();
+		{
+			wait_ms = do_chore(chore);
+		}
+		PG_CATCH();
+		{
+			EmitErrorReport();
+			FlushErrorState();
+			AbortCurrentTransaction();
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(context);
+		CHECK_FOR_INTERRUPTS();
+		if (wait_ms < 0)
+			return 0;
+		chore->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
+		result = Min(result, wait_ms);
+	}
+	return result;
+}
