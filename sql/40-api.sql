@@ -92,10 +92,10 @@ CREATE FUNCTION asyncjob.run(pipeline text, params jsonb DEFAULT '{}') RETURNS j
 COMMENT ON FUNCTION asyncjob.run(text, jsonb) IS
 'Run a pipeline now, in the caller''s transaction, and return its result. An error is the caller''s; nothing is retried.';
 
-CREATE FUNCTION asyncjob.drain(max_jobs integer DEFAULT NULL) RETURNS integer
+CREATE FUNCTION asyncjob.drain(max_jobs integer DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_drain';
-COMMENT ON FUNCTION asyncjob.drain(integer) IS
-'Run the caller''s ready jobs here, in the caller''s transaction, at most max_jobs; returns how many were run. Made for applications'' tests; works without workers.';
+COMMENT ON FUNCTION asyncjob.drain(integer, timestamptz) IS
+'Run the caller''s ready jobs here, in the caller''s transaction, at most max_jobs; returns how many times one was run. With until also those that fall due by then, retries among them: each when a clock of drain()''s own, which jumps from one to the next, shows its time. Made for applications'' tests; works without workers.';
 
 CREATE FUNCTION asyncjob.status(job_id bigint) RETURNS asyncjob.job_status
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_status';

@@ -42,3 +42,15 @@ FROM asyncjob.alarm a
 LEFT JOIN asyncjob.queue q ON q.id = a.queue_id;
 COMMENT ON VIEW asyncjob.alarms IS
 'Alarms, for administrators: value is what was found at checked_at, above the threshold while state is raised.';
+
+CREATE VIEW asyncjob.retentions WITH (security_invoker = true) AS
+SELECT r.kind, q.name AS queue, r.keep, r.set_here
+FROM (SELECT t.queue_id, t.kind, t.keep, true AS set_here FROM asyncjob.retention t
+      UNION ALL
+      SELECT 0, d.kind, d.keep, false
+      FROM (VALUES ('result', interval '7 days'), ('dead_letter', interval '14 days'),
+                   ('queued', interval '4 days')) d (kind, keep)
+      WHERE NOT EXISTS (SELECT FROM asyncjob.retention t WHERE t.queue_id = 0 AND t.kind = d.kind)) r
+LEFT JOIN asyncjob.queue q ON q.id = r.queue_id;
+COMMENT ON VIEW asyncjob.retentions IS
+'How long things are kept: keep null is for ever, queue null is every queue without a rule of its own; set_here is false for a default.';

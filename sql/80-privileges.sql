@@ -53,11 +53,14 @@ CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
         ('drop_queue'),
         ('grant_worker'),
         ('pause_queue'),
+        ('prune'),
+        ('reset_retention'),
         ('resume'),
         ('resume_queue'),
         ('revoke_worker'),
         ('set_alarm'),
-        ('set_max_depth')
+        ('set_max_depth'),
+        ('set_retention')
 $$;
 COMMENT ON FUNCTION asyncjob._admin_functions() IS 'Names of the functions that grant_admin() grants.';
 
@@ -84,13 +87,15 @@ BEGIN
                    'asyncjob._renewable(asyncjob.job_status), '
                    'asyncjob._renewable_params(text, text), '
                    'asyncjob._require_input(text, jsonb), asyncjob._kml_positions(text), '
+                   'asyncjob._sample(text, jsonb, double precision), '
                    'asyncjob._parse_wind_csv(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
                    'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters, '
-                   'asyncjob.alarm, asyncjob.alarms TO %s', role);
+                   'asyncjob.alarm, asyncjob.alarms, '
+                   'asyncjob.retention, asyncjob.retentions, asyncjob.queue_stats TO %s', role);
     -- inputs of the energy pipelines: each role its own, by row-level security
     FOR t IN
         SELECT c.oid FROM pg_catalog.pg_class c

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "api.h"
+#include "clock.h"
 #include "errors.h"
 #include "executor.h"
 #include "extension.h"
@@ -50,6 +51,10 @@ PG_FUNCTION_INFO_V1(aj_submit);
 PG_FUNCTION_INFO_V1(aj_submit_many);
 PG_FUNCTION_INFO_V1(aj_run);
 PG_FUNCTION_INFO_V1(aj_drain);
+
+int64		aj_clock_ahead = 0;
+
+static void run_submitted(const AjSubmission *s, const int64 *ids, int n);
 
 /* What identifies a call's pipeline, checked. */
 typedef struct Target
@@ -347,7 +352,21 @@ aj_submit(PG_FUNCTION_ARGS)
 	aj_scope_leave(&scope);
 	if (added && target.max_depth >= 0)
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
+	if (added && aj_guc_synchronous)
+		run_submitted(&target.s, &id, 1);
 	PG_RETURN_INT64(id);
+}
+
+/* Copy the ids that the last statement returned. */
+static int64 *
+returned_ids(MemoryContext context, int n)
+{
+	int64	   *ids = MemoryContextAlloc(context, (n + 1) * sizeof(int64));
+	bool		isnull;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = DatumGetInt64(aj_value(i, 1, &isnull));
+	return ids;
 }
 
 /*
@@ -368,6 +387,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	bool	   *nulls;
 	int			n;
 	int64		first;
+	int64	   *ids = NULL;
+	MemoryContext context = CurrentMemoryContext;
 
 	aj_check_nargs(fcinfo, 8);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -402,6 +423,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
 	(void) aj_queue_add_jobs(&target.s, PointerGetDatum(array), &first);
 	aj_return_rows(fcinfo);
+	if (aj_guc_synchronous)
+		ids = returned_ids(context, n);
 	if (n > 0)
 	{
 		if (target.s.held)
@@ -411,6 +434,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	aj_scope_leave(&scope);
 	if (target.max_depth >= 0)
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
+	if (aj_guc_synchronous)
+		run_submitted(&target.s, ids, n);
 	return (Datum) 0;
 }
 
@@ -601,20 +626,66 @@ aj_run(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(result);
 }
 
+/* Run the next ready job of a role; false if there is none. */
+static bool
+drain_one(Oid role)
+{
+	MemoryContext context = CurrentMemoryContext;
+	AjJob		job = {0};
+	AjScope		scope;
+	bool		claimed;
+
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	claimed = aj_queue_claim(role, 0, &job);
+	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1) > 0)
+		claimed = aj_queue_claim(role, 0, &job);
+	if (claimed)
+		(void) aj_pipeline_get(job.pipeline_id);
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+	if (claimed)
+		(void) job_in_foreground(&job, true);
+	return claimed;
+}
+
+/* Put the clock to the time of a role's next job, if that is not too far. */
+static bool
+turn_clock(Oid role, TimestampTz until)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz now = aj_now();
+	TimestampTz due;
+	AjScope		scope;
+
+	aj_scope_enter(&scope, false);
+	due = aj_queue_next_due(role, now);
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+	if (due == DT_NOEND || due > until)
+		return false;
+	aj_clock_ahead += due - now;
+	return true;
+}
+
 /*
- * drain(max_jobs int): run the caller's ready jobs here, for tests of
- * applications.  Returns how many were run.
+ * drain(max_jobs int, until timestamptz): run the caller's ready jobs here,
+ * for tests of applications, and those that fall due until then, each at its
+ * time by a clock of our own.  Returns how many times a job was run.
  */
 Datum
 aj_drain(PG_FUNCTION_ARGS)
 {
-	int			max = PG_ARGISNULL(0) ? PG_INT32_MAX : PG_GETARG_INT32(0);
-	int			n = 0;
+	int			max;
+	TimestampTz until = DT_NOBEGIN;
+	volatile int n = 0;
+	int64		ahead = aj_clock_ahead;
 	Oid			caller = GetUserId();	/* in a scope we are the engine */
-	AjScope		scope;
 	MemoryContext context,
 				old;
 
+	aj_check_nargs(fcinfo, 2);
+	max = PG_ARGISNULL(0) ? PG_INT32_MAX : PG_GETARG_INT32(0);
 	PreventCommandDuringRecovery("drain()");
 	PreventCommandIfReadOnly("drain()");
 	if (max < 0)
@@ -622,6 +693,16 @@ aj_drain(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_jobs is out of range: %d", max),
 				 errhint("Give a number from 0, or null for all.")));
+	if (!PG_ARGISNULL(1))
+	{
+		until = PG_GETARG_TIMESTAMPTZ(1);
+		if (TIMESTAMP_NOT_FINITE(until) ||
+			until > GetCurrentTimestamp() + 10 * MAX_AHEAD_S * USECS_PER_SEC)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("until is out of range: %s", timestamptz_to_str(until)),
+					 errhint("Give a time within the next ten years.")));
+	}
 
 	/* workers step over what we hold; a rollback must call them back */
 	aj_at_end_reset_lanes(true);
@@ -629,28 +710,62 @@ aj_drain(PG_FUNCTION_ARGS)
 	context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob drain",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	while (n < max)
+	PG_TRY();
 	{
-		AjJob		job = {0};
-		bool		claimed;
-
-		MemoryContextReset(context);
-		aj_scope_enter(&scope, false);
-		MemoryContextSwitchTo(context);
-		claimed = aj_queue_claim(caller, 0, &job);
-		if (!claimed &&
-			aj_limits_admit_here(NULL, 0, caller, false, 1) > 0)
-			claimed = aj_queue_claim(caller, 0, &job);
-		if (claimed)
-			(void) aj_pipeline_get(job.pipeline_id);
-		aj_scope_leave(&scope);
-		MemoryContextSwitchTo(context);
-		if (!claimed)
-			break;
-		(void) job_in_foreground(&job, true);
-		n++;
+		while (n < max)
+		{
+			MemoryContextReset(context);
+			if (drain_one(caller))
+				n++;
+			else if (!turn_clock(caller, until))
+				break;
+			CHECK_FOR_INTERRUPTS();
+		}
 	}
+	PG_FINALLY();
+	{
+		aj_clock_ahead = ahead;
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	PG_RETURN_INT32(n);
+}
+
+/*
+ * asyncjob.synchronous: run what was just submitted, as far as it is due.  How
+ * it ends is in the job, as if a worker had run it.
+ */
+static void
+run_submitted(const AjSubmission *s, const int64 *ids, int n)
+{
+	MemoryContext old = CurrentMemoryContext,
+				context;
+
+	if (s->run_at > GetCurrentTimestamp() || s->external)
+		return;
+	aj_at_end_reset_lanes(true);
+	context = AllocSetContextCreate(old, "asyncjob synchronous",
+									ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < n; i++)
+	{
+		AjJob		job = {0};
+		AjScope		scope;
+		bool		taken;
+
+		MemoryContextReset(context);
+		MemoryContextSwitchTo(context);
+		aj_scope_enter(&scope, false);
+		MemoryContextSwitchTo(context);
+		taken = aj_queue_take(ids[i], &job);
+		if (!taken && s->held &&
+			aj_limits_admit_here(NULL, 0, s->owner, false, 1) > 0)
+			taken = aj_queue_take(ids[i], &job);
+		aj_scope_leave(&scope);
+		MemoryContextSwitchTo(context);
+		if (taken)
+			(void) job_in_foreground(&job, true);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }

@@ -20,9 +20,14 @@
 #include "extension.h"
 #include "guc.h"
 #include "queue_dead.h"
+#include "queue_retention.h"
 #include "scope.h"
 
 #define AGAIN_AFTER_ERROR_MS	60000
+#define PRUNE_BATCH				1000	/* rows looked at in one transaction */
+#define PRUNE_PAUSE_MS			10	/* between two of them */
+#define PRUNE_REST_MIN_MS		500 /* between two sweeps */
+#define PRUNE_REST_MAX_MS		60000
 
 typedef struct Chore
 {
@@ -38,10 +43,51 @@ check_alarms(void)
 	return aj_guc_alarm_interval;
 }
 
+/*
+ * Delete what is kept no longer, a batch each time.  A sweep begins anew
+ * after a twentieth of the shortest time that anything is kept, and rests
+ * twenty times as long as the last one has worked.  How long things are kept
+ * may change meanwhile.
+ */
+static long
+prune(void)
+{
+	static AjSweep sweep;
+	static long worked_ms = 0;
+	static TimestampTz ended = 0;
+	TimestampTz start = GetCurrentTimestamp();
+
+	if (sweep.after == 0 && ended != 0)
+	{
+		long		keep_ms = aj_queue_shortest_keep_ms();
+		long		rest_ms = keep_ms < 0 ? PRUNE_REST_MAX_MS : keep_ms / 20;
+
+		rest_ms = Max(Min(Max(rest_ms, PRUNE_REST_MIN_MS), PRUNE_REST_MAX_MS),
+					  20 * worked_ms);
+		if (!TimestampDifferenceExceeds(ended, start, (int) rest_ms))
+			return aj_guc_poll_interval;
+		worked_ms = 0;
+	}
+	aj_queue_sweep(&sweep, PRUNE_BATCH);
+	worked_ms += TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+	if (!sweep.over)
+		return PRUNE_PAUSE_MS;
+	if (sweep.deleted + sweep.artifacts + sweep.expired > 0)
+		ereport(LOG,
+				(errmsg("asyncjob pruned " INT64_FORMAT " jobs and " INT64_FORMAT " artifacts; " INT64_FORMAT " queued jobs expired",
+						sweep.deleted, sweep.artifacts, sweep.expired)));
+	memset(&sweep, 0, sizeof(sweep));
+	ended = GetCurrentTimestamp();
+	return Min(aj_guc_poll_interval, PRUNE_REST_MAX_MS);
+}
+
 static Chore chores[] =
 {
 	{
-		check_alarms, 0
+		.work = check_alarms
+	},
+	{
+		.work = prune
 	},
 };
 

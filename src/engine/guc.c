@@ -32,6 +32,7 @@ int			aj_guc_max_workers = 4;
 int			aj_guc_notify_interval = 250;
 int			aj_guc_poll_interval = 5000;
 bool		aj_guc_require_user_id = false;
+bool		aj_guc_synchronous = false;
 char	   *aj_guc_user_id = NULL;
 int			aj_guc_worker_idle_timeout = 30000;
 
@@ -131,6 +132,14 @@ aj_guc_define(bool preloading)
 							 "Shows no job where asyncjob.user_id is not set.",
 							 NULL,
 							 &aj_guc_require_user_id,
+							 false,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("asyncjob.synchronous",
+							 "Runs a job within submit(), in the caller's transaction.",
+							 "How it ends is in the job, as if a worker had run it.",
+							 &aj_guc_synchronous,
 							 false,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);

@@ -24,6 +24,7 @@ extern int	aj_guc_max_workers;
 extern int	aj_guc_notify_interval; /* ms */
 extern int	aj_guc_poll_interval;	/* ms */
 extern bool aj_guc_require_user_id;
+extern bool aj_guc_synchronous;
 extern char *aj_guc_user_id;
 extern int	aj_guc_worker_idle_timeout; /* ms */
 

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "asyncjob.h"
+#include "clock.h"
 #include "errors.h"
 #include "queue.h"
 #include "scope.h"
@@ -288,7 +289,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	bool		isnull;
 	AjState		state;
 	Jsonb	   *error_json = NULL;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = aj_now();
 	const char *level = "error";
 
 	values[0] = Int64GetDatum(job->id);

@@ -74,6 +74,7 @@ extern AjPlace aj_queue_lane_head(const AjLaneView *lane);
 extern void aj_queue_claim_locked(AjJob *job, int64 worker_id);
 extern bool aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id,
 								 AjJob *job);
+extern TimestampTz aj_queue_next_due(Oid owner, TimestampTz after);
 extern bool aj_queue_take(int64 job_id, AjJob *job);
 
 /* queue.c: its way to the end */

@@ -23,6 +23,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "lanes.h"
 #include "limits.h"
 #include "queue.h"
@@ -91,6 +92,14 @@ AJ_STATEMENT(lock_in_lane,
 			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
 			 TIMESTAMPTZOID, INT8OID);
+
+/* when drain() has to put its clock to */
+AJ_STATEMENT(next_due,
+			 "SELECT min(j.run_at) FROM asyncjob.job j"
+			 " JOIN asyncjob.queue q ON q.id = j.queue_id AND NOT q.paused"
+			 " WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
+			 " AND j.run_at > $2",
+			 OIDOID, TIMESTAMPTZOID);
 
 /* the first job of a lane from a place on, due or not */
 AJ_STATEMENT(find_head,
@@ -268,7 +277,7 @@ aj_queue_lane_head(const AjLaneView *lane)
 bool
 aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = aj_now();
 	AjLaneView *lanes;
 	int			nlanes = find_ready_lanes(owner, now, &lanes);
 
@@ -410,4 +419,17 @@ aj_queue_take(int64 job_id, AjJob *job)
 	aj_queue_read_job(0, job, context);
 	aj_queue_note_start(job);
 	return true;
+}
+
+/* When the next job of a role falls due after this; DT_NOEND: none will. */
+TimestampTz
+aj_queue_next_due(Oid owner, TimestampTz after)
+{
+	Datum		values[2] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(after)};
+	bool		isnull;
+	Datum		due;
+
+	aj_execute(&next_due, values, NULL, 0);
+	due = aj_value(0, 1, &isnull);
+	return isnull ? DT_NOEND : DatumGetTimestampTz(due);
 }

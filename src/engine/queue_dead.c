@@ -54,7 +54,9 @@ AJ_STATEMENT(drop_checkpoints,
 /* what hangs on a job has no foreign keys: they would lock its row */
 AJ_STATEMENT(delete_jobs,
 			 "DELETE FROM asyncjob.job WHERE id = ANY ($1)"
-			 " AND state IN ('completed', 'failed', 'cancelled') RETURNING id",
+			 " AND state IN ('completed', 'failed', 'cancelled') AND NOT EXISTS"
+			 "  (SELECT FROM asyncjob.pin h WHERE h.job_id = job.id"
+			 "   AND h.until > clock_timestamp()) RETURNING id",
 			 INT8ARRAYOID);
 AJ_STATEMENT(delete_updates,
 			 "DELETE FROM asyncjob.job_update WHERE job_id = ANY ($1)",

@@ -26,4 +26,8 @@ INSERT INTO asyncjob.pipeline (id, name, version, owner, steps, validator, descr
 INSERT INTO asyncjob.pipeline (id, name, version, owner, steps, validator, description, is_current, created_at) VALUES (1002, 'retried', 1, 'app'::regrole, '[{"name": "broken", "after": [], "backoff": ["3600000 ms"], "handler": "public.broken(pg_catalog.jsonb)", "max_attempts": 5}]', NULL, NULL, true, '2026-11-22 07:36:55.91218+00');
 INSERT INTO asyncjob.queue (id, name, paused, created_at) VALUES (1000, 'lane', true, '2026-11-22 07:36:55.907586+00');
 INSERT INTO asyncjob.owner (role, rolname) VALUES ('app'::regrole, 'app');
+-- as if it had been today
+UPDATE asyncjob.job SET created_at = created_at + d.age, run_at = run_at + d.age,
+    started_at = started_at + d.age, finished_at = finished_at + d.age
+FROM (SELECT now() - timestamptz '2026-11-22 07:37+00' AS age) d;
 SELECT setval('asyncjob.job_id_seq', 8), setval('asyncjob.pipeline_id_seq', 1002), setval('asyncjob.queue_id_seq', 1000);

@@ -1,0 +1,64 @@
+-- Figures of queues, pipelines and steps; OpenMetrics text; health.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set common :abs_srcdir '/sql/include/common.sql'
+\set engine_off :abs_srcdir '/sql/include/engine_off.sql'
+\set engine_on :abs_srcdir '/sql/include/engine_on.sql'
+\i :common
+\i :engine_off
+CREATE ROLE regress_aj_stats LOGIN;
+CREATE ROLE regress_aj_stats2 LOGIN;
+SELECT asyncjob.grant_usage('regress_aj_stats'), asyncjob.grant_usage('regress_aj_stats2');
+CREATE SCHEMA aj_stats AUTHORIZATION regress_aj_stats;
+SELECT asyncjob.create_queue('regress_stats');
+SET ROLE regress_aj_stats;
+CREATE FUNCTION aj_stats.step(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    IF p ? 'fail' THEN RAISE 'fails' USING ERRCODE = 'AJ001'; END IF;
+    RETURN p;
+END $$;
+SELECT asyncjob.create_pipeline('regress_stats', '[{"name": "one", "handler": "aj_stats.step"}, {"name": "two", "handler": "aj_stats.step"}]') > 0 AS made;
+SELECT asyncjob.create_chat_session('regress_stats');
+SELECT count(*) FROM asyncjob.submit_many('regress_stats', ARRAY(SELECT '{}'::jsonb FROM generate_series(1, 100)), session_id => 'regress_stats') \gset
+SELECT asyncjob.submit('regress_stats', '{"fail": true}') IS NOT NULL AS submitted FROM generate_series(1, 25);
+SELECT asyncjob.drain();
+SELECT asyncjob.cancel(asyncjob.submit('regress_stats', '{}', queue => 'regress_stats'));
+SELECT asyncjob.submit('regress_stats', '{}', queue => 'regress_stats', run_at => now() - interval '20 min') IS NOT NULL AS due,
+    asyncjob.submit('regress_stats', '{}', queue => 'regress_stats', run_at => now() + interval '1 hour') IS NOT NULL AS later;
+RESET ROLE;
+-- known times: the n-th of a hundred started n seconds after it was due and took n / 10 seconds
+UPDATE asyncjob.job j SET created_at = t - n * interval '1.1 s', run_at = t - n * interval '1.1 s', started_at = t - n * interval '0.1 s', finished_at = t
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS n, clock_timestamp() AS t FROM asyncjob.job WHERE session_id = 'regress_stats') x WHERE x.id = j.id;
+UPDATE asyncjob.chat_message m SET created_at = j.finished_at + interval '0.5 s' FROM asyncjob.job j WHERE j.id = m.job_id AND m.session_id = 'regress_stats';
+SET ROLE regress_aj_stats;
+SELECT queue, paused, max_depth, queued, due, running, waiting, dead_letters, oldest_due_s > 1200 AS old FROM asyncjob.queue_stats WHERE queue IN ('default', 'regress_stats') ORDER BY 1;
+SELECT pipeline, ended, completed, failed, cancelled, partial, success_rate FROM asyncjob.pipeline_stats();
+RESET ROLE;
+UPDATE asyncjob.job SET finished_at = finished_at - interval '2 hours' WHERE owner = 'regress_aj_stats'::regrole AND state = 'failed';
+SET ROLE regress_aj_stats;
+-- percentiles of 1..100 and 0.1..10 (linear between ranks, as percentile_cont)
+SELECT completed, failed, start_latency_p50_s, start_latency_p95_s, start_latency_p99_s,
+    round(duration_p50_s::numeric, 3) AS d50, round(duration_p95_s::numeric, 3) AS d95, round(duration_p99_s::numeric, 3) AS d99, duration_sum_s,
+    chat_writes, chat_latency_p95_s, chat_size_p95_bytes > 0 AS size FROM asyncjob.pipeline_stats();
+SELECT failed FROM asyncjob.pipeline_stats('1 day');
+SELECT pipeline, step, finished, failed_attempts, duration_p50_s >= 0 AS timed FROM asyncjob.step_stats('1 day');
+-- others see none of it
+SET ROLE regress_aj_stats2;
+SELECT queued, due, dead_letters FROM asyncjob.queue_stats WHERE queue = 'regress_stats';
+SELECT count(*) FROM asyncjob.pipeline_stats();
+SET ROLE regress_aj_stats;
+
+-- OpenMetrics: each line is a description of a family or a sample of the last one described; the end is marked
+CREATE TEMP TABLE line AS SELECT n, l FROM regexp_split_to_table(asyncjob.metrics(), '\n') WITH ORDINALITY t (l, n);
+SELECT l FROM line WHERE l !~ '^(# (TYPE|HELP) [a-z_]+ .+|# EOF|[a-z_]+(\{[a-z]+="([^"\\\n]|\\["\\n])*"(,[a-z]+="([^"\\\n]|\\["\\n])*")*\})? ([-+]?[0-9.]+(e[-+]?[0-9]+)?|[-+]Inf|NaN))$' AND l <> '';
+SELECT l FROM line WHERE n >= (SELECT max(n) - 1 FROM line) ORDER BY n;
+SELECT l AS in_no_family FROM line s WHERE l !~ '^(#|$)' AND regexp_replace(substring(l FROM '^[a-z_]+'), '_total$', '')
+    <> (SELECT split_part(f.l, ' ', 3) FROM line f WHERE f.l LIKE '# TYPE %' AND f.n < s.n ORDER BY f.n DESC LIMIT 1);
+SELECT split_part(l, ' ', 3) AS twice FROM line WHERE l LIKE '# TYPE %' GROUP BY 1 HAVING count(*) > 1;
+SELECT regexp_replace(l, ' .*', '') AS sample_twice FROM line WHERE l !~ '^(#|$)' GROUP BY 1 HAVING count(*) > 1;
+SELECT l FROM line WHERE l ~ '(queue="regress_stats"|pipeline="regress_stats",state)' AND l !~ 'oldest' ORDER BY n;
+SELECT asyncjob._sample('m', '{"a": "x\"y\\z\nq"}', 'Infinity');
+-- health: the engine is off here, so nothing can start
+SELECT status, problems @> '[{"item": "enabled"}, {"item": "waiting"}]' AS enabled_waiting FROM asyncjob.health();
+RESET ROLE;
+DROP SCHEMA aj_stats CASCADE;
+\i :engine_on
