@@ -84,6 +84,8 @@ AJ_STATEMENT(delete_chunks,
 	"    AND (" columns ") > (l.*) ORDER BY " columns " LIMIT 1) n)"
 #define READY		" j.state = 'queued' AND NOT j.external "
 #define EXTERNAL	" j.state = 'queued' AND j.external "
+/* those that a limit of their queue holds back */
+#define HELD		" j.state = 'waiting' AND j.limit_group IS NOT NULL "
 #define LANES \
 	"WITH RECURSIVE " LANES_OF("lane", "j.owner, j.queue_id, j.priority", READY) \
 	", " LANES_OF("external_lane", "j.queue_id, j.owner, j.priority", EXTERNAL)
@@ -98,7 +100,9 @@ AJ_STATEMENT(depth,
 			 "  (SELECT FROM asyncjob.job j WHERE" READY IN_LANE "LIMIT $2) i"
 			 "  WHERE l.queue_id = $1"
 			 "  UNION ALL SELECT FROM (SELECT FROM asyncjob.job j"
-			 "   WHERE" EXTERNAL "AND j.queue_id = $1 LIMIT $2) e LIMIT $2) c",
+			 "   WHERE" EXTERNAL "AND j.queue_id = $1 LIMIT $2) e"
+			 "  UNION ALL SELECT FROM (SELECT FROM asyncjob.job j"
+			 "   WHERE" HELD "AND j.queue_id = $1 LIMIT $2) h LIMIT $2) c",
 			 INT4OID, INT8OID);
 
 AJ_STATEMENT(set_max_depth,
@@ -135,7 +139,10 @@ AJ_STATEMENT(any_alarm, "SELECT FROM asyncjob.alarm a WHERE $1 LIMIT 1", BOOLOID
 	"  AND j.run_at <= $1 ORDER BY j.run_at, j.id LIMIT 10000) i "
 #define DUE_JOBS \
 	" FROM (" DUE_IN("lane", READY) "UNION ALL" \
-	DUE_IN("external_lane", EXTERNAL) ") j WHERE" AJ_OF_ALARM
+	DUE_IN("external_lane", EXTERNAL) \
+	"UNION ALL (SELECT j.queue_id, j.pipeline_id, j.run_at" \
+	"  FROM asyncjob.job j WHERE" HELD "AND j.run_at <= $1 AND" \
+	AJ_OF_ALARM "LIMIT 10000)) j WHERE" AJ_OF_ALARM
 
 AJ_STATEMENT(check_alarms,
 			 LANES ", found AS MATERIALIZED (SELECT a.*,"

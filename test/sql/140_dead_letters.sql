@@ -166,5 +166,14 @@ SELECT asyncjob.submit('noop', '{}', queue => 'regress_dead') IS NOT NULL AS no_
 SELECT (tap.err(s)).* FROM unnest(ARRAY[$$SELECT asyncjob.set_max_depth('none', 1)$$, $$SELECT asyncjob.set_max_depth('regress_dead', -1)$$,
     $$SELECT asyncjob.set_max_depth(NULL, 1)$$]) s;
 SELECT asyncjob.drain();
+-- jobs that a limit holds back are in the queue
+SELECT asyncjob.create_queue('regress_held', max_running => 0);
+SELECT asyncjob.set_max_depth('regress_held', 2), asyncjob.set_alarm('queue_depth', 1, queue => 'regress_held');
+SELECT count(*) FROM asyncjob.submit_many('noop', ARRAY['{}', '{}']::jsonb[], queue => 'regress_held');
+SELECT code, message FROM tap.err($$SELECT asyncjob.submit('noop', '{}', queue => 'regress_held')$$);
+SELECT asyncjob.check_alarms();
+SELECT name, state, value FROM asyncjob.alarms;
+SELECT asyncjob.drop_alarm('queue_depth.regress_held');
+SELECT count(asyncjob.cancel(id)) FROM asyncjob.job WHERE queue_id = (SELECT id FROM asyncjob.queue WHERE name = 'regress_held');
 
 \i :engine_on
