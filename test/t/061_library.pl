@@ -58,7 +58,7 @@ command_like([ 'pkg-config', '--modversion', 'libasyncjob' ],
 
 # ---- server ------------------------------------------------------------
 my $node = PostgreSQL::Test::Cluster->new('library');
-$node->init;
+$node->init(allows_streaming => 1);	# a COMMIT shall wait for a standby
 $node->append_conf('postgresql.conf', "asyncjob.max_workers = 4\nmax_connections = 40\n");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
