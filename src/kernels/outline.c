@@ -8,6 +8,9 @@
  * diagonally the walk turns left, so patches connect by edges only, as in
  * ajk_mask_patches.  Points on a straight run are left out.
  *
+ * A ring that meets itself at such a corner is split there, so every ring is
+ * simple and the polygons are valid as simple features have it.
+ *
  * Every border has one northern edge of an inside cell that is passed going
  * west; each such edge not yet passed starts a ring.
  *
@@ -26,6 +29,7 @@ typedef struct Walk
 	int			nrows;
 	int32_t    *label;			/* patch of each inside cell, 0 outside */
 	uint8_t    *passed;			/* northern edge of the cell was passed */
+	int32_t    *seen;			/* place in the ring of a corner, from 1 */
 	AjkOutline *out;
 	size_t		npoints;
 	size_t		maxpoints;
@@ -105,6 +109,80 @@ add_ring(Walk *w, int patch)
 	return true;
 }
 
+/* Is the ring from a point on a hole? */
+static void
+set_hole(Walk *w, size_t first)
+{
+	double		twice = 0.0;
+
+	/* rows count southwards, so a hole's doubled area comes out positive */
+	for (size_t i = first; i < w->npoints; i++)
+	{
+		size_t		j = i + 1 < w->npoints ? i + 1 : first;
+
+		twice += (double) w->out->col[i] * w->out->row[j]
+			- (double) w->out->col[j] * w->out->row[i];
+	}
+	w->out->hole[w->out->nrings - 1] = twice > 0.0;
+}
+
+/*
+ * A ring that comes to a corner twice, where cells of the patch touch only
+ * diagonally, becomes several rings that touch there: simple features know
+ * no ring that touches itself.  What lies between the two visits is cut out
+ * whenever a corner is met again.
+ */
+static bool
+split_ring(Walk *w, size_t first)
+{
+	AjkOutline *o = w->out;
+	int			patch = o->patch[o->nrings - 1];
+	size_t		n = w->npoints - first;
+	int		   *col = malloc(2 * n * sizeof(int));
+	int		   *row = col + n;
+	size_t		depth = 0;
+	bool		good = col != NULL;
+
+	if (!good)
+		return false;
+	memcpy(col, o->col + first, n * sizeof(int));
+	memcpy(row, o->row + first, n * sizeof(int));
+	o->nrings--;
+	w->npoints = first;
+
+	/* col and row, as far as they are read, become the stack */
+	for (size_t i = 0; good && i < n; i++)
+	{
+		size_t		corner = (size_t) row[i] * (w->ncols + 1) + col[i];
+		size_t		from = (size_t) w->seen[corner];
+
+		if (from > 0)
+		{
+			good = add_ring(w, patch);
+			for (size_t k = from - 1; good && k < depth; k++)
+				good = add_point(w, col[k], row[k]);
+			for (size_t k = from; k < depth; k++)
+				w->seen[(size_t) row[k] * (w->ncols + 1) + col[k]] = 0;
+			if (good)
+				set_hole(w, (size_t) o->start[o->nrings - 1]);
+			depth = from;
+			continue;
+		}
+		col[depth] = col[i];
+		row[depth] = row[i];
+		w->seen[corner] = (int32_t) ++depth;
+	}
+	good = good && add_ring(w, patch);
+	for (size_t k = 0; good && k < depth; k++)
+		good = add_point(w, col[k], row[k]);
+	for (size_t k = 0; k < depth; k++)
+		w->seen[(size_t) row[k] * (w->ncols + 1) + col[k]] = 0;
+	if (good)
+		set_hole(w, (size_t) o->start[o->nrings - 1]);
+	free(col);
+	return good;
+}
+
 /* Follow one border from the northern edge of cell (col, row), going west. */
 static bool
 walk_ring(Walk *w, int col, int row)
@@ -112,7 +190,6 @@ walk_ring(Walk *w, int col, int row)
 	int			dir = 2;
 	int			c = col + 1,
 				r = row;
-	double		twice = 0.0;
 	size_t		first = w->npoints;
 
 	if (!add_ring(w, w->label[(size_t) row * w->ncols + col] - 1))
@@ -137,16 +214,7 @@ walk_ring(Walk *w, int col, int row)
 		dir = (dir + turn) % 4;
 	} while (!(dir == 2 && c == col + 1 && r == row));
 
-	/* rows count southwards, so a hole's doubled area comes out positive */
-	for (size_t i = first; i < w->npoints; i++)
-	{
-		size_t		j = i + 1 < w->npoints ? i + 1 : first;
-
-		twice += (double) w->out->col[i] * w->out->row[j]
-			- (double) w->out->col[j] * w->out->row[i];
-	}
-	w->out->hole[w->out->nrings - 1] = twice > 0.0;
-	return true;
+	return split_ring(w, first);
 }
 
 /* Put the rings of a patch together, exterior first. */
@@ -227,7 +295,10 @@ ajk_outline(const uint32_t *cells, uint32_t mask, uint32_t value, bool not,
 	memset(out, 0, sizeof(*out));
 	w.label = malloc((n + 1) * sizeof(int32_t));
 	w.passed = calloc(n + 1, 1);
-	if (wanted == NULL || w.label == NULL || w.passed == NULL)
+	w.seen = calloc(((size_t) ncols + 1) * ((size_t) nrows + 1),
+					sizeof(int32_t));
+	if (wanted == NULL || w.label == NULL || w.passed == NULL ||
+		w.seen == NULL)
 		err = AJK_NOMEM;
 	else
 	{
@@ -259,6 +330,7 @@ ajk_outline(const uint32_t *cells, uint32_t mask, uint32_t value, bool not,
 	free(wanted);
 	free(w.label);
 	free(w.passed);
+	free(w.seen);
 	if (err != AJK_OK)
 		ajk_outline_free(out);
 	return err;

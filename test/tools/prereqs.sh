@@ -39,8 +39,9 @@ missing()
         sharedir=$("$PG_CONFIG" --sharedir)
         [ -f "$sharedir/extension/pg_cron.control" ] || echo "postgresql-$v-cron"
         [ -f "$sharedir/extension/pgtap.control" ] || echo "postgresql-$v-pgtap"
+        [ -f "$sharedir/extension/postgis_raster.control" ] || echo "postgresql-$v-postgis-3"
     else
-        echo "postgresql-$v" "postgresql-$v-cron" "postgresql-$v-pgtap"
+        echo "postgresql-$v" "postgresql-$v-cron" "postgresql-$v-pgtap" "postgresql-$v-postgis-3"
     fi
 }
 
@@ -66,7 +67,7 @@ fi
 sudo=
 if [ "$(id -u)" != 0 ]; then
     # Extensions that only some tests use are no reason to ask for rights.
-    if [ -z "$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap)$')" ]; then
+    if [ -z "$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap|postgis-3)$')" ]; then
         echo "Not installed: $(echo "$list" | tr '\n' ' ')- tests that need them are skipped." >&2
         exit 0
     fi
@@ -101,9 +102,9 @@ rc=0
 # shellcheck disable=SC2086
 $APT install -y --no-install-recommends $list >"$log" 2>&1 || rc=$?
 
-# Some releases have a PostgreSQL without these two; tests then skip.
+# Some releases have a PostgreSQL without these three; tests then skip.
 if [ $rc != 0 ]; then
-    need=$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap)$' | tr '\n' ' ')
+    need=$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap|postgis-3)$' | tr '\n' ' ')
     rc=0
     # shellcheck disable=SC2086
     [ -z "${need// /}" ] || $APT install -y --no-install-recommends $need >"$log" 2>&1 || rc=$?

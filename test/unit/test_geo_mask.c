@@ -170,6 +170,33 @@ patches(void)
 	   == AJK_STOPPED && o.nrings == 0, "the caller can stop it");
 }
 
+/*
+ * A ring of cells that is closed by a corner only: its outline is an
+ * exterior and a hole that touch there, neither of which touches itself.
+ */
+static void
+touching(void)
+{
+	uint32_t	cells[9] = {
+		0, 0, 0,
+		0, 1, 0,
+		0, 0, 1
+	};
+	AjkOutline	o;
+	bool		simple = true;
+	AjkError	err = ajk_outline(cells, 1, 0, false, 3, 3, &o, NULL, NULL);
+
+	ok(err == AJK_OK && o.nrings == 2 && !o.hole[0] && o.hole[1] && o.patch[1] == 0,
+	   "%d rings, an exterior and a hole", o.nrings);
+	for (int r = 0; r < o.nrings; r++)
+		for (int i = o.start[r]; i < o.start[r + 1]; i++)
+			for (int j = o.start[r]; j < i; j++)
+				simple = simple && (o.col[i] != o.col[j] || o.row[i] != o.row[j]);
+	ok(simple && o.start[1] == 6 && o.start[2] - o.start[1] == 4,
+	   "no ring comes to a corner twice");
+	ajk_outline_free(&o);
+}
+
 static void
 above(void)
 {
@@ -191,6 +218,7 @@ main(void)
 	patches();
 	outlines(7);
 	outlines(8);
+	touching();
 	above();
 	return unit_done();
 }
