@@ -431,20 +431,221 @@ ajk_reach(const AjkRouteGrid *g, const int32_t *sources, int nsources,
 	return err;
 }
 
+/* ---- bends ---- */
+
+/*
+ * What a link costs does not depend on the order of its moves, so on an even
+ * hillside the search returns a saw of as many hairpins as there are cells.
+ * Here the way is sought once more among the cells near it, with a cost for
+ * each bend: a state is a cell and the move that led to it.
+ */
+typedef struct Bends
+{
+	Search	   *s;				/* over a grid in which other pads are closed */
+	int32_t    *id;				/* [cell] number in the corridor, from 1 */
+	int32_t    *cell;			/* [id - 1] */
+	int			ncells;
+	AjkCost    *cost;			/* [state] */
+	int32_t    *from;			/* [state] state before, -1 for the first */
+	AjkCost		bend[16][16];
+} Bends;
+
+static AjkError
+find_corridor(Bends *b, const AjkLink *link, int half)
+{
+	const AjkRouteGrid *g = b->s->g;
+	size_t		most = (size_t) link->n * (2 * half + 1) * (2 * half + 1);
+	size_t		n = (size_t) g->ncols * g->nrows;
+
+	b->cell = malloc((most < n ? most : n) * sizeof(int32_t));
+	if (b->cell == NULL)
+		return AJK_NOMEM;
+	for (int i = 0; i < link->n; i++)
+	{
+		int			row = link->cells[i] / g->ncols;
+		int			col = link->cells[i] % g->ncols;
+
+		for (int r = row - half; r <= row + half; r++)
+			for (int c = col - half; c <= col + half; c++)
+			{
+				size_t		at = (size_t) r * g->ncols + c;
+
+				if (r < 0 || c < 0 || r >= g->nrows || c >= g->ncols ||
+					b->id[at] || g->blocked[at])
+					continue;
+				b->cell[b->ncells++] = (int32_t) at;
+				b->id[at] = b->ncells;
+			}
+	}
+	return AJK_OK;
+}
+
+/* All states that can be reached, until the goal is; which state that is. */
+static AjkError
+search_bends(Bends *b, int32_t start, int32_t goal, int32_t *end,
+			 ajk_poll poll, void *arg)
+{
+	Search	   *s = b->s;
+	const AjkRouteGrid *g = s->g;
+
+	/* a first state without a move has number -1 - 0: it is expanded apart */
+	*end = -1;
+	for (int32_t state = -1;;)
+	{
+		int32_t		here = state < 0 ? start : b->cell[state / 16];
+		int			by = state < 0 ? -1 : state % 16;
+		AjkCost		so_far = state < 0 ? 0 : b->cost[state];
+		Entry		e;
+
+		if (here == goal && state >= 0)
+		{
+			*end = state;
+			return AJK_OK;
+		}
+		if (poll && ++s->expanded % POLL_CELLS == 0 &&
+			poll(arg, (double) s->expanded / (16.0 * b->ncells)))
+			return AJK_STOPPED;
+		for (int i = 0; i < 16; i++)
+		{
+			int			r = here / g->ncols + move_row[i];
+			int			c = here % g->ncols + move_col[i];
+			size_t		to = (size_t) r * g->ncols + c;
+			AjkCost		cost;
+			int32_t		next;
+
+			if (r < 0 || c < 0 || r >= g->nrows || c >= g->ncols ||
+				b->id[to] == 0)
+				continue;
+			cost = move_cost(s, here, i, to);
+			if (cost < 0 || !passes(s, here, i, to))
+				continue;
+			cost += so_far + (by < 0 ? 0 : b->bend[by][i]);
+			next = (b->id[to] - 1) * 16 + i;
+			if (cost >= b->cost[next])
+				continue;
+			b->cost[next] = cost;
+			b->from[next] = state;
+			if (!push(s, cost, next))
+				return AJK_NOMEM;
+		}
+		do
+		{
+			if (s->nheap == 0)
+				return AJK_INFEASIBLE;
+			e = pop(s);
+		} while (b->cost[e.cell] != e.key);
+		state = e.cell;
+	}
+}
+
+/* Replace the way of a link by one with fewer bends. */
+static AjkError
+ease_bends(const AjkRouteGrid *g, const uint16_t *owner, AjkLink *link,
+		   double bend_m, int32_t *id, uint8_t *closed_cells,
+		   ajk_poll poll, void *arg)
+{
+	AjkRouteGrid near = *g;
+	Search		s;
+	Bends		b = {.s = &s,.id = id};
+	size_t		n = (size_t) g->ncols * g->nrows;
+	AjkError	err = AJK_OK;
+	int32_t		end = -1;
+	size_t		nstates;
+
+	if (link->n < 3)
+		return AJK_OK;
+	for (size_t i = 0; i < n; i++)
+		closed_cells[i] = g->blocked[i] ||
+			(owner[i] != 0 && owner[i] != link->terminal + 1);
+	near.blocked = closed_cells;
+	memset(&s, 0, sizeof(s));
+	s.g = &near;
+	s.inv_easy2 = 1.0 / (g->easy_grade * g->easy_grade);
+	for (int i = 0; i < 16; i++)
+	{
+		s.length[i] = g->cell * sqrt(move_col[i] * move_col[i]
+									 + move_row[i] * move_row[i]);
+		s.inv_length[i] = 1.0 / s.length[i];
+		for (int j = 0; j < 16; j++)
+		{
+			double		turn = fabs(remainder(atan2(move_row[i], move_col[i])
+											  - atan2(move_row[j], move_col[j]),
+											  2 * AJK_PI)) / (AJK_PI / 2);
+
+			b.bend[i][j] = (AjkCost) (bend_m * turn * turn * AJK_COST_UNIT);
+		}
+	}
+	err = find_corridor(&b, link, 12);
+	nstates = (size_t) b.ncells * 16;
+
+	/* a road of hundreds of kilometres stays as it is */
+	if (err == AJK_OK && nstates < 16 * 1024 * 1024)
+	{
+		b.cost = malloc(nstates * sizeof(AjkCost));
+		b.from = malloc(nstates * sizeof(int32_t));
+		if (b.cost == NULL || b.from == NULL)
+			err = AJK_NOMEM;
+		for (size_t i = 0; err == AJK_OK && i < nstates; i++)
+			b.cost[i] = INFINITE;
+		if (err == AJK_OK)
+			err = search_bends(&b, link->cells[0], link->cells[link->n - 1],
+							   &end, poll, arg);
+	}
+	if (err == AJK_OK && end >= 0)
+	{
+		int			count = 1;
+		int32_t    *cells;
+
+		for (int32_t st = end; st >= 0; st = b.from[st])
+			count++;
+		cells = malloc(count * sizeof(int32_t));
+		if (cells == NULL)
+			err = AJK_NOMEM;
+		else
+		{
+			int			k = count;
+
+			link->cost = 0;
+			for (int32_t st = end; st >= 0; st = b.from[st])
+				cells[--k] = b.cell[st / 16];
+			cells[0] = link->cells[0];
+			free(link->cells);
+			link->cells = cells;
+			link->n = count;
+			for (k = 1; k < count; k++)
+				link->cost += ajk_edge_cost(&near, cells[k - 1], cells[k]);
+		}
+	}
+	for (int i = 0; i < b.ncells; i++)
+		id[b.cell[i]] = 0;
+	free(b.cell);
+	free(b.cost);
+	free(b.from);
+	free(s.heap);
+
+	/* the way itself lies in the corridor, so there always is one */
+	return err == AJK_INFEASIBLE ? AJK_OK : err;
+}
+
+/* ---- networks ---- */
+
 AjkError
 ajk_network(const AjkRouteGrid *g, const int32_t *sources, int nsources,
-			const uint16_t *owner, int nterminals, AjkNetwork *net,
-			int *unreached, ajk_poll poll, void *arg)
+			const uint16_t *owner, int nterminals, double bend_m,
+			AjkNetwork *net, int *unreached, ajk_poll poll, void *arg)
 {
 	Search		s;
 	AjkError	err = search_begin(&s, g);
 	bool	   *joined = calloc(nterminals + 1, sizeof(bool));
 	size_t		n = (size_t) g->ncols * g->nrows;
+	int32_t    *id = bend_m > 0 ? calloc(n, sizeof(int32_t)) : NULL;
+	uint8_t    *closed_cells = bend_m > 0 ? malloc(n) : NULL;
 
 	memset(net, 0, sizeof(*net));
 	s.owner = owner;
 	net->links = calloc(nterminals + 1, sizeof(AjkLink));
-	if (err == AJK_OK && (joined == NULL || net->links == NULL))
+	if (err == AJK_OK && (joined == NULL || net->links == NULL ||
+						  (bend_m > 0 && (id == NULL || closed_cells == NULL))))
 		err = AJK_NOMEM;
 	for (int i = 0; err == AJK_OK && i < nsources; i++)
 	{
@@ -483,6 +684,9 @@ ajk_network(const AjkRouteGrid *g, const int32_t *sources, int nsources,
 		if (err != AJK_OK)
 			break;
 		net->nlinks++;
+		if (bend_m > 0)
+			err = ease_bends(g, owner, link, bend_m, id, closed_cells,
+							 poll, arg);
 		for (int i = 1; err == AJK_OK && i < link->n - 1; i++)
 			if (!add_source(&s, link->cells[i]))
 				err = AJK_NOMEM;
@@ -495,6 +699,8 @@ ajk_network(const AjkRouteGrid *g, const int32_t *sources, int nsources,
 			err = AJK_INFEASIBLE;
 		}
 	free(joined);
+	free(id);
+	free(closed_cells);
 	search_end(&s);
 	if (err != AJK_OK && err != AJK_INFEASIBLE)
 		ajk_network_free(net);
@@ -508,61 +714,4 @@ ajk_network_free(AjkNetwork *net)
 		free(net->links[i].cells);
 	free(net->links);
 	memset(net, 0, sizeof(*net));
-}
-
-/* ---- simplifying ---- */
-
-AjkError
-ajk_simplify(int n, const double *x, const double *y, double tolerance,
-			 bool *keep)
-{
-	int		   *stack;
-	int			top = 0;
-
-	if (n <= 0)
-		return AJK_OK;
-	stack = malloc(2 * (size_t) n * sizeof(int) + 2 * sizeof(int));
-	if (stack == NULL)
-		return AJK_NOMEM;
-	for (int i = 0; i < n; i++)
-		keep[i] = i == 0 || i == n - 1;
-	stack[top++] = 0;
-	stack[top++] = n - 1;
-	while (top > 0)
-	{
-		int			b = stack[--top];
-		int			a = stack[--top];
-		double		dx = x[b] - x[a],
-					dy = y[b] - y[a];
-		double		len2 = dx * dx + dy * dy;
-		double		worst = tolerance * tolerance;
-		int			at = -1;
-
-		for (int i = a + 1; i < b; i++)
-		{
-			double		t = len2 > 0 ?
-			((x[i] - x[a]) * dx + (y[i] - y[a]) * dy) / len2 : 0;
-			double		ex,
-						ey;
-
-			t = t < 0 ? 0 : t > 1 ? 1 : t;
-			ex = x[i] - x[a] - t * dx;
-			ey = y[i] - y[a] - t * dy;
-			if (ex * ex + ey * ey > worst)
-			{
-				worst = ex * ex + ey * ey;
-				at = i;
-			}
-		}
-		if (at >= 0)
-		{
-			keep[at] = true;
-			stack[top++] = a;
-			stack[top++] = at;
-			stack[top++] = at;
-			stack[top++] = b;
-		}
-	}
-	free(stack);
-	return AJK_OK;
 }

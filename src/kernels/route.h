@@ -81,14 +81,18 @@ typedef struct AjkNetwork
 /*
  * Connect all terminals to the sources and each other.  owner[cell] is the
  * number of the terminal, from 1, whose ground a cell is, or 0; a link ends
- * at the first cell of its terminal, and no other link enters it.
+ * at the first cell of its terminal, and no other link enters it.  With
+ * bend_m, each link is then eased: a bend of a right angle counts as so many
+ * metres of easy road, others by the square of their angle, and the way is
+ * sought again among the cells near it.
  * AJK_INFEASIBLE if a terminal can't be reached, *unreached then is the
  * first such terminal; the links found are returned all the same.
  */
 extern AjkError ajk_network(const AjkRouteGrid *grid, const int32_t *sources,
 							int nsources, const uint16_t *owner,
-							int nterminals, AjkNetwork *network,
-							int *unreached, ajk_poll poll, void *arg);
+							int nterminals, double bend_m,
+							AjkNetwork *network, int *unreached,
+							ajk_poll poll, void *arg);
 extern void ajk_network_free(AjkNetwork *network);
 
 /*

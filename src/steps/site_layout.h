@@ -26,7 +26,7 @@
 #define AJ_MAX_VARIANTS	8
 
 /* Memory of a cell beside the grid's own: masks, costs, the search's queue */
-#define AJ_SITE_LAYOUT_BYTES 90
+#define AJ_SITE_LAYOUT_BYTES 95
 
 typedef struct AjStrategy
 {
@@ -186,9 +186,11 @@ extern void aj_level_pads(AjGroundModel *m, AjLayout *l);
 extern void aj_build_roads(AjGroundModel *m, AjLayout *l);
 
 /*
- * Asset that no road can reach, -1 if all can; roads are then not built.
+ * Asset that no road can reach, -1 if all can.  eased: with fewer bends,
+ * which takes longer and changes nothing about what can be reached.
  */
-extern int	aj_find_roads(AjGroundModel *m, AjLayout *l, AjkNetwork *net);
+extern int	aj_find_roads(AjGroundModel *m, AjLayout *l, bool eased,
+						  AjkNetwork *net);
 extern AJ_NORETURN void aj_road_unreachable(AjGroundModel *m,
 											const AjLayout *l, int asset);
 

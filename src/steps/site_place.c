@@ -546,7 +546,7 @@ aj_place_assets(AjGroundModel *m, AjLayout *l)
 			place_kind(m, l, order[i], banned);
 		if (l->nassets == 0)
 			break;
-		unreached = aj_find_roads(m, l, &net);
+		unreached = aj_find_roads(m, l, false, &net);
 		ajk_network_free(&net);
 		if (unreached < 0)
 			break;

@@ -28,6 +28,7 @@
 
 #define SAMPLE_M		5.0		/* between sections, at most */
 #define STRAIGHTEN_M	1.0
+#define BEND_M			25.0	/* of road that a right angle is worth */
 
 static void
 check(AjkError err)
@@ -104,15 +105,15 @@ pad_owners(const AjGroundModel *m, const AjLayout *l)
 }
 
 int
-aj_find_roads(AjGroundModel *m, AjLayout *l, AjkNetwork *net)
+aj_find_roads(AjGroundModel *m, AjLayout *l, bool eased, AjkNetwork *net)
 {
 	uint16	   *owner = pad_owners(m, l);
 	int			unreached;
 	AjkError	err;
 
 	aj_compute_begin();
-	err = ajk_network(&m->route, &m->entry_cell, 1, owner, l->nassets, net,
-					  &unreached, aj_poll, NULL);
+	err = ajk_network(&m->route, &m->entry_cell, 1, owner, l->nassets,
+					  eased ? BEND_M : 0, net, &unreached, aj_poll, NULL);
 	aj_compute_end();
 	pfree(owner);
 	if (err == AJK_INFEASIBLE)
@@ -420,7 +421,7 @@ void
 aj_build_roads(AjGroundModel *m, AjLayout *l)
 {
 	AjkNetwork	net;
-	int			unreached = aj_find_roads(m, l, &net);
+	int			unreached = aj_find_roads(m, l, true, &net);
 
 	PG_TRY();
 	{

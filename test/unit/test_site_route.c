@@ -266,7 +266,7 @@ network(void)
 		for (int i = -1; i <= 1; i++)
 			for (int j = -1; j <= 1; j++)
 				owner[at(rows[t] + i, cols[t] + j)] = (uint16_t) (t + 1);
-	ok(ajk_network(&g, &source, 1, owner, 4, &net, &unreached, NULL, NULL) == AJK_OK &&
+	ok(ajk_network(&g, &source, 1, owner, 4, 0, &net, &unreached, NULL, NULL) == AJK_OK &&
 	   net.nlinks == 4 && unreached == -1, "four pads connected");
 	for (int i = 0; i < net.nlinks; i++)
 	{
@@ -288,7 +288,7 @@ network(void)
 	/* one behind a wall: named, the others are connected all the same */
 	for (int i = 0; i < N; i++)
 		blocked[at(52, i)] = 1;
-	ok(ajk_network(&g, &source, 1, owner, 4, &net, &unreached, NULL, NULL) == AJK_INFEASIBLE &&
+	ok(ajk_network(&g, &source, 1, owner, 4, 0, &net, &unreached, NULL, NULL) == AJK_INFEASIBLE &&
 	   unreached == 3 && net.nlinks == 3, "the terminal behind a wall is named");
 	ajk_network_free(&net);
 
@@ -302,10 +302,47 @@ network(void)
 		AjkRoute	r;
 
 		ajk_route(&g, source, at(70, 70), true, &r, NULL, NULL);
-		ok(ajk_network(&g, &source, 1, owner, 1, &net, &unreached, NULL, NULL) == AJK_OK &&
+		ok(ajk_network(&g, &source, 1, owner, 1, 0, &net, &unreached, NULL, NULL) == AJK_OK &&
 		   net.links[0].cost == r.cost, "one terminal: as the cheapest way");
 		free(r.cells);
 		ajk_network_free(&net);
+	}
+
+	/*
+	 * up a hillside: the cheapest way may be a saw, the eased one has few
+	 * bends, keeps the grade and costs little more
+	 */
+	{
+		int			bends[2] = {0, 0};
+		AjkCost		cost[2] = {0, 0};
+
+		for (int i = 0; i < N * N; i++)
+			z[i] = (float) (2.2 * (i / N) + 0.002 * ((i * 7919) % 13));
+		memset(owner, 0, sizeof(owner));
+		owner[at(70, 40)] = 1;
+		source = at(10, 40);
+		for (int eased = 0; eased < 2; eased++)
+		{
+			AjkLink    *l;
+
+			ok(ajk_network(&g, &source, 1, owner, 1, eased ? 25 : 0, &net,
+						   &unreached, NULL, NULL) == AJK_OK, "a way up");
+			l = &net.links[0];
+			ok(path_cost(&g, l->cells, l->n) == l->cost &&
+			   l->cells[0] == source && l->cells[l->n - 1] == at(70, 40),
+			   "its edges keep the grade and add up");
+			cost[eased] = l->cost;
+			for (int i = 2; i < l->n; i++)
+				bends[eased] += l->cells[i] - l->cells[i - 1] !=
+					l->cells[i - 1] - l->cells[i - 2];
+			ajk_network_free(&net);
+		}
+		ok(bends[1] * 3 < bends[0], "%d bends, %d eased", bends[0], bends[1]);
+		ok(cost[1] >= cost[0] && cost[1] < 1.1 * cost[0], "eased costs %.4f times as much",
+		   (double) cost[1] / cost[0]);
+		source = at(40, 5);
+		for (int i = 0; i < N * N; i++)
+			z[i] = (float) (8 * sin(i / N * 0.2) * cos(i % N * 0.17));
 	}
 
 	/* what can be reached */
