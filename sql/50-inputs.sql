@@ -271,7 +271,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION asyncjob.load_site(text, jsonb) IS
-    'Load a site from GeoJSON (WGS 84, longitude first): a Polygon or MultiPolygon, or a FeatureCollection whose features say in feature_type what they are: site_boundary; exclusion (with zone_type and buffer_m, metres; any geometry); entry_point. Replaces a site of the same name. Errors as check_site.';
+    'Load a site from GeoJSON (WGS 84, longitude first): a Polygon or MultiPolygon, or a FeatureCollection whose features say in feature_type what they are: site_boundary; exclusion (with zone_type, buffer_m in metres and cost_multiplier, which below 100 makes it a cost instead; any geometry); entry_point. Replaces a site of the same name. Errors as check_site.';
 
 ----------------------------------------------------------------------
 -- Wind resources

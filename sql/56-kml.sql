@@ -69,13 +69,13 @@ BEGIN
 
     FOREACH mark IN ARRAY xpath('//*[local-name()="Placemark"]', doc) LOOP
         properties := '{}';
-        FOREACH what IN ARRAY ARRAY['feature_type', 'zone_type', 'buffer_m'] LOOP
+        FOREACH what IN ARRAY ARRAY['feature_type', 'zone_type', 'buffer_m', 'cost_multiplier'] LOOP
             found := xpath(format('//*[local-name()="Data" and @name="%1$s"]/*[local-name()="value"]/text()'
                                   '|//*[local-name()="SimpleData" and @name="%1$s"]/text()', what), mark)::text[];
             IF found[1] IS NOT NULL THEN
                 value := btrim(found[1]);
                 properties := properties || jsonb_build_object(what,
-                    CASE WHEN what = 'buffer_m' AND value ~ '^[0-9]+\.?[0-9]*$'
+                    CASE WHEN what IN ('buffer_m', 'cost_multiplier') AND value ~ '^[0-9]+\.?[0-9]*$'
                          THEN to_jsonb(value::numeric) ELSE to_jsonb(value) END);
             END IF;
         END LOOP;

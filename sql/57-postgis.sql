@@ -69,7 +69,7 @@ BEGIN
     SELECT string_agg(format('%L, t.%I', a.attname, a.attname), ', ' ORDER BY a.attname) INTO extra
     FROM pg_attribute a
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
-      AND a.attname IN ('feature_type', 'zone_type', 'buffer_m', 'name');
+      AND a.attname IN ('feature_type', 'zone_type', 'buffer_m', 'cost_multiplier', 'name');
     EXECUTE format('SELECT count(*) FROM %s t WHERE %s.st_srid(t.%s) = 0%s', source, gis, geom,
                    CASE WHEN key_column IS NOT NULL THEN format(' AND t.%I::text = $1', key_column) ELSE '' END)
     INTO bad USING key_value;
@@ -88,7 +88,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION asyncjob.load_site_table(text, regclass, name, text, name) IS
-    'Load a site from the geometry column of a PostGIS table, in any coordinate system that PostGIS knows: the rows whose key_column equals key_value, or all. Columns feature_type, zone_type, buffer_m (metres) and name are used where there are; a single row without them is the boundary. Needs PostGIS and SELECT on the table. Errors AJ101: postgis_missing, crs_unsupported, unit_or_range, and those of load_site.';
+    'Load a site from the geometry column of a PostGIS table, in any coordinate system that PostGIS knows: the rows whose key_column equals key_value, or all. Columns feature_type, zone_type, buffer_m (metres), cost_multiplier and name are used where there are; a single row without them is the boundary. Needs PostGIS and SELECT on the table. Errors AJ101: postgis_missing, crs_unsupported, unit_or_range, and those of load_site.';
 
 CREATE FUNCTION asyncjob.load_dem_table(name text, source regclass, raster_column name DEFAULT NULL)
 RETURNS jsonb LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

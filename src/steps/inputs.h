@@ -110,11 +110,15 @@ typedef struct AjPath
 	int			part;			/* which polygon of a MultiPolygon */
 } AjPath;
 
+/* A zone that costs less may be built on and crossed, at that cost. */
+#define AJ_HARD_ZONE	100.0
+
 typedef struct AjZone
 {
 	char	   *zone_type;		/* environmental, infrastructure, ... */
 	char	   *name;			/* NULL if not told */
 	double		buffer_m;
+	double		cost_multiplier;	/* of roads; excludes from AJ_HARD_ZONE on */
 	AjShape		shape;
 	int			npaths;
 	AjPath	   *paths;

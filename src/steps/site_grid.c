@@ -388,6 +388,8 @@ mask_zones(AjSiteGrid *g, const AjkFrame *f)
 		AjZone	   *zone = &g->site->zones[z];
 		uint32		bit = 1u << (AJ_REASON_ZONE_SHIFT + g->zone_type[z]);
 
+		if (zone->cost_multiplier < AJ_HARD_ZONE)
+			continue;
 		if (zone->shape == AJ_SHAPE_POLYGON)
 			err = ajk_raster_rings(f, g->zone_paths[z], zone->npaths, true,
 								   bit, g->reasons, aj_poll, NULL);

@@ -11,6 +11,9 @@
  *		entry_point		where the road meets the site
  * Holes of the boundary are no part of the site.
  *
+ * An exclusion with a cost_multiplier below 100 excludes nothing: roads pay
+ * that much more (or less) within it and its buffer, and assets avoid it.
+ *
  * The usual buffers by kind of feature stand in default_buffers; they apply
  * where a feature has no buffer_m of its own.
  *
@@ -380,6 +383,8 @@ add_zone(Parse *p, JsonbContainer *geometry, JsonbContainer *properties)
 			dflt = default_buffers[i].buffer_m;
 	zone->buffer_m = aj_param_number(properties, "buffer_m", dflt, 0,
 									 MAX_BUFFER_M);
+	zone->cost_multiplier = aj_param_number(properties, "cost_multiplier",
+											AJ_HARD_ZONE, 0.01, 1e6);
 	read_geometry(p, geometry, &zone->shape, &zone->npaths, &zone->paths);
 	if (zone->shape == AJ_SHAPE_POLYGON)
 		check_rings(p, zone->npaths, zone->paths);

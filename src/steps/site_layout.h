@@ -26,7 +26,7 @@
 #define AJ_MAX_VARIANTS	8
 
 /* Memory of a cell beside the grid's own: masks, costs, the search's queue */
-#define AJ_SITE_LAYOUT_BYTES 95
+#define AJ_SITE_LAYOUT_BYTES 99
 
 typedef struct AjStrategy
 {
@@ -160,6 +160,8 @@ typedef struct AjGroundModel
 	float	   *roughness;
 	float	   *suitability;	/* of the variant and type in hand */
 	uint8	   *blocked;		/* for the middle of a road */
+	float	   *multiplier;		/* of a road's cost, NULL if 1 everywhere */
+	double		min_multiplier;
 	AjkCost    *reach;			/* from the entry; -1: no way */
 	AjkCost		reach_max;
 	bool		has_entry;

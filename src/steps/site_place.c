@@ -104,6 +104,8 @@ block_cells(AjGroundModel *m, double road_width_m, uint32 *mask)
 		AjZone	   *zone = &g->site->zones[z];
 		bool		area = zone->shape == AJ_SHAPE_POLYGON;
 
+		if (zone->cost_multiplier < AJ_HARD_ZONE)
+			continue;
 		if (area)
 			err = ajk_raster_rings(&f, g->zone_paths[z], zone->npaths, true, 1,
 								   mask, aj_poll, NULL);
@@ -114,6 +116,43 @@ block_cells(AjGroundModel *m, double road_width_m, uint32 *mask)
 	}
 	for (Size i = 0; err == AJK_OK && i < n; i++)
 		m->blocked[i] = mask[i] != 0 || isnan(g->elev[i]);
+	return err;
+}
+
+/*
+ * What roads pay in zones that don't exclude, with their buffers; where
+ * several lie on a cell, their product.
+ */
+static AjkError
+price_cells(AjGroundModel *m, uint32 *mask)
+{
+	const AjSiteGrid *g = m->g;
+	AjkFrame	f = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m};
+	Size		n = (Size) g->ncols * g->nrows;
+	AjkError	err = AJK_OK;
+
+	for (int z = 0; err == AJK_OK && z < g->nzone; z++)
+	{
+		AjZone	   *zone = &g->site->zones[z];
+		bool		area = zone->shape == AJ_SHAPE_POLYGON;
+
+		if (zone->cost_multiplier >= AJ_HARD_ZONE)
+			continue;
+		memset(mask, 0, n * sizeof(uint32));
+		if (area)
+			err = ajk_raster_rings(&f, g->zone_paths[z], zone->npaths, true, 1,
+								   mask, aj_poll, NULL);
+		for (int i = 0; err == AJK_OK && i < zone->npaths; i++)
+			err = ajk_raster_near(&f, &g->zone_paths[z][i], area,
+								  zone->buffer_m * g->k, 1, mask, aj_poll,
+								  NULL);
+		for (Size i = 0; err == AJK_OK && i < n; i++)
+			if (mask[i])
+			{
+				m->multiplier[i] *= zone->cost_multiplier;
+				m->min_multiplier = fmin(m->min_multiplier, m->multiplier[i]);
+			}
+	}
 	return err;
 }
 
@@ -188,6 +227,15 @@ aj_ground_model(AjGroundModel *m, const AjLayoutParams *p)
 	m->blocked = cells_alloc(g, 1);
 	m->reach = cells_alloc(g, sizeof(AjkCost));
 
+	m->min_multiplier = 1;
+	for (int z = 0; z < g->nzone && m->multiplier == NULL; z++)
+		if (g->site->zones[z].cost_multiplier < AJ_HARD_ZONE)
+		{
+			m->multiplier = cells_alloc(g, sizeof(float));
+			for (Size i = 0; i < n; i++)
+				m->multiplier[i] = 1;
+		}
+
 	aj_compute_begin();
 	err = ajk_curvature(g->elev, g->ncols, g->nrows, m->cell, m->cell, NULL,
 						NULL, m->curvature, aj_poll, NULL);
@@ -196,6 +244,8 @@ aj_ground_model(AjGroundModel *m, const AjLayoutParams *p)
 						 m->roughness, aj_poll, NULL);
 	if (err == AJK_OK)
 		err = block_cells(m, p->road_width_m, mask);
+	if (err == AJK_OK && m->multiplier)
+		err = price_cells(m, mask);
 	aj_compute_end();
 	check(err);
 
@@ -224,7 +274,8 @@ aj_ground_model(AjGroundModel *m, const AjLayoutParams *p)
 
 	m->route = (AjkRouteGrid)
 	{
-		g->ncols, g->nrows, m->cell, g->elev, m->blocked, NULL, 1,
+		g->ncols, g->nrows, m->cell, g->elev, m->blocked, m->multiplier,
+			m->min_multiplier,
 			p->max_grade, 0.6 * p->max_grade
 	};
 	aj_compute_begin();
@@ -449,6 +500,10 @@ place_kind(AjGroundModel *m, AjLayout *l, int kind, const uint8 *banned)
 			cand[ncand].cell = (int32) i;
 			cand[ncand].score = (float) ((1 - s->w_proximity) * m->suitability[i]
 										 + s->w_proximity * near);
+
+			/* what roads pay more for, assets avoid */
+			if (m->multiplier && m->multiplier[i] > 1)
+				cand[ncand].score /= m->multiplier[i];
 			ncand++;
 		}
 	for (int order = 0; order < 2 && placed < p->count[kind]; order++)

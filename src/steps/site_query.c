@@ -78,7 +78,8 @@ aj_site_reasons_at(const AjSiteGrid *g, double x, double y, double setback_m)
 	{
 		const double *box = &g->zone_box[4 * z];
 
-		if (x < box[0] || x > box[2] || y < box[1] || y > box[3])
+		if (g->site->zones[z].cost_multiplier < AJ_HARD_ZONE ||
+			x < box[0] || x > box[2] || y < box[1] || y > box[3])
 			continue;
 		d = zone_distance(g, z, x, y);
 		if (d < 0 || d < g->site->zones[z].buffer_m * g->k)
@@ -99,8 +100,9 @@ aj_site_margin(const AjSiteGrid *g, double x, double y, double setback_m)
 	double		margin = boundary_distance(g, x, y) / g->k - setback_m;
 
 	for (int z = 0; z < g->nzone; z++)
-		margin = fmin(margin, zone_distance(g, z, x, y) / g->k
-					  - g->site->zones[z].buffer_m);
+		if (g->site->zones[z].cost_multiplier >= AJ_HARD_ZONE)
+			margin = fmin(margin, zone_distance(g, z, x, y) / g->k
+						  - g->site->zones[z].buffer_m);
 	return margin;
 }
 

@@ -278,6 +278,11 @@ zone_feature(const AjSiteGrid *g, AjGeoJson *gj, const AjZone *zone)
 	}
 	appendStringInfoString(&props, ",\"buffer_m\":");
 	aj_json_number(&props, zone->buffer_m, 3);
+	if (zone->cost_multiplier < AJ_HARD_ZONE)
+	{
+		appendStringInfoString(&props, ",\"cost_multiplier\":");
+		aj_json_number(&props, zone->cost_multiplier, 4);
+	}
 
 	for (int i = 0, end; i < zone->npaths; i = end)
 	{

@@ -168,6 +168,22 @@ SELECT min(pg_temp.metres(lon0 + t * (lon - lon0) / 50, lat0 + t * (lat - lat0) 
 FROM p, generate_series(0, 50) t WHERE lon0 IS NOT NULL;
 SELECT (r -> 'metrics' ->> 'road_length_m')::float8 > pg_temp.metres(9.0018, 49.658, 9.0138, 49.658) + 40 AS goes_around FROM around;
 
+-- a zone that costs instead of excluding: cheap, it is crossed; dear, not;
+-- it takes no buildable ground
+CREATE FUNCTION pg_temp.field(multiplier float8) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT pg_temp.site(jsonb_build_array(jsonb_build_object('type', 'Feature',
+        'properties', jsonb_build_object('feature_type', 'exclusion', 'zone_type', 'field', 'cost_multiplier', multiplier),
+        'geometry', '{"type": "Polygon", "coordinates": [[[9.007, 49.6565], [9.009, 49.6565], [9.009, 49.6595], [9.007, 49.6595], [9.007, 49.6565]]]}'::jsonb)))
+$$;
+SELECT multiplier, round((r -> 'metrics' ->> 'road_length_m')::numeric / (SELECT (s -> 'metrics' ->> 'road_length_m')::numeric
+       FROM pg_temp.lay('site_flat', pg_temp.site(), :'east') s), 1) AS times_as_long
+FROM (VALUES (0.5), (1.2), (50), (100)) v (multiplier), LATERAL pg_temp.lay('site_flat', pg_temp.field(multiplier), :'east') r ORDER BY 1;
+SELECT a ->> 'buildable_area_m2' = b ->> 'buildable_area_m2' AS soft, a ->> 'buildable_area_m2' = c ->> 'buildable_area_m2' AS hard
+FROM asyncjob.run('terrain', jsonb_build_object('dem', 'site_flat', 'site', pg_temp.site())) a,
+     asyncjob.run('terrain', jsonb_build_object('dem', 'site_flat', 'site', pg_temp.field(99.9))) b,
+     asyncjob.run('terrain', jsonb_build_object('dem', 'site_flat', 'site', pg_temp.field(100))) c;
+SELECT asyncjob.submit('site_layout', jsonb_build_object('site', pg_temp.field(0)));
+
 --
 -- the demo's ridge: variants compared
 --
