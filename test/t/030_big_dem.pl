@@ -120,11 +120,11 @@ SKIP:
 	note(sprintf "a small site: %.0f MB beside the %.0f MB of any worker", $peak - $plain, $plain);
 	cmp_ok($peak - $plain, '<', 32, 'a small site takes little memory');
 
-	# 23 by 23 km, 9.4 million cells of 7.5 m, near the limit
+	# 23 by 23 km, 5.3 million cells of 10 m, near the limit
 	my $corners = '[[8.8632182, 49.0228057], [9.1778162, 49.0227498], [9.1785576, 49.2296434], [8.8626479, 49.2296997], [8.8632182, 49.0228057]]';
 	my $large = '{"dem": "big", "resolution_m": %s, "margin_m": 0, "max_slope_deg": 45,
 		"site": {"type": "Polygon", "coordinates": [' . $corners . ']}}';
-	analyse(sprintf $large, '7.5');
+	analyse(sprintf $large, '10');
 	is(worker(), $pid, 'the same worker');
 	$peak = peak_mb($pid);
 	note(sprintf "a large site: %.0f MB beside the %.0f MB of any worker", $peak - $plain, $plain);
