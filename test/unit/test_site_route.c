@@ -360,6 +360,32 @@ network(void)
 	}
 }
 
+/* A search does not give up, however many cells it has to look at. */
+static void
+far(void)
+{
+	enum
+	{
+		SIDE = 400
+	};
+	static float ground[SIDE * SIDE];
+	static uint8_t shut[SIDE * SIDE];
+	AjkRouteGrid g = {SIDE, SIDE, 10, ground, shut, NULL, 1, 0.1, 0.06};
+	AjkRoute	r;
+	AjkError	err;
+
+	/* a labyrinth: walls with gaps at alternate ends */
+	for (int row = 4; row < SIDE; row += 4)
+		for (int i = 0; i < SIDE; i++)
+			shut[row * SIDE + i] = row % 8 == 0 ? i > 1 : i < SIDE - 2;
+	err = ajk_route(&g, 0, SIDE * SIDE - 1, true, &r, NULL, NULL);
+	ok(err == AJK_OK && r.expanded > 50000, "a way through a labyrinth, %lld cells looked at",
+	   (long long) r.expanded);
+	ok(r.cost / AJK_COST_UNIT > 10.0 * SIDE * (SIDE / 4 - 2),
+	   "all of its %.0f m", r.cost / AJK_COST_UNIT);
+	free(r.cells);
+}
+
 static void
 simplify(void)
 {
@@ -382,6 +408,7 @@ main(void)
 	walls();
 	grade();
 	network();
+	far();
 	simplify();
 	return unit_done();
 }
