@@ -173,8 +173,9 @@ BEGIN
         ('buildable_area', 'buildable_area', 'Polygon', 'compartment int, area_m2 float8, slope_mean_deg float8, suitability_mean float8'),
         ('contour', 'contours', 'LineString', 'elevation_m float8, index boolean')) AS t (name, kind, shape, columns)
     LOOP
+        EXECUTE format('DROP VIEW IF EXISTS %I.%I', schema, v.name);
         EXECUTE format(
-            'CREATE OR REPLACE VIEW %1$I.%2$I WITH (security_invoker) AS '
+            'CREATE VIEW %1$I.%2$I WITH (security_invoker) AS '
             'SELECT j.id * 1000000 + f.n AS gid, j.id AS job_id, a.name AS artifact, p.*, '
             '%3$s.st_setsrid(%3$s.st_geomfromgeojson(f.feature -> ''geometry''), 4326)::%3$s.geometry(%4$s, 4326) AS geom '
             'FROM asyncjob.job j CROSS JOIN LATERAL asyncjob.artifacts(j.id) a '
@@ -190,4 +191,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION asyncjob.create_gis_views(name) IS
-    'Make views of results in a schema of yours, with a geometry column that QGIS opens: layout_asset, layout_pad, layout_road, layout_turbine, exclusion_zone, buildable_area, contour. They show the completed jobs that whoever reads them may see. Needs PostGIS and CREATE on the schema. Error AJ101: postgis_missing.';
+    'Make views of results in a schema of yours, with a geometry column that QGIS opens: layout_asset, layout_pad, layout_road, layout_turbine, exclusion_zone, buildable_area, contour. They show the completed jobs that whoever reads them may see. Views of these names there are replaced. Needs PostGIS and CREATE on the schema. Error AJ101: postgis_missing.';
