@@ -168,20 +168,35 @@ plan_window(Plan *p)
 	p->nrows = Max(r1 - p->row0, 1);
 }
 
+/* What a grid of so many cells takes, and the window of the model with it. */
+static double
+grid_bytes(const Plan *p, double cells, double cell_m, double extra)
+{
+	double		factor = fmax(floor(cell_m / p->dem->cell_m + 1e-9), 1);
+
+	return cells * (CELL_BYTES + extra) +
+		(double) p->ncols * p->nrows / (factor * factor) *
+		(factor > 1 ? sizeof(float) + sizeof(double) + sizeof(uint32) :
+		 sizeof(float));
+}
+
 static void
 check_grid_memory(const Plan *p, double ncols, double nrows, double extra)
 {
+	double		cell = p->frame.cell;
 	double		cells = ncols * nrows;
-	double		window = (double) p->ncols * p->nrows
-	/ ((double) p->factor * p->factor);
-	double		bytes = cells * (CELL_BYTES + extra) + window
-	* (p->factor > 1 ? sizeof(float) + sizeof(double) + sizeof(uint32) :
-	   sizeof(float));
+	double		bytes = grid_bytes(p, cells, cell, extra);
 	double		limit = (double) aj_max_step_memory();
+	double		fits = ceil(cell * sqrt(bytes / limit));
 
+	/* the grid gains a rim of cells, and the window comes in steps */
+	while (bytes > limit && fits < 1e6 &&
+		   grid_bytes(p, (ncols * cell / fits + 4) * (nrows * cell / fits + 4),
+					  fits, extra) > limit)
+		fits++;
 	aj_check_memory(bytes, psprintf("%.0f x %.0f cells", ncols, nrows),
 					psprintf("Raise resolution_m to %.0f or asyncjob.max_step_memory.",
-							 ceil(p->frame.cell * sqrt(bytes / limit))));
+							 fits));
 }
 
 static void
