@@ -439,7 +439,7 @@ ajk_reach(const AjkRouteGrid *g, const int32_t *sources, int nsources,
  * Here the way is sought once more among the cells near it, with a cost for
  * each bend: a state is a cell and the move that led to it.
  */
-typedef struct Bends
+struct Bends
 {
 	Search	   *s;				/* over a grid in which other pads are closed */
 	int32_t    *id;				/* [cell] number in the corridor, from 1 */
@@ -448,10 +448,10 @@ typedef struct Bends
 	AjkCost    *cost;			/* [state] */
 	int32_t    *from;			/* [state] state before, -1 for the first */
 	AjkCost		bend[16][16];
-} Bends;
+};
 
 static AjkError
-find_corridor(Bends *b, const AjkLink *link, int half)
+find_corridor(struct Bends *b, const AjkLink *link, int half)
 {
 	const AjkRouteGrid *g = b->s->g;
 	size_t		most = (size_t) link->n * (2 * half + 1) * (2 * half + 1);
@@ -482,7 +482,7 @@ find_corridor(Bends *b, const AjkLink *link, int half)
 
 /* All states that can be reached, until the goal is; which state that is. */
 static AjkError
-search_bends(Bends *b, int32_t start, int32_t goal, int32_t *end,
+search_bends(struct Bends *b, int32_t start, int32_t goal, int32_t *end,
 			 ajk_poll poll, void *arg)
 {
 	Search	   *s = b->s;
@@ -546,7 +546,7 @@ ease_bends(const AjkRouteGrid *g, const uint16_t *owner, AjkLink *link,
 {
 	AjkRouteGrid near = *g;
 	Search		s;
-	Bends		b = {.s = &s,.id = id};
+	struct Bends b = {.s = &s,.id = id};
 	size_t		n = (size_t) g->ncols * g->nrows;
 	AjkError	err = AJK_OK;
 	int32_t		end = -1;
