@@ -37,7 +37,7 @@ UPDATE asyncjob.job SET finished_at = finished_at - interval '2 hours' WHERE own
 SET ROLE regress_aj_stats;
 -- percentiles of 1..100 and 0.1..10 (linear between ranks, as percentile_cont)
 SELECT completed, failed, start_latency_p50_s, start_latency_p95_s, start_latency_p99_s,
-    round(duration_p50_s::numeric, 3) AS d50, round(duration_p95_s::numeric, 3) AS d95, round(duration_p99_s::numeric, 3) AS d99, duration_sum_s,
+    round(duration_p50_s::numeric, 3) AS d50, round(duration_p95_s::numeric, 3) AS d95, round(duration_p99_s::numeric, 3) AS d99, round(duration_sum_s::numeric, 3) AS d_sum,
     chat_writes, chat_latency_p95_s, chat_size_p95_bytes > 0 AS size FROM asyncjob.pipeline_stats();
 SELECT failed FROM asyncjob.pipeline_stats('1 day');
 SELECT pipeline, step, finished, failed_attempts, duration_p50_s >= 0 AS timed FROM asyncjob.step_stats('1 day');
