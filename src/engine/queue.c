@@ -41,13 +41,14 @@ const char *const aj_state_names[] = {
 
 /*
  * By = ANY rather than as a join with unnest(): nothing but the primary key
- * can serve it, whatever the statistics say.
+ * can serve it, whatever the statistics say.  The ids are sorted, so that
+ * width_bucket() finds the place of one by halving.
  */
 AJ_STATEMENT(complete_many,
 			 "UPDATE asyncjob.job j SET state = 'completed', seq = 3,"
-			 " result = ($2)[array_position($1, j.id)],"
-			 " started_at = ($3)[array_position($1, j.id)],"
-			 " finished_at = ($4)[array_position($1, j.id)]"
+			 " result = ($2)[width_bucket(j.id, $1)],"
+			 " started_at = ($3)[width_bucket(j.id, $1)],"
+			 " finished_at = ($4)[width_bucket(j.id, $1)]"
 			 " WHERE j.id = ANY ($1)",
 			 INT8ARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID,
 			 TIMESTAMPTZARRAYOID);
@@ -179,15 +180,41 @@ aj_queue_add_update(int64 job_id, int seq, TimestampTz at, const char *kind,
 	aj_execute(&add_update, values, nulls, 0);
 }
 
+/* Sort the columns of complete_many by id; they mostly are. */
+static void
+sort_by_id(int n, Datum *columns[4])
+{
+	for (int i = 1; i < n; i++)
+	{
+		Datum		row[4];
+		int			j = i;
+
+		if (DatumGetInt64(columns[0][i - 1]) <= DatumGetInt64(columns[0][i]))
+			continue;
+		for (int c = 0; c < 4; c++)
+			row[c] = columns[c][i];
+		for (; j > 0 && DatumGetInt64(columns[0][j - 1]) > DatumGetInt64(row[0]); j--)
+		{
+			for (int c = 0; c < 4; c++)
+				columns[c][j] = columns[c][j - 1];
+		}
+		for (int c = 0; c < 4; c++)
+			columns[c][j] = row[c];
+	}
+}
+
 /*
- * End n locked jobs that are new (seq 1) and have one step.
+ * End n locked jobs that are new (seq 1) and have one step.  The arrays are
+ * sorted by id.
  */
 int
 aj_queue_complete_many(int n, Datum *ids, Datum *results, Datum *started,
 					   Datum *finished)
 {
+	Datum	   *columns[4] = {ids, results, started, finished};
 	Datum		values[4];
 
+	sort_by_id(n, columns);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
 												FLOAT8PASSBYVAL, 'd'));
 	values[1] = PointerGetDatum(construct_array(results, n, JSONBOID, -1,

@@ -56,6 +56,10 @@ SELECT asyncjob.create_pipeline('regress_late', '[{"name": "a", "handler": "aj_b
 SELECT array_agg(j) AS jobs FROM asyncjob.submit_many('regress_late', (SELECT array_agg(to_jsonb(i) ORDER BY i) FROM generate_series(1, 40) i)) j \gset
 SELECT s.state, count(*) FROM unnest(:'jobs'::bigint[]) j, asyncjob.wait(j, '1 min') s GROUP BY 1 ORDER BY 1;
 SELECT count(*), count(DISTINCT n), bool_or(n = 20) AS has_20 FROM aj_b.late;
+-- whatever the order in which they fall due, each gets its own result
+SELECT array_agg(asyncjob.submit('noop', to_jsonb(i), run_at => now() - (i * 37 % 100) * interval '1 s')) AS jobs FROM generate_series(1, 300) i \gset
+SELECT count(*), bool_and(s.state = 'completed') AS completed, bool_and(asyncjob.result(j) = (SELECT params FROM asyncjob.job WHERE id = j)) AS own_result
+    FROM unnest(:'jobs'::bigint[]) j, asyncjob.wait(j, '1 min') s;
 -- after all that a worker still can be interrupted
 CREATE FUNCTION aj_b.sleep(jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT pg_sleep(300); SELECT $1 $$;
 SELECT asyncjob.create_pipeline('regress_b_sleep', '[{"name": "a", "handler": "aj_b.sleep", "timeout": "50 ms", "max_attempts": 1}]') > 0 AS made;
