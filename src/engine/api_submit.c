@@ -187,10 +187,18 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 void
 aj_validate_params(const AjPipeline *pipeline, Jsonb *params)
 {
+	LOCAL_FCINFO(fcinfo, 1);
+	FmgrInfo	flinfo;
+
 	if (pipeline->validator == NULL)
 		return;
-	OidFunctionCall1(aj_handler_find(pipeline->validator, GetUserId(), true),
-					 JsonbPGetDatum(params));
+
+	/* by hand, since a SQL function that returns void may return null */
+	fmgr_info(aj_handler_find(pipeline->validator, GetUserId(), true), &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(params);
+	fcinfo->args[0].isnull = false;
+	(void) FunctionCallInvoke(fcinfo);
 }
 
 /*

@@ -159,6 +159,14 @@ SELECT * FROM tap.err($$SELECT asyncjob.submit_many('regress_full', ARRAY['{"n":
 SELECT * FROM tap.err($$SELECT asyncjob.run('regress_full', '{"m": 1}')$$);
 SELECT count(*) FROM asyncjob.job;
 
+-- one in SQL may end in anything
+CREATE TABLE aj_def.seen (p jsonb);
+CREATE FUNCTION aj_def.note(p jsonb) RETURNS void LANGUAGE sql AS 'INSERT INTO aj_def.seen VALUES (p)';
+SELECT asyncjob.create_pipeline('regress_note', '[{"name": "a", "handler": "aj_def.echo"}]', validator => 'aj_def.note') > 0 AS made;
+SELECT asyncjob.run('regress_note', '{"o": 1}');
+SELECT p FROM aj_def.seen;
+SELECT asyncjob.drop_pipeline('regress_note');
+
 -- a dropped pipeline takes no more jobs; its name stays its owner's
 SELECT asyncjob.drop_pipeline('regress_line');
 SELECT * FROM tap.err($$SELECT asyncjob.drop_pipeline('regress_line')$$);
