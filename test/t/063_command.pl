@@ -159,7 +159,7 @@ is($node->safe_psql('postgres',
 	1, 'KML and GeoJSON are the same site');
 append_to_file("$dir/empty.kml", '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><Point><coordinates>1,2</coordinates></Point></Placemark></kml>');
 client_is('load site, KML without a polygon', [ 'load', 'site', "$dir/empty.kml" ],
-	1, $none, qr/no polygon.*\nHINT/);
+	1, $none, qr/no polygon.*\nDETAIL.*\nHINT/);
 append_to_file("$dir/ring.kml", '<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>1,2 3</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>');
 client_is('load site, KML with a broken ring', [ 'load', 'site', "$dir/ring.kml" ],
 	1, $none, qr/not longitude,latitude.*\nHINT/);
