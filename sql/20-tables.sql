@@ -93,18 +93,28 @@ CREATE TABLE asyncjob.job (
     cancel_reason    text,
     external         boolean NOT NULL DEFAULT false,
     concurrency_key  text,
-    limit_group      bigint
+    limit_group      bigint,
+    parent_id        bigint,
+    parent_step      smallint,
+    item_no          integer,
+    waiting_for      text
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE asyncjob.job IS
 'One row a submitted job. Roles see their own; status(), result() and updates() tell more.';
+COMMENT ON COLUMN asyncjob.job.waiting_for IS 'What a waiting job waits for: sleep, event, children or branches; run_at is then when it gives up or wakes.';
+COMMENT ON COLUMN asyncjob.job.parent_id IS 'The job that this one belongs to: which spawned it, or a step of which it is.';
+COMMENT ON COLUMN asyncjob.job.parent_step IS 'Step of the parent that spawned it, or that it is.';
+COMMENT ON COLUMN asyncjob.job.item_no IS 'Null for a job with a pipeline of its own; 0 for a step of its parent; from 1 on for an item of such a step.';
 CREATE INDEX job_ready_idx ON asyncjob.job (owner, queue_id, priority, run_at, id)
     WHERE state = 'queued' AND NOT external;
 -- what external workers claim: jobs whose current step no worker of ours runs
 CREATE INDEX job_external_idx ON asyncjob.job (queue_id, owner, priority, run_at, id)
     WHERE state = 'queued' AND external;
 CREATE INDEX job_running_idx ON asyncjob.job (worker_id) WHERE state = 'running';
-CREATE INDEX job_suspect_idx ON asyncjob.job (id) WHERE state = 'waiting' AND suspect;
+-- suspects of a crash, and what waits, by the time it waits at most
+CREATE INDEX job_waiting_idx ON asyncjob.job (suspect, run_at, id) WHERE state = 'waiting';
+CREATE INDEX job_parent_idx ON asyncjob.job (parent_id, state, id) WHERE parent_id IS NOT NULL;
 CREATE INDEX job_session_idx ON asyncjob.job (session_id, id) WHERE session_id IS NOT NULL;
 CREATE INDEX job_user_idx ON asyncjob.job (owner, user_id, id) WHERE user_id IS NOT NULL;
 CREATE UNIQUE INDEX job_unique_key_idx ON asyncjob.job (owner, unique_key)
@@ -141,9 +151,11 @@ CREATE TABLE asyncjob.checkpoint (
     started_at   timestamptz NOT NULL,
     finished_at  timestamptz NOT NULL,
     output       jsonb,
+    outcome      text CHECK (outcome IN ('skipped', 'failed')),
+    error        jsonb,
     PRIMARY KEY (job_id, step_no)
 );
-COMMENT ON TABLE asyncjob.checkpoint IS 'Outputs of finished steps; such a step is never run again.';
+COMMENT ON TABLE asyncjob.checkpoint IS 'Outputs of finished steps, and optional ones that failed; such a step is never run again.';
 
 -- Append-only history of a job: changes of state, failed attempts, log
 -- lines. The first (queued) and a first uneventful end are read off the job

@@ -47,7 +47,7 @@ CREATE FUNCTION asyncjob.create_pipeline(
     RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_create_pipeline';
 COMMENT ON FUNCTION asyncjob.create_pipeline(text, jsonb, text, text) IS
-'Make a pipeline, or a new version of one''s own; returns its id. steps is an array of objects with the keys name, handler (a function (jsonb) RETURNS jsonb), after (names of steps it needs, default the one before), max_attempts (1..100), backoff (array of delays such as "5s", the last one repeats), timeout (such as "5 min"), batch (true: jobs may share a transaction, see docs/writing-a-step.md). validator is a function (jsonb) RETURNS void that submit() calls as the submitter to refuse bad params.';
+'Make a pipeline, or a new version of one''s own; returns its id. steps is an array of objects with the keys name, handler (a function (jsonb) RETURNS jsonb or a procedure (INOUT jsonb)), after (names of steps it needs, default the one before), max_attempts (1..100), backoff (array of delays such as "5s", the last one repeats, or an object for exponential delays and jitter), backoff_for (an object of such by SQLSTATE or category), timeout (such as "5 min"), optional (true: the job goes on without it), when (a jsonpath on the input; if it finds nothing, false or null the step is skipped), for_each (a jsonpath on the input: runs once for each item), batch (true: jobs may share a transaction, see docs/writing-a-step.md). validator is a function (jsonb) RETURNS void that submit() calls as the submitter to refuse bad params.';
 
 CREATE FUNCTION asyncjob.drop_pipeline(name text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_drop_pipeline';
@@ -107,6 +107,11 @@ CREATE FUNCTION asyncjob.result(job_id bigint) RETURNS jsonb
 COMMENT ON FUNCTION asyncjob.result(bigint) IS
 'Output of the last step of a completed job (of several sinks, an object by name); null before.';
 
+CREATE FUNCTION asyncjob.step_result(job_id bigint, step text) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_step_result';
+COMMENT ON FUNCTION asyncjob.step_result(bigint, text) IS
+'Output of a finished step, also while others run; null before, and where the step was skipped or failed. Error 42704: no such job or step.';
+
 CREATE FUNCTION asyncjob.wait(job_id bigint, timeout interval DEFAULT NULL)
     RETURNS asyncjob.job_status
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_wait';
@@ -123,11 +128,11 @@ COMMENT ON PROCEDURE asyncjob.await(bigint, interval, text, jsonb) IS
 CREATE FUNCTION asyncjob.list_jobs(
         user_id text DEFAULT NULL, session_id text DEFAULT NULL,
         state text DEFAULT NULL, after bigint DEFAULT NULL,
-        max_rows integer DEFAULT 100)
+        max_rows integer DEFAULT 100, parent bigint DEFAULT NULL)
     RETURNS SETOF asyncjob.job_status
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_list_jobs';
-COMMENT ON FUNCTION asyncjob.list_jobs(text, text, text, bigint, integer) IS
-'Jobs of the caller, newest first; after is the last id of the page before; at most 10,000 rows.';
+COMMENT ON FUNCTION asyncjob.list_jobs(text, text, text, bigint, integer, bigint) IS
+'Jobs of the caller, newest first; after is the last id of the page before; at most 10,000 rows. Jobs that another job spawned are listed only where that is named as parent.';
 
 CREATE FUNCTION asyncjob.steps(job_id bigint)
     RETURNS TABLE (step_no integer, name text, state text, attempt integer,

@@ -30,7 +30,7 @@ SELECT j.id AS job_id, p.name AS pipeline, q.name AS queue,
 FROM asyncjob.job j
 JOIN asyncjob.pipeline p ON p.id = j.pipeline_id
 JOIN asyncjob.queue q ON q.id = j.queue_id
-WHERE j.state = 'failed';
+WHERE j.state = 'failed' AND j.item_no IS NULL;
 COMMENT ON VIEW asyncjob.dead_letters IS 'Jobs that used up their attempts: where they came from (queue/pipeline and its version), the step and its error, attempts spent on it. asyncjob.redrive() queues them again, asyncjob.purge() deletes them.';
 
 
@@ -54,3 +54,14 @@ FROM (SELECT t.queue_id, t.kind, t.keep, true AS set_here FROM asyncjob.retentio
 LEFT JOIN asyncjob.queue q ON q.id = r.queue_id;
 COMMENT ON VIEW asyncjob.retentions IS
 'How long things are kept: keep null is for ever, queue null is every queue without a rule of its own; set_here is false for a default.';
+CREATE VIEW asyncjob.events WITH (security_invoker = true) AS
+SELECT pg_get_userbyid(e.owner) AS owner, e.event, e.key, e.payload, e.emitted_at
+FROM asyncjob.event e
+WHERE e.kept;
+COMMENT ON VIEW asyncjob.events IS 'Events with a key, which are kept: the reader''s own and those granted to it.';
+
+CREATE VIEW asyncjob.subscriptions WITH (security_invoker = true) AS
+SELECT s.id, pg_get_userbyid(s.owner) AS owner, pg_get_userbyid(s.event_owner) AS event_owner,
+       s.event, s.pipeline, s.filter, s.created_at, s.last_at, s.last_job_id, s.last_error
+FROM asyncjob.subscription s;
+COMMENT ON VIEW asyncjob.subscriptions IS 'Pipelines that events start: the reader''s own. last_at is the time of the last event that fitted.';

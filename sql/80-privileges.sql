@@ -29,6 +29,21 @@ ALTER TABLE asyncjob.chat_message ENABLE ROW LEVEL SECURITY;
 CREATE POLICY chat_message_own ON asyncjob.chat_message FOR SELECT
     USING (asyncjob._may_see(owner, user_id));
 
+ALTER TABLE asyncjob.event ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_own ON asyncjob.event FOR SELECT
+    USING (owner = asyncjob._role() OR EXISTS (SELECT FROM asyncjob.event_grant g
+        WHERE g.owner = event.owner AND g.event = event.event
+          AND pg_has_role(g.role, 'USAGE')));
+
+ALTER TABLE asyncjob.event_grant ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_grant_own ON asyncjob.event_grant FOR SELECT
+    USING (owner = asyncjob._role() OR pg_has_role(role, 'USAGE'));
+
+ALTER TABLE asyncjob.subscription ENABLE ROW LEVEL SECURITY;
+CREATE POLICY subscription_own ON asyncjob.subscription FOR SELECT
+    USING (owner = asyncjob._role()
+        OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE'));
+
 ALTER TABLE asyncjob.pipeline ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
     USING (owner = asyncjob._role()
@@ -91,7 +106,10 @@ BEGIN
                    'asyncjob._gis_schema(name), asyncjob._gis_column(regclass, name, text), '
                    'asyncjob._parse_wind_csv(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), '
+                   'asyncjob.grant_event(text, regrole), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
+    EXECUTE format('GRANT SELECT ON asyncjob.event, asyncjob.subscription, asyncjob.event_grant, '
+                   'asyncjob.events, asyncjob.subscriptions TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
                    'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters, '

@@ -36,6 +36,7 @@ typedef struct AjCaller
 } AjCaller;
 
 extern void aj_caller(AjCaller *caller);
+extern void aj_check_pipeline(const char *pipeline);
 extern void aj_require_admin(const char *what);
 pg_noreturn extern void aj_unknown_job(int64 job_id) AJ_NORETURN;
 extern void aj_return_rows(FunctionCallInfo fcinfo);

@@ -22,6 +22,7 @@
 #include "guc.h"
 #include "limits.h"
 #include "queue.h"
+#include "queue_dag.h"
 #include "queue_external.h"
 #include "queue_read.h"
 #include "shmem.h"
@@ -32,6 +33,18 @@ PG_FUNCTION_INFO_V1(aj_cancel);
 PG_FUNCTION_INFO_V1(aj_retry);
 PG_FUNCTION_INFO_V1(aj_reprioritize);
 PG_FUNCTION_INFO_V1(aj_explain);
+
+/* A step of a job is not steered by itself. */
+static void
+refuse_branch(const AjJobHead *head, const char *what)
+{
+	if (head->branch_of != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("job " INT64_FORMAT " is a step of job " INT64_FORMAT,
+						head->id, head->branch_of),
+				 errhint("Call %s with that job.", what)));
+}
 
 /*
  * cancel(job_id bigint, reason text): true if the job ends, or has ended, as
@@ -58,6 +71,7 @@ aj_cancel(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	if (!aj_queue_head(&caller, job_id, false, &head))
 		aj_unknown_job(job_id);
+	refuse_branch(&head, "asyncjob.cancel()");
 	if (!AJ_STATE_IS_FINAL(head.state) && aj_shared != NULL)
 		(void) aj_signal_cancel(MyDatabaseId, job_id);
 
@@ -74,6 +88,8 @@ aj_cancel(PG_FUNCTION_ARGS)
 		case AJ_QUEUED:
 		case AJ_WAITING:
 			aj_queue_cancel_now(&head, reason);
+			aj_queue_cancel_descendants(job_id);
+			aj_at_commit_flow();
 			if (head.session_id != NULL)
 				(void) aj_queue_write_chat(job_id, "Analysis was cancelled.",
 										   AJ_CANCELLED);
@@ -85,6 +101,7 @@ aj_cancel(PG_FUNCTION_ARGS)
 			break;
 		case AJ_RUNNING:
 			aj_queue_ask_cancel(&head, reason);
+			aj_queue_cancel_descendants(job_id);
 			aj_at_commit_cancel(job_id);
 			break;
 		default:
@@ -116,6 +133,7 @@ aj_retry(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	if (!aj_queue_head(&caller, job_id, true, &head))
 		aj_unknown_job(job_id);
+	refuse_branch(&head, "asyncjob.retry()");
 	if (head.state != AJ_FAILED && head.state != AJ_CANCELLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -237,6 +255,20 @@ engine_obstacle(const AjJobHead *head, bool ours)
 	return why;
 }
 
+/* What a job that was put aside waits for. */
+static const char *
+waiting_reason(const AjJobHead *head)
+{
+	const char *what = head->waiting_detail ? head->waiting_detail :
+	head->waiting_for;
+
+	if (TIMESTAMP_NOT_FINITE(head->run_at))
+		return what;
+	return psprintf("%s, until %s%s", what,
+					strcmp(head->waiting_for, "sleep") == 0 ? "" : "at the latest ",
+					timestamptz_to_str(head->run_at));
+}
+
 /* explain(job_id bigint) returns text: why is it not running? */
 Datum
 aj_explain(PG_FUNCTION_ARGS)
@@ -282,6 +314,11 @@ aj_explain(PG_FUNCTION_ARGS)
 				appendStringInfoString(&s, " asyncjob.status() tells the error; asyncjob.retry() queues it again.");
 			PG_RETURN_TEXT_P(cstring_to_text(s.data));
 		case AJ_WAITING:
+			if (head.waiting_for != NULL)
+			{
+				appendStringInfo(&s, "It waits: %s.", waiting_reason(&head));
+				PG_RETURN_TEXT_P(cstring_to_text(s.data));
+			}
 			if (head.suspect)
 				why = "it was running when the server crashed and waits to run alone";
 			break;

@@ -32,6 +32,7 @@
 #include "utils/wait_event.h"
 
 #include "api.h"
+#include "dag.h"
 #include "executor.h"
 #include "extension.h"
 #include "external.h"
@@ -170,7 +171,9 @@ prepare_run(AjRun *run, AjHeld * held, MemoryContext context)
 	run->job = &held->job;
 	run->context = context;
 	run->pipeline = aj_pipeline_get(held->job.pipeline_id);
-	if (run->pipeline != NULL && run->pipeline->nsteps > 1)
+	if (run->pipeline != NULL && run->pipeline->dag)
+		aj_dag_load(run);
+	else if (run->pipeline != NULL && run->pipeline->nsteps > 1)
 		run->checkpoints = aj_queue_checkpoints(held->job.id);
 }
 
@@ -483,6 +486,8 @@ aj_heartbeat(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("heartbeat()");
 	aj_caller(&caller);
 	aj_scope_enter(&scope, false);
+	/* a step of a job: the job's row is locked before (dag.c) */
+	aj_queue_lock_parent_of(job_id);
 	lock_held(&caller, job_id, token, &held);
 	aj_queue_extend_lease(job_id, token, expires_at, progress,
 						  PG_ARGISNULL(3), message);
@@ -513,6 +518,37 @@ begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
 	MemoryContextSwitchTo(context);
 }
 
+/*
+ * The step has ended; another may follow, and be external or not.  Returns
+ * the state that the job is in then.
+ */
+static AjState
+go_on(AjHeld * held, AjRun *run, AjState state)
+{
+	AjJob	   *job = &held->job;
+	bool		external = run->pipeline->steps[job->step_no].external;
+	AjScope		scope;
+
+	aj_scope_enter(&scope, false);
+	if (state == AJ_RUNNING)
+	{
+		state = AJ_QUEUED;
+		if (!aj_queue_hand_over(job, -held->token, external))
+			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+		if (external)
+			aj_external_at_commit(job->queue_id);
+		else
+			aj_at_commit_job_ready(job->owner, job->queue_id, job->priority,
+								   job->run_at, job->id);
+	}
+	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
+		aj_dag_branch_ended(run, state);
+	else if (job->parent_id != 0)
+		aj_at_commit_flow();
+	aj_scope_leave(&scope);
+	return state;
+}
+
 /* complete(job_id bigint, token bigint, output jsonb) */
 Datum
 aj_complete(PG_FUNCTION_ARGS)
@@ -520,34 +556,17 @@ aj_complete(PG_FUNCTION_ARGS)
 	AjHeld		held = {0};
 	AjRun		run = {0};
 	AjJob	   *job = &held.job;
-	AjState		state = AJ_COMPLETED;
-	AjScope		scope;
+	AjState		state;
 	Jsonb	   *output;
-	int			step_no;
 
 	PreventCommandIfReadOnly("complete()");
 	begin_end(fcinfo, &held, &run);
-	step_no = job->step_no;
 	output = PG_ARGISNULL(2) ?
 		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("null"))) :
 		PG_GETARG_JSONB_P(2);
 	if (!aj_finish_step(&run, -held.token, output))
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-	if (job->step_no != step_no)
-	{
-		bool		external = run.pipeline->steps[job->step_no].external;
-
-		state = AJ_QUEUED;
-		aj_scope_enter(&scope, false);
-		if (!aj_queue_hand_over(job, -held.token, external))
-			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-		if (external)
-			aj_external_at_commit(job->queue_id);
-		else
-			aj_at_commit_job_ready(job->owner, job->queue_id, job->priority,
-								   job->run_at, job->id);
-		aj_scope_leave(&scope);
-	}
+	state = go_on(&held, &run, run.state);
 	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
 						 run.pipeline->nsteps, job->session_id);
 	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));
@@ -601,6 +620,8 @@ aj_fail(PG_FUNCTION_ARGS)
 		aj_external_at_commit(job->queue_id);
 		aj_scope_leave(&scope);
 	}
+	else
+		state = go_on(&held, &run, state);
 	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
 						 run.pipeline->nsteps, job->session_id);
 	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));

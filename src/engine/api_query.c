@@ -28,6 +28,7 @@
 PG_FUNCTION_INFO_V1(aj_status);
 PG_FUNCTION_INFO_V1(aj_result);
 PG_FUNCTION_INFO_V1(aj_list_jobs);
+PG_FUNCTION_INFO_V1(aj_step_result);
 PG_FUNCTION_INFO_V1(aj_steps);
 PG_FUNCTION_INFO_V1(aj_updates);
 PG_FUNCTION_INFO_V1(aj_artifacts);
@@ -112,9 +113,39 @@ aj_result(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(result);
 }
 
+/* step_result(job_id bigint, step text) returns jsonb, null until it is done */
+Datum
+aj_step_result(PG_FUNCTION_ARGS)
+{
+	int64		job_id = aj_job_arg(fcinfo);
+	char	   *step = aj_text_arg(fcinfo, 1);
+	MemoryContext context = CurrentMemoryContext;
+	AjCaller	caller;
+	AjJobHead	head;
+	AjScope		scope;
+	Jsonb	   *output;
+
+	if (step == NULL)
+		aj_null_argument("step");
+	aj_caller(&caller);
+	aj_scope_enter(&scope, false);
+	if (!aj_queue_head(&caller, job_id, false, &head))
+		aj_unknown_job(job_id);
+	MemoryContextSwitchTo(context);
+	if (!aj_queue_step_result(&caller, job_id, step, &output))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("job " INT64_FORMAT " has no step \"%s\"", job_id, step),
+				 errhint("asyncjob.steps() lists them.")));
+	aj_scope_leave(&scope);
+	if (output == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(output);
+}
+
 /*
  * list_jobs(user_id text, session_id text, state text, after bigint,
- *			 max_rows int)
+ *			 max_rows int, parent bigint)
  */
 Datum
 aj_list_jobs(PG_FUNCTION_ARGS)
@@ -143,7 +174,8 @@ aj_list_jobs(PG_FUNCTION_ARGS)
 	aj_scope_enter(&scope, false);
 	(void) aj_queue_list(&caller, aj_text_arg(fcinfo, 0),
 						 aj_text_arg(fcinfo, 1), state,
-						 PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3), limit);
+						 PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3), limit,
+						 PG_ARGISNULL(5) ? 0 : PG_GETARG_INT64(5));
 	aj_return_rows(fcinfo);
 	aj_scope_leave(&scope);
 	return (Datum) 0;

@@ -29,7 +29,9 @@
 
 #include "api.h"
 #include "clock.h"
+#include "dag.h"
 #include "errors.h"
+#include "events.h"
 #include "executor.h"
 #include "extension.h"
 #include "external.h"
@@ -38,6 +40,7 @@
 #include "names.h"
 #include "queue.h"
 #include "queue_external.h"
+#include "queue_flow.h"
 #include "queue_read.h"
 #include "queue_submit.h"
 #include "types.h"
@@ -180,7 +183,24 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 		aj_unknown_queue(queue);
 	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
 	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
-	target->s.external = target->pipeline->steps[0].external;
+	/* what comes first in a DAG is for a worker of ours to find out (dag.c) */
+	target->s.external = target->pipeline->steps[0].external &&
+		!target->pipeline->dag;
+}
+
+/* Refuse a pipeline that the current user may not run. */
+void
+aj_check_pipeline(const char *pipeline)
+{
+	Target		target = {0};
+	AjCaller	caller;
+	AjScope		scope;
+
+	aj_caller(&caller);
+	check_owner(caller.role);
+	aj_scope_enter(&scope, false);
+	resolve_target(&target, &caller, pipeline, "default");
+	aj_scope_leave(&scope);
 }
 
 /* Let the pipeline's validator look at the params, as the caller. */
@@ -447,6 +467,16 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Without branches, a step of many items is called for one after the other. */
+static Jsonb *
+call_here(AjRun *run)
+{
+	if (run->pipeline->steps[run->job->step_no].for_each != NULL &&
+		run->in_place)
+		return aj_dag_call_items(run);
+	return aj_call_step(run);
+}
+
 /*
  * Run one step here.  In its own subtransaction an error is caught and
  * recorded as in a worker; otherwise it is the caller's.
@@ -461,12 +491,16 @@ step_in_foreground(AjRun *run, bool catch)
 	AjScope		scope;
 	bool		found;
 
-	if (run->pipeline->nsteps > 1)
+	catch |= run->pipeline->steps[run->job->step_no].optional;
+	if (run->pipeline->dag || run->pipeline->nsteps > 1)
 	{
 		MemoryContextSwitchTo(run->context);
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(run->context);
-		run->checkpoints = aj_queue_checkpoints(run->job->id);
+		if (run->pipeline->dag)
+			aj_dag_load(run);
+		else
+			run->checkpoints = aj_queue_checkpoints(run->job->id);
 		aj_scope_leave(&scope);
 		MemoryContextSwitchTo(context);
 	}
@@ -475,7 +509,7 @@ step_in_foreground(AjRun *run, bool catch)
 	{
 		PG_TRY();
 		{
-			Jsonb	   *output = aj_call_step(run);
+			Jsonb	   *output = call_here(run);
 
 			if (!aj_finish_step(run, 0, output))
 				elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
@@ -486,14 +520,14 @@ step_in_foreground(AjRun *run, bool catch)
 			PG_RE_THROW();
 		}
 		PG_END_TRY();
-		return run->job->step_no == before.step_no ? AJ_COMPLETED : AJ_RUNNING;
+		return run->state;
 	}
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		Jsonb	   *output = aj_call_step(run);
+		Jsonb	   *output = call_here(run);
 
 		if (!aj_finish_step(run, 0, output))
 			elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
@@ -512,7 +546,8 @@ step_in_foreground(AjRun *run, bool catch)
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 		aj_forget_step(run);
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		if ((edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			 !aj_run_suspends(run, edata->sqlerrcode, edata->message)) ||
 			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(edata);	/* it is the caller who is interrupted */
 		error = aj_error_copy(edata, run->context);
@@ -520,7 +555,7 @@ step_in_foreground(AjRun *run, bool catch)
 	PG_END_TRY();
 
 	if (error == NULL)
-		return run->job->step_no == before.step_no ? AJ_COMPLETED : AJ_RUNNING;
+		return run->state;
 	*run->job = before;
 	return aj_fail_step(run, 0, error, false, &found);
 }
@@ -539,6 +574,22 @@ hand_over(AjJob *job)
 	return AJ_QUEUED;
 }
 
+/* Find out which step comes first, where the pipeline is no chain. */
+static AjState
+enter_in_foreground(AjRun *run, bool alone)
+{
+	AjScope		scope;
+	AjState		state;
+	bool		found;
+
+	aj_scope_enter(&scope, false);
+	state = aj_dag_enter(run, 0, alone, &found);
+	aj_scope_leave(&scope);
+	if (!found)
+		elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
+	return state;
+}
+
 /* Run a job that this transaction has taken, step after step. */
 static AjState
 job_in_foreground(AjJob *job, bool catch)
@@ -550,7 +601,10 @@ job_in_foreground(AjJob *job, bool catch)
 	run.pipeline = aj_pipeline_get(job->pipeline_id);
 	run.context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob step",
 										ALLOCSET_DEFAULT_SIZES);
-	do
+	state = AJ_RUNNING;
+	if (run.pipeline->dag && job->item_no < 0)
+		state = enter_in_foreground(&run, !catch);
+	while (state == AJ_RUNNING)
 	{
 		MemoryContextReset(run.context);
 		run.checkpoints = NULL;
@@ -558,6 +612,10 @@ job_in_foreground(AjJob *job, bool catch)
 		run.artifacts = NIL;
 		run.dropped_logs = 0;
 		run.prepared = false;
+		run.in_place = !catch;
+		run.suspend.kind = AJ_SUSPEND_NOT;
+		run.spawned = NIL;
+		run.spawn_names = NIL;
 		if (run.pipeline->steps[job->step_no].external)
 		{
 			state = hand_over(job);
@@ -565,7 +623,17 @@ job_in_foreground(AjJob *job, bool catch)
 		}
 		state = step_in_foreground(&run, catch);
 		CHECK_FOR_INTERRUPTS();
-	} while (state == AJ_RUNNING);
+	}
+	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
+	{
+		AjScope		scope;
+
+		aj_scope_enter(&scope, false);
+		aj_dag_branch_ended(&run, state);
+		aj_scope_leave(&scope);
+	}
+	else if (job->parent_id != 0 && AJ_STATE_IS_FINAL(state))
+		aj_at_commit_flow();
 	MemoryContextDelete(run.context);
 	return state;
 }
@@ -646,6 +714,12 @@ drain_one(Oid role)
 	aj_scope_enter(&scope, false);
 	MemoryContextSwitchTo(context);
 	claimed = aj_queue_claim(role, 0, &job);
+	if (!claimed)
+	{
+		aj_flow_here(role);
+		MemoryContextSwitchTo(context);
+		claimed = aj_queue_claim(role, 0, &job);
+	}
 	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1) > 0)
 		claimed = aj_queue_claim(role, 0, &job);
 	if (claimed)
@@ -667,7 +741,7 @@ turn_clock(Oid role, TimestampTz until)
 	AjScope		scope;
 
 	aj_scope_enter(&scope, false);
-	due = aj_queue_next_due(role, now);
+	due = Min(aj_queue_next_due(role, now), aj_queue_next_wake(role, now));
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (due == DT_NOEND || due > until)

@@ -42,11 +42,13 @@
 
 #include "batch.h"
 #include "crashfile.h"
+#include "events.h"
 #include "executor.h"
 #include "extension.h"
 #include "limits.h"
 #include "publish.h"
 #include "queue.h"
+#include "queue_event.h"
 #include "scope.h"
 #include "shmem.h"
 #include "worker.h"
@@ -68,10 +70,11 @@ aj_batch_wanted(void)
 static bool
 fits(const AjJob *job, const AjPipeline *pipeline)
 {
-	return pipeline != NULL && pipeline->nsteps == 1 &&
+	return pipeline != NULL && pipeline->nsteps == 1 && !pipeline->dag &&
 		pipeline->steps[0].batch && pipeline->steps[0].timeout == 0 &&
 		pipeline->steps[0].cache_ttl == 0 &&
 		job->seq == 1 && job->session_id == NULL && !job->alone &&
+		job->parent_id == 0 &&
 		job->id != not_in_batch && !aj_limits_known_rated(job->queue_id);
 }
 
@@ -147,7 +150,8 @@ run_one(AjRun *run, MemoryContext handler_context, MemoryContext context)
 		aj_crashfile_leave();
 
 		/* somebody wants us, or this job, to stop: that ends the batch */
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			!aj_run_suspends(run, edata->sqlerrcode, edata->message))
 			ReThrowError(edata);
 		output = NULL;
 	}
@@ -159,6 +163,17 @@ run_one(AjRun *run, MemoryContext handler_context, MemoryContext context)
 	if (output == NULL)
 		return NULL;
 	return (Jsonb *) DatumGetPointer(datumCopy(JsonbPGetDatum(output), false, -1));
+}
+
+/* Somebody wants to hear of the ends of jobs. */
+static void
+chain_all(const AjJob *jobs, int n)
+{
+	int64	   *ended = palloc(n * sizeof(int64));
+
+	for (int i = 0; i < n; i++)
+		ended[i] = jobs[i].id;
+	aj_queue_chain(ended, n);
 }
 
 /*
@@ -291,6 +306,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 			run.pipeline = pipelines[i];
 		}
 		run.job = &jobs[i];
+		run.suspend.kind = AJ_SUSPEND_NOT;
 		output = run_one(&run, handler_context, context);
 		clean |= !run.compiled;
 		if (output == NULL)
@@ -314,6 +330,8 @@ aj_batch_run(MemoryContext context, AjJob *single,
 		aj_scope_enter(&scope, true);
 		if (aj_queue_complete_many(done, ids, results, started, finished) != done)
 			elog(ERROR, "some of %d locked jobs changed", done);
+		if (aj_chains_wanted())
+			chain_all(jobs, done);
 		aj_scope_leave(&scope);
 		aj_worker_defaults();
 	}

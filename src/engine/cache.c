@@ -107,7 +107,7 @@ void
 aj_cache_finish(AjRun *run, Jsonb *output)
 {
 	const AjStep *step = &run->pipeline->steps[run->job->step_no];
-	int64		job_id = run->job->id;
+	int64		job_id = aj_job_root(run->job);
 
 	if (run->cached_job == 0)
 		aj_queue_store_cached(run->job->owner, run->cache_key, job_id,

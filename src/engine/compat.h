@@ -76,6 +76,15 @@
 #define AJ_NORETURN
 #endif
 
+/* 18 took PortalRun()'s run_once away. */
+#if PG_VERSION_NUM >= 180000
+#define aj_portal_run(portal, top, dest, qc) \
+	PortalRun((portal), FETCH_ALL, (top), (dest), (dest), (qc))
+#else
+#define aj_portal_run(portal, top, dest, qc) \
+	PortalRun((portal), FETCH_ALL, (top), true, (dest), (dest), (qc))
+#endif
+
 /* 19 hands a signal handler one more argument; SIGNAL_ARGS covers it. */
 #if PG_VERSION_NUM >= 190000
 #define AJ_PASS_SIGNAL_ARGS	postgres_signal_arg, pg_siginfo

@@ -44,6 +44,8 @@
 #include "chores.h"
 #include "coordinator.h"
 #include "crashfile.h"
+#include "dag.h"
+#include "events.h"
 #include "extension.h"
 #include "external.h"
 #include "guc.h"
@@ -641,8 +643,8 @@ tend_suspects(void)
 /* ---------- rounds ---------- */
 
 /*
- * Look for jobs that nobody announced, each poll interval; less often where
- * dead entries make that slow.
+ * Look for jobs that nobody announced, and for ended branches that nobody
+ * noticed, each poll interval; less often where dead entries make that slow.
  */
 static void
 find_lanes(void)
@@ -652,8 +654,15 @@ find_lanes(void)
 	TimestampTz start = GetCurrentTimestamp();
 
 	/* the interval may have been lowered since */
-	if (!TimestampDifferenceExceeds(last, start,
-									Max(aj_guc_poll_interval, 50 * took)))
+	bool		due = TimestampDifferenceExceeds(last, start,
+												 Max(aj_guc_poll_interval, 50 * took));
+
+	if (aj_dag_sweep_wanted() || due)
+	{
+		while (aj_dag_sweep())
+			;
+	}
+	if (!due)
 		return;
 	aj_queue_find_lanes();
 	last = GetCurrentTimestamp();
@@ -670,6 +679,7 @@ tend_queue(void)
 	List	   *owners = NIL;
 	ListCell   *cell;
 	TimestampTz next_due = 0,
+				next_wake = 0,
 				now;
 	long		wait_ms = aj_guc_poll_interval;
 	bool		ours;
@@ -701,6 +711,7 @@ tend_queue(void)
 			ereport(LOG,
 					(errmsg("asyncjob made %d jobs of dropped roles dead letters",
 							buried)));
+		next_wake = aj_flow_round(my_db);
 		MemoryContextSwitchTo(context);
 		owners = aj_queue_ready_owners(&next_due);
 	}
@@ -717,6 +728,8 @@ tend_queue(void)
 	now = GetCurrentTimestamp();
 	foreach(cell, owners)
 		wait_ms = Min(wait_ms, feed_owner(lfirst(cell)));
+	if (next_wake != 0 && (next_due == 0 || next_wake < next_due))
+		next_due = next_wake;
 	if (next_due != 0)
 		wait_ms = Min(wait_ms, next_due <= now ? 0 :
 					  TimestampDifferenceMilliseconds(now, next_due) + 1);

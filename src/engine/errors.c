@@ -16,6 +16,8 @@
  */
 #include "compat.h"
 
+#include <math.h>
+
 #include "common/pg_prng.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -26,6 +28,13 @@
 #include "asyncjob.h"
 #include "errors.h"
 #include "guc.h"
+
+#define RATE_LIMIT_MS	(5 * 60 * 1000)
+
+const char *const aj_error_categories[] = {
+	"validation", "infeasible", "resource", "external", "rate_limit",
+	"timeout", "system", "handler", NULL
+};
 
 /* A copy that outlives the transaction. */
 AjError *
@@ -62,6 +71,8 @@ aj_error_category(int sqlerrcode)
 			return "resource";
 		case AJ_ERRCODE_EXTERNAL:
 			return "external";
+		case AJ_ERRCODE_RATE_LIMIT:
+			return "rate_limit";
 		case ERRCODE_QUERY_CANCELED:
 			return "timeout";
 	}
@@ -157,12 +168,47 @@ requested_delay(const AjError *error)
 	return ms;
 }
 
-/* Delay before attempt number failures + 2 of a step. */
 static int64
-step_backoff(const AjStep *step, int failures)
+with_jitter(int64 ms, double jitter)
 {
-	if (step->nbackoff > 0)
-		return step->backoff[Min(failures, step->nbackoff - 1)];
+	return ms - (int64) (pg_prng_double(&pg_global_prng_state) * jitter * ms);
+}
+
+/* Delay after so many failures before this one. */
+static int64
+backoff_delay(const AjBackoff *backoff, int failures)
+{
+	double		ms;
+
+	if (backoff->n > 0)
+		return with_jitter(backoff->delays[Min(failures, backoff->n - 1)],
+						   backoff->jitter);
+	ms = backoff->initial * pow(backoff->factor, failures);
+	return with_jitter((int64) Min(ms, (double) backoff->max), backoff->jitter);
+}
+
+/*
+ * Delay before the next attempt of a step: what the step says about failures
+ * of this SQLSTATE, else of this category, else in general.
+ */
+static int64
+step_backoff(const AjStep *step, int failures, int sqlerrcode)
+{
+	const char *names[] = {unpack_sql_state(sqlerrcode),
+	aj_error_category(sqlerrcode)};
+
+	for (int n = 0; n < lengthof(names); n++)
+	{
+		for (int r = 0; r < step->nrules; r++)
+		{
+			if (strcmp(step->rules[r].failure, names[n]) == 0)
+				return backoff_delay(&step->rules[r].backoff, failures);
+		}
+	}
+	if (sqlerrcode == AJ_ERRCODE_RATE_LIMIT)
+		return RATE_LIMIT_MS;
+	if (step->backoff.given)
+		return backoff_delay(&step->backoff, failures);
 	return Min((int64) aj_guc_backoff << Min(failures, 20), 600 * 1000);
 }
 
@@ -186,7 +232,7 @@ aj_error_verdict(const AjError *error, const AjJob *job, const AjStep *step,
 	aj_guc_max_attempts;
 	bool		may_be_free = job->free_retries < AJ_MAX_FREE_RETRIES;
 
-	*delay_ms = step_backoff(step, job->failures);
+	*delay_ms = step_backoff(step, job->failures, error->sqlerrcode);
 
 	switch (error->sqlerrcode)
 	{

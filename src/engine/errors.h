@@ -18,6 +18,8 @@
 
 #define AJ_MAX_FREE_RETRIES		20
 
+extern const char *const aj_error_categories[];
+
 extern AjError *aj_error_copy(const ErrorData *edata, MemoryContext context);
 extern const char *aj_error_category(int sqlerrcode);
 extern Jsonb *aj_error_to_jsonb(const AjError *error, const AjJob *job);

@@ -17,6 +17,13 @@
  * The functions of AjStepApi (asyncjob.h) and their SQL twins work on the
  * innermost run of this process.
  *
+ * A handler that is a procedure may commit.  What it did until then stays,
+ * so its artifacts are written when they are made; its step's output still
+ * commits with what it did last.
+ *
+ * A handler that sleeps or waits (api_flow.c) ends by an error, too.  What
+ * is recorded then is not a failure but what the job waits for.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -38,14 +45,20 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "api_flow.h"
 #include "asyncjob.h"
 #include "cache.h"
+#include "dag.h"
 #include "errors.h"
+#include "events.h"
 #include "executor.h"
 #include "extension.h"
 #include "guc.h"
 #include "limits.h"
+#include "procedure.h"
 #include "queue.h"
+#include "queue_dag.h"
+#include "queue_flow.h"
 #include "scope.h"
 #include "shmem.h"
 
@@ -53,7 +66,7 @@
 
 static AjRun *current_run = NULL;
 
-const AjRun *
+AjRun *
 aj_current_run(void)
 {
 	return current_run;
@@ -64,7 +77,7 @@ aj_current_run(void)
 static int64
 api_job_id(void)
 {
-	return current_run ? current_run->job->id : 0;
+	return current_run ? aj_job_root(current_run->job) : 0;
 }
 
 static int
@@ -152,7 +165,16 @@ api_artifact(const char *name, const char *kind, const char *media_type,
 	artifact->data = MemoryContextAllocHuge(run->context, Max(len, 1));
 	memcpy(artifact->data, data, len);
 	artifact->len = len;
-	run->artifacts = lappend(run->artifacts, artifact);
+	if (OidIsValid(run->procedure) && run->may_commit)
+	{
+		AjScope		scope;
+
+		aj_scope_enter(&scope, aj_my_slot != NULL);
+		aj_queue_store_artifacts(run->job, list_make1(artifact));
+		aj_scope_leave(&scope);
+	}
+	else
+		run->artifacts = lappend(run->artifacts, artifact);
 	MemoryContextSwitchTo(old);
 }
 
@@ -200,9 +222,50 @@ static const AjStepApi step_api = {
 	.max_step_memory = api_max_step_memory,
 };
 
+/*
+ * What a procedure spawned is there when it commits, and gone when it rolls
+ * back, or a block of it is left by an error.
+ */
+static void
+spawn_xact_callback(XactEvent event, void *arg)
+{
+	for (AjRun *run = current_run; run; run = run->outer)
+	{
+		if (event == XACT_EVENT_COMMIT ||
+			(event == XACT_EVENT_ABORT && run->suspend.kind == AJ_SUSPEND_NOT))
+			run->spawned = NIL;
+	}
+}
+
+static void
+spawn_subxact_callback(SubXactEvent event, SubTransactionId subid,
+					   SubTransactionId parent, void *arg)
+{
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	for (AjRun *run = current_run; run; run = run->outer)
+	{
+		ListCell   *cell;
+
+		foreach(cell, run->spawned)
+		{
+			AjSpawn    *spawn = lfirst(cell);
+
+			if (spawn->subid != subid)
+				continue;
+			if (event == SUBXACT_EVENT_COMMIT_SUB)
+				spawn->subid = parent;
+			else if (run->suspend.kind == AJ_SUSPEND_NOT)
+				run->spawned = foreach_delete_current(run->spawned, cell);
+		}
+	}
+}
+
 void
 aj_executor_install(void)
 {
+	RegisterXactCallback(spawn_xact_callback, NULL);
+	RegisterSubXactCallback(spawn_subxact_callback, NULL);
 	*(const AjStepApi **) find_rendezvous_variable(AJ_STEP_API_VARIABLE) =
 		&step_api;
 }
@@ -242,6 +305,10 @@ aj_run_input(const AjRun *run)
 	const AjStep *step = &run->pipeline->steps[run->job->step_no];
 	StringInfoData s;
 
+	if (run->pipeline->dag)
+		return run->job->item_no > 0 ?
+			aj_dag_input(run, run->job->params, run->job->item_no) :
+			aj_dag_input(run, run->item, run->item_no);
 	if (step->nafter == 0)
 		return run->job->params;
 
@@ -312,9 +379,19 @@ aj_prepare_step(AjRun *run, MemoryContext context)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
 	run->compiled = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId;
+	run->procedure = ((Form_pg_proc) GETSTRUCT(tuple))->prokind == PROKIND_PROCEDURE ?
+		function : InvalidOid;
 	ReleaseSysCache(tuple);
-	fmgr_info_cxt(function, &run->flinfo, context);
+	if (!OidIsValid(run->procedure))
+		fmgr_info_cxt(function, &run->flinfo, context);
 	run->prepared = true;
+}
+
+/* What a handler that returned null has for output. */
+static Jsonb *
+null_output(void)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("null")));
 }
 
 /*
@@ -353,14 +430,26 @@ aj_call_step(AjRun *run)
 		current_run = run->outer;
 		return output;
 	}
+	if (OidIsValid(run->procedure))
+	{
+		/* a procedure that commits must find no snapshot but its portal's */
+		PopActiveSnapshot();
+		run->snapshot = NULL;
+		output = aj_call_procedure(run->procedure, input, run->may_commit,
+								   run->context);
+		if (output == NULL)
+			output = null_output();
+		MemoryContextSwitchTo(old);
+		current_run = run->outer;
+		return output;
+	}
 	InitFunctionCallInfoData(*fcinfo, &run->flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = JsonbPGetDatum(input);
 	fcinfo->args[0].isnull = false;
 	result = FunctionCallInvoke(fcinfo);
 	MemoryContextSwitchTo(run->context);
 	if (fcinfo->isnull)
-		output = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-													CStringGetDatum("null")));
+		output = null_output();
 	else
 		output = DatumGetJsonbPCopy(result);
 	MemoryContextSwitchTo(old);
@@ -385,6 +474,36 @@ aj_forget_step(AjRun *run)
 	current_run = run->outer;
 	list_free(run->artifacts);
 	run->artifacts = NIL;
+}
+
+/* Leave the handler; the job is to wait. */
+void
+aj_suspend(AjRun *run, const AjSuspend *why)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	run->suspend = *why;
+	run->suspend.name = why->name ? pstrdup(why->name) : NULL;
+	run->suspend.event = why->event ? pstrdup(why->event) : NULL;
+	run->suspend.key = why->key ? pstrdup(why->key) : NULL;
+	run->suspend.message = pstrdup(why->message);
+	MemoryContextSwitchTo(old);
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("%s", run->suspend.message),
+			 errdetail("The job waits; this run of its step ends here.")));
+}
+
+/*
+ * Is this the error by which the handler left to wait?  One that it caught is
+ * forgotten.
+ */
+bool
+aj_run_suspends(const AjRun *run, int sqlerrcode, const char *message)
+{
+	return run->suspend.kind != AJ_SUSPEND_NOT &&
+		sqlerrcode == ERRCODE_QUERY_CANCELED && message != NULL &&
+		strcmp(message, run->suspend.message) == 0;
 }
 
 /* An error went past every run of this process. */
@@ -485,7 +604,8 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	const AjStep *step = &run->pipeline->steps[job->step_no];
 	bool		last = job->step_no == run->pipeline->nsteps - 1;
 	AjScope		scope;
-	bool		done;
+	bool		done,
+				cancelled;
 
 	aj_scope_enter(&scope, worker_id != 0);
 	if (!aj_extension_lock())
@@ -506,13 +626,28 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	aj_queue_store_artifacts(job, run->artifacts);
 	if (step->cache_ttl > 0)
 		aj_cache_finish(run, output);
-	if (last)
+	run->state = last ? AJ_COMPLETED : AJ_RUNNING;
+	if (job->item_no >= 0)
+	{
+		/* a step of its parent, whose checkpoint this becomes (dag.c) */
+		run->state = AJ_COMPLETED;
+		done = aj_queue_complete(job, worker_id, output);
+	}
+	else if (run->pipeline->dag)
+	{
+		done = aj_queue_lock_held(job->id, worker_id, &cancelled) && !cancelled;
+		if (done)
+			run->state = aj_dag_step_done(run, AJ_OUTCOME_DONE, output, NULL);
+	}
+	else if (last)
 	{
 		aj_tell_chat(run, success_message(run), AJ_COMPLETED);
 		done = aj_queue_complete(job, worker_id, job_result(run, output));
 	}
 	else
 		done = aj_queue_advance(job, worker_id, step, run->started, output);
+	if (done && run->state == AJ_COMPLETED && job->item_no < 0 && !run->pipeline->dag)
+		aj_chain(job->id);
 	aj_scope_leave(&scope);
 	return done;
 }
@@ -535,17 +670,46 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	int			seq;
 
 	*found = false;
+	if (!cancelled && run->spawned != NIL &&
+		aj_run_suspends(run, error->sqlerrcode, error->message))
+		aj_spawn_again(run);
 	aj_scope_enter(&scope, worker_id != 0);
 	if (aj_extension_lock())
 	{
-		if (!cancelled)
-			verdict = aj_error_verdict(error, job, step, &delay_ms);
 		*found = aj_queue_lock_running(job->id, worker_id);
 		if (*found)
 			aj_queue_log(job, run->logs);
+		if (!cancelled &&
+			aj_run_suspends(run, error->sqlerrcode, error->message))
+		{
+			*found = aj_queue_suspend(job, worker_id, &run->suspend, &cancelled);
+			if (!cancelled)
+			{
+				aj_scope_leave(&scope);
+				return AJ_WAITING;
+			}
+		}
+		if (!cancelled)
+			verdict = aj_error_verdict(error, job, step, &delay_ms);
+		if (run->in_place && !cancelled)
+			verdict = AJ_VERDICT_DEAD;	/* in run() nothing is retried */
+		if (*found && verdict == AJ_VERDICT_DEAD && step->optional &&
+			job->item_no < 0)
+		{
+			/* the job goes on without it */
+			job->failures++;
+			state = aj_dag_step_done(run, AJ_OUTCOME_FAILED, NULL,
+									 aj_error_to_jsonb(error, job));
+			aj_scope_leave(&scope);
+			return state;
+		}
 		state = aj_queue_fail(job, worker_id, error, verdict, delay_ms, found);
 		if (*found && state == AJ_QUEUED && aj_limits_hold(job->queue_id, job->id))
 			state = AJ_WAITING;
+		if (*found && state == AJ_FAILED && job->item_no < 0)
+			aj_chain(job->id);
+		if (*found && state == AJ_CANCELLED)
+			aj_queue_cancel_descendants(job->id);
 		seq = job->seq;
 		if (*found && state == AJ_FAILED)
 			aj_tell_chat(run,

@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "asyncjob.h"
+#include "dag.h"
 #include "executor.h"
 #include "external.h"
 #include "guc.h"
@@ -128,6 +129,14 @@ aj_external_expire(const int32 *queues, int n)
 							 run.pipeline->nsteps, held.job.session_id);
 		if (state == AJ_QUEUED)
 			aj_external_at_commit(held.job.queue_id);
+		else if (state == AJ_RUNNING && aj_queue_hand_over(&held.job, -held.token, false))
+		{
+			/* it was optional */
+			aj_at_commit_job_ready(held.job.owner, held.job.queue_id,
+								   held.job.priority, held.job.run_at, held.job.id);
+		}
+		else if (held.job.item_no >= 0)
+			aj_dag_sweep_soon();
 		if (aj_limits_of(held.job.queue_id) != NULL)
 			aj_at_commit_look();
 		ended++;

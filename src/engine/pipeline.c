@@ -25,6 +25,7 @@
 #include "compat.h"
 
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
@@ -38,6 +39,7 @@
 #include "utils/timestamp.h"
 
 #include "pipeline.h"
+#include "pipeline_flow.h"
 #include "queue_submit.h"
 #include "scope.h"
 
@@ -68,21 +70,21 @@ typedef struct RawStep
 	bool		placed;
 } RawStep;
 
-static char *
-value_to_cstring(const JsonbValue *v)
+char *
+aj_json_cstring(const JsonbValue *v)
 {
 	return pnstrdup(v->val.string.val, v->val.string.len);
 }
 
-static JsonbValue *
-get_key(JsonbContainer *object, const char *key)
+JsonbValue *
+aj_json_key(JsonbContainer *object, const char *key)
 {
 	return getKeyJsonValueFromContainer(object, key, strlen(key), NULL);
 }
 
 /* A length of time such as '5s' or '1 hour 30 minutes', in ms. */
-static int64
-parse_duration(const char *text, const char *step, const char *key)
+int64
+aj_json_duration(const char *text, const char *step, const char *key)
 {
 	Interval   *interval;
 	int64		ms;
@@ -125,8 +127,8 @@ parse_count(const JsonbValue *v, const char *step, const char *key,
 }
 
 /* An array of strings. */
-static char **
-parse_strings(const JsonbValue *v, const char *step, const char *key, int *n)
+char **
+aj_json_strings(const JsonbValue *v, const char *step, const char *key, int *n)
 {
 	JsonbIterator *it;
 	JsonbValue	item;
@@ -150,14 +152,15 @@ parse_strings(const JsonbValue *v, const char *step, const char *key, int *n)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s of step \"%s\" holds something other than strings",
 							key, step)));
-		result[(*n)++] = value_to_cstring(&item);
+		result[(*n)++] = aj_json_cstring(&item);
 	}
 	return result;
 }
 
 static const char *const step_keys[] = {
-	"name", "handler", "after", "max_attempts", "backoff", "timeout", "batch",
-	"external", "cache_ttl",
+	"name", "handler", "after", "max_attempts", "backoff", "backoff_for",
+	"timeout", "batch", "external", "cache_ttl",
+	"optional", "when", "for_each",
 	NULL
 };
 
@@ -173,14 +176,14 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 	memset(raw, 0, sizeof(RawStep));
 	raw->nafter = -1;
 
-	v = get_key(object, "name");
+	v = aj_json_key(object, "name");
 	if (v == NULL || v->type != jbvString || v->val.string.len == 0 ||
 		v->val.string.len > 63)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("step %d has no name", place + 1),
 				 errhint("Give each step a \"name\" of 1 to 63 bytes.")));
-	step->name = value_to_cstring(v);
+	step->name = aj_json_cstring(v);
 
 	/* a misspelt key must not be taken for a default */
 	it = JsonbIteratorInit(object);
@@ -201,11 +204,11 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("step \"%s\" has an unknown key \"%s\"",
-							step->name, value_to_cstring(&key)),
-					 errhint("The keys are name, handler, after, max_attempts, backoff, timeout, batch, external and cache_ttl.")));
+							step->name, aj_json_cstring(&key)),
+					 errhint("The keys are name, handler, after, max_attempts, backoff, backoff_for, timeout, batch, external, cache_ttl, optional, when and for_each.")));
 	}
 
-	if ((v = get_key(object, "external")) != NULL)
+	if ((v = aj_json_key(object, "external")) != NULL)
 	{
 		if (v->type != jbvBool)
 			ereport(ERROR,
@@ -214,7 +217,7 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 							step->name)));
 		step->external = v->val.boolean;
 	}
-	v = get_key(object, "handler");
+	v = aj_json_key(object, "handler");
 	if (v == NULL && step->external)
 		step->handler = AJ_EXTERNAL;
 	else if (v == NULL || v->type != jbvString)
@@ -224,7 +227,7 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 				 errhint("Name a function (jsonb) RETURNS jsonb as its \"handler\", or \"external\".")));
 	else
 	{
-		step->handler = value_to_cstring(v);
+		step->handler = aj_json_cstring(v);
 		if (strcmp(step->handler, AJ_EXTERNAL) == 0)
 			step->external = true;
 		else if (step->external)
@@ -234,29 +237,29 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 					 errhint("Leave out either \"external\" or \"handler\".")));
 	}
 
-	if ((v = get_key(object, "after")) != NULL)
-		raw->after = parse_strings(v, step->name, "after", &raw->nafter);
-	if ((v = get_key(object, "max_attempts")) != NULL)
+	if ((v = aj_json_key(object, "after")) != NULL)
+		raw->after = aj_json_strings(v, step->name, "after", &raw->nafter);
+	if ((v = aj_json_key(object, "max_attempts")) != NULL)
 		step->max_attempts = parse_count(v, step->name, "max_attempts", 1, 100);
-	if ((v = get_key(object, "timeout")) != NULL)
+	if ((v = aj_json_key(object, "timeout")) != NULL)
 	{
 		if (v->type != jbvString)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("timeout of step \"%s\" is not a string", step->name),
 					 errhint("Give a length of time such as \"5 min\".")));
-		step->timeout = parse_duration(value_to_cstring(v), step->name, "timeout");
+		step->timeout = aj_json_duration(aj_json_cstring(v), step->name, "timeout");
 	}
-	if ((v = get_key(object, "cache_ttl")) != NULL)
+	if ((v = aj_json_key(object, "cache_ttl")) != NULL)
 	{
 		if (v->type != jbvString)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("cache_ttl of step \"%s\" is not a string", step->name),
 					 errhint("Give a length of time such as \"1 hour\".")));
-		step->cache_ttl = parse_duration(value_to_cstring(v), step->name, "cache_ttl");
+		step->cache_ttl = aj_json_duration(aj_json_cstring(v), step->name, "cache_ttl");
 	}
-	if ((v = get_key(object, "batch")) != NULL)
+	if ((v = aj_json_key(object, "batch")) != NULL)
 	{
 		if (v->type != jbvBool)
 			ereport(ERROR,
@@ -272,21 +275,7 @@ parse_step(JsonbContainer *object, int place, RawStep *raw)
 						step->name, step->batch ? "batch" :
 						step->timeout > 0 ? "timeout" : "cache_ttl"),
 				 errhint("The lease of claim() bounds an external step.")));
-	if ((v = get_key(object, "backoff")) != NULL)
-	{
-		char	  **texts;
-
-		texts = parse_strings(v, step->name, "backoff", &step->nbackoff);
-		if (step->nbackoff == 0 || step->nbackoff > 100)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("backoff of step \"%s\" holds %d delays",
-							step->name, step->nbackoff),
-					 errhint("Give 1 to 100 delays; the last one repeats.")));
-		step->backoff = palloc(step->nbackoff * sizeof(int64));
-		for (int i = 0; i < step->nbackoff; i++)
-			step->backoff[i] = parse_duration(texts[i], step->name, "backoff");
-	}
+	aj_step_flow_parse(object, step);
 }
 
 static int
@@ -408,6 +397,7 @@ aj_pipeline_parse(Jsonb *steps, AjPipeline *pipeline)
 		}
 		pipeline->steps[placed++] = raw[next].step;
 	}
+	pipeline->dag = aj_pipeline_is_dag(pipeline);
 }
 
 /*
@@ -439,14 +429,7 @@ aj_pipeline_normalise(const AjPipeline *pipeline)
 		appendStringInfoChar(&s, ']');
 		if (step->max_attempts)
 			appendStringInfo(&s, ", \"max_attempts\": %d", step->max_attempts);
-		if (step->nbackoff)
-		{
-			appendStringInfoString(&s, ", \"backoff\": [");
-			for (int b = 0; b < step->nbackoff; b++)
-				appendStringInfo(&s, "%s\"" INT64_FORMAT " ms\"",
-								 b ? ", " : "", step->backoff[b]);
-			appendStringInfoChar(&s, ']');
-		}
+		aj_step_flow_normalise(&s, step);
 		if (step->batch)
 			appendStringInfoString(&s, ", \"batch\": true");
 		if (step->timeout)
@@ -554,9 +537,22 @@ resolve_signature(const char *text)
 	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(result);
 }
 
+/* Is the one argument of this procedure INOUT? */
+static bool
+is_inout(HeapTuple tuple)
+{
+	Oid		   *types;
+	char	  **names;
+	char	   *modes;
+
+	return get_func_arg_info(tuple, &types, &names, &modes) == 1 &&
+		modes != NULL && modes[0] == FUNC_PARAM_INOUT;
+}
+
 /*
  * Function of a stored signature, which this role must be allowed to
- * execute: a handler (jsonb) RETURNS jsonb, or a validator that returns void.
+ * execute: a handler (jsonb) RETURNS jsonb or procedure (INOUT jsonb), or a
+ * validator that returns void.
  */
 Oid
 aj_handler_lookup(const char *signature, Oid role, bool validator)
@@ -577,16 +573,20 @@ aj_handler_lookup(const char *signature, Oid role, bool validator)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	fits = proc->prokind == PROKIND_FUNCTION && !proc->proretset &&
-		proc->pronargs == 1 && proc->proargtypes.values[0] == JSONBOID &&
-		proc->prorettype == (validator ? VOIDOID : JSONBOID);
+	fits = proc->pronargs == 1 && proc->proargtypes.values[0] == JSONBOID &&
+		!proc->proretset;
+	if (proc->prokind == PROKIND_PROCEDURE)
+		fits &= !validator && is_inout(tuple);
+	else
+		fits &= proc->prokind == PROKIND_FUNCTION &&
+			proc->prorettype == (validator ? VOIDOID : JSONBOID);
 	ReleaseSysCache(tuple);
 	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("%s cannot be a %s", signature, what),
 				 errhint("It must be a function (jsonb) RETURNS %s.",
-						 validator ? "void" : "jsonb")));
+						 validator ? "void" : "jsonb, or a procedure (INOUT jsonb)")));
 
 	if (aj_proc_aclcheck(function, role, ACL_EXECUTE) != ACLCHECK_OK)
 		ereport(ERROR,

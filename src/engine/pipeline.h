@@ -19,6 +19,29 @@
 #define AJ_MAX_STEPS	1000
 #define AJ_EXTERNAL		"external"
 
+/*
+ * How long to wait before the next attempt: a list of delays, of which the
+ * last repeats, or initial * factor^n, at most max.  jitter, 0..1, is the
+ * part of each delay that is left to chance.
+ */
+typedef struct AjBackoff
+{
+	bool		given;
+	int			n;				/* of the list; 0: exponential */
+	int64	   *delays;			/* ms */
+	int64		initial;		/* ms */
+	int64		max;			/* ms */
+	double		factor;
+	double		jitter;
+} AjBackoff;
+
+/* The same for failures of one SQLSTATE or category. */
+typedef struct AjBackoffRule
+{
+	char	   *failure;
+	AjBackoff	backoff;
+} AjBackoffRule;
+
 typedef struct AjStep
 {
 	char	   *name;
@@ -28,8 +51,12 @@ typedef struct AjStep
 	int			nafter;
 	int		   *after;			/* places in the run order of what it needs */
 	int			max_attempts;	/* 0: asyncjob.max_attempts */
-	int			nbackoff;
-	int64	   *backoff;		/* ms; the last one repeats */
+	bool		optional;		/* the job goes on without it if it fails */
+	char	   *when;			/* jsonpath: skipped if false, or NULL */
+	char	   *for_each;		/* jsonpath: runs once for each item, or NULL */
+	AjBackoff	backoff;
+	int			nrules;
+	AjBackoffRule *rules;
 	int64		timeout;		/* ms, 0: none */
 	int64		cache_ttl;		/* ms that an output is reused, 0: never */
 	bool		batch;			/* may share a transaction with other jobs */
@@ -44,9 +71,16 @@ typedef struct AjPipeline
 	char	   *name;
 	char	   *validator;		/* text signature or NULL */
 	int			nsteps;
+	bool		dag;			/* it is more than a chain of plain steps */
 	AjStep	   *steps;			/* in run order: every step after all it needs */
 } AjPipeline;
 
+extern char *aj_json_cstring(const JsonbValue *v);
+extern JsonbValue *aj_json_key(JsonbContainer *object, const char *key);
+extern int64 aj_json_duration(const char *text, const char *step,
+							  const char *key);
+extern char **aj_json_strings(const JsonbValue *v, const char *step,
+							  const char *key, int *n);
 extern void aj_pipeline_parse(Jsonb *steps, AjPipeline *pipeline);
 extern Jsonb *aj_pipeline_normalise(const AjPipeline *pipeline);
 extern const AjPipeline *aj_pipeline_get(int32 id);

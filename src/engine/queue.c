@@ -140,7 +140,9 @@ AJ_STATEMENT(add_chat_message,
 			 "  FROM asyncjob.artifact a WHERE a.job_id = j.id), '[]'),"
 			 " coalesce((SELECT jsonb_agg(jsonb_build_object("
 			 "   'step', e.place, 'action', e.step ->> 'name',"
-			 "   'status', CASE WHEN e.place - 1 < j.step_no OR $3 = 'completed'"
+			 "   'status', CASE WHEN c.outcome = 'failed' THEN 'error'"
+			 "     WHEN c.outcome = 'skipped' THEN 'skipped'"
+			 "     WHEN e.place - 1 < j.step_no OR $3 = 'completed'"
 			 "     THEN 'complete' WHEN e.place - 1 = j.step_no THEN 'error'"
 			 "     ELSE 'skipped' END,"
 			 "   'timestamp', coalesce(c.started_at, j.started_at),"
@@ -155,6 +157,17 @@ AJ_STATEMENT(add_chat_message,
 			 "  AND s.owner = j.owner"
 			 " WHERE j.id = $1",
 			 INT8OID, TEXTOID, TEXTOID);
+
+AjState
+aj_state_by_name(const char *name)
+{
+	for (int s = AJ_QUEUED; s <= AJ_CANCELLED; s++)
+	{
+		if (strcmp(aj_state_names[s], name) == 0)
+			return (AjState) s;
+	}
+	elog(ERROR, "unknown job state \"%s\"", name);
+}
 
 /* Write down a change of a job, of the given kind. */
 void
@@ -446,7 +459,7 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 		char		nulls[9] = "        ";
 		bool		inline_data = artifact->len <= AJ_CHUNK;
 
-		values[0] = Int64GetDatum(job->id);
+		values[0] = Int64GetDatum(aj_job_root(job));
 		values[1] = CStringGetTextDatum(artifact->name);
 		aj_execute(&drop_chunks, values, NULL, 0);
 

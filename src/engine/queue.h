@@ -61,8 +61,8 @@ typedef struct AjReadyOwner
 #define AJ_JOB_COLUMNS \
 	"j.id, j.owner, j.pipeline_id, j.step_no, j.failures, j.free_retries," \
 	" j.crashes, j.seq, j.session_id, j.user_id, j.params, j.suspect," \
-	" j.queue_id, j.priority, j.run_at"
-#define AJ_JOB_NCOLUMNS	15
+	" j.queue_id, j.priority, j.run_at, j.parent_id, j.item_no"
+#define AJ_JOB_NCOLUMNS	17
 
 /* queue_claim.c: finding a job */
 extern void aj_queue_read_job(int row, AjJob *job, MemoryContext context);

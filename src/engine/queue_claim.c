@@ -159,6 +159,10 @@ aj_queue_read_job(int row, AjJob *job, MemoryContext context)
 	job->queue_id = DatumGetInt32(aj_value(row, 13, &isnull));
 	job->priority = DatumGetInt16(aj_value(row, 14, &isnull));
 	job->run_at = DatumGetTimestampTz(aj_value(row, 15, &isnull));
+	value = aj_value(row, 16, &isnull);
+	job->parent_id = isnull ? 0 : DatumGetInt64(value);
+	value = aj_value(row, 17, &isnull);
+	job->item_no = isnull ? -1 : DatumGetInt32(value);
 	MemoryContextSwitchTo(old);
 }
 

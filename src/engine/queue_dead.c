@@ -67,6 +67,17 @@ AJ_STATEMENT(delete_checkpoints,
 AJ_STATEMENT(delete_artifacts,
 			 "DELETE FROM asyncjob.artifact WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
+AJ_STATEMENT(delete_branches,
+			 "DELETE FROM asyncjob.job WHERE parent_id = ANY ($1)"
+			 " AND item_no IS NOT NULL"
+			 " AND state IN ('completed', 'failed', 'cancelled')",
+			 INT8ARRAYOID);
+AJ_STATEMENT(delete_memos,
+			 "DELETE FROM asyncjob.job_memo WHERE job_id = ANY ($1)",
+			 INT8ARRAYOID);
+AJ_STATEMENT(delete_waits,
+			 "DELETE FROM asyncjob.event_wait WHERE job_id = ANY ($1)",
+			 INT8ARRAYOID);
 AJ_STATEMENT(delete_chunks,
 			 "DELETE FROM asyncjob.artifact_chunk WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
@@ -269,6 +280,9 @@ aj_queue_delete_jobs(const int64 *ids, int n)
 	aj_execute(&delete_checkpoints, values, NULL, 0);
 	aj_execute(&delete_artifacts, values, NULL, 0);
 	aj_execute(&delete_chunks, values, NULL, 0);
+	aj_execute(&delete_branches, values, NULL, 0);
+	aj_execute(&delete_memos, values, NULL, 0);
+	aj_execute(&delete_waits, values, NULL, 0);
 	return n;
 }
 

@@ -30,7 +30,15 @@
 	" j.suspect, q.paused, j.xmin, j.run_at, j.session_id, q.name," \
 	" (SELECT o.rolname FROM asyncjob.owner o WHERE o.role = j.owner)," \
 	" j.external, (SELECT l.expires_at FROM asyncjob.lease l" \
-	"  WHERE l.job_id = j.id AND j.state = 'running'), j.queue_id" \
+	"  WHERE l.job_id = j.id AND j.state = 'running'), j.queue_id," \
+	" j.waiting_for, CASE WHEN j.waiting_for = 'branches'" \
+	"  THEN (SELECT 'steps under way: ' || string_agg(DISTINCT '\"'" \
+	"    || (p.steps -> c.step_no::integer ->> 'name') || '\"', ', ')" \
+	"   FROM asyncjob.job c WHERE c.parent_id = j.id AND c.item_no IS NOT NULL" \
+	"    AND c.state IN ('queued', 'running', 'waiting'))" \
+	"  WHEN j.waiting_for IS NOT NULL THEN (SELECT u.message" \
+	"   FROM asyncjob.job_update u WHERE u.job_id = j.id AND u.seq = j.seq) END," \
+	" CASE WHEN j.item_no IS NOT NULL THEN j.parent_id ELSE 0 END" \
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
@@ -60,10 +68,12 @@ AJ_STATEMENT(read_result,
 /* the columns of asyncjob.job_status */
 #define STATUS_COLUMNS \
 	"SELECT j.id, p.name, q.name, j.state, j.partial," \
-	" s.step ->> 'name', least(j.step_no + 1, n.n)," \
+	" CASE WHEN b.names IS NOT NULL THEN b.names ELSE s.step ->> 'name' END," \
+	" CASE WHEN j.state = 'failed' THEN coalesce((j.error ->> 'step_no')::integer," \
+	"  j.step_no + 1) ELSE least(j.step_no + 1, n.n) END," \
 	" CASE WHEN j.state = 'completed' THEN n.n ELSE j.step_no END, n.n," \
 	" CASE WHEN j.state = 'completed' THEN 1.0" \
-	"  ELSE (j.step_no + coalesce(l.progress, 0)) / n.n END," \
+	"  ELSE (j.step_no + coalesce(l.progress, b.done, 0)) / n.n END," \
 	" CASE WHEN j.state = 'completed' THEN 1.0 ELSE l.progress END," \
 	" CASE WHEN j.state = 'cancelled' THEN j.cancel_reason ELSE l.message END," \
 	" CASE WHEN j.state = 'running' AND (j.step_no + coalesce(l.progress, 0)) / n.n >= 0.02" \
@@ -88,53 +98,102 @@ AJ_STATEMENT(read_result,
 	" coalesce(j.error ->> 'code', j.error ->> 'sqlstate')," \
 	" j.error ->> 'category'," \
 	" j.error ->> 'message', j.error ->> 'detail', j.error ->> 'hint'," \
-	" j.created_at, j.run_at, j.started_at, j.finished_at, j.user_id," \
+	" j.created_at, nullif(j.run_at, 'infinity'), j.started_at, j.finished_at, j.user_id," \
 	" j.session_id, j.seq" \
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
 	" CROSS JOIN LATERAL (SELECT jsonb_array_length(p.steps)::float8 AS f," \
 	"  jsonb_array_length(p.steps) AS n) n" \
-	" CROSS JOIN LATERAL (SELECT p.steps -> least(j.step_no, n.n - 1) AS step) s" \
-	" LEFT JOIN " AJ_LIVE " ON true "
+	" CROSS JOIN LATERAL (SELECT p.steps -> CASE WHEN j.state = 'failed'" \
+	"  THEN coalesce((j.error ->> 'step_no')::integer - 1, j.step_no)" \
+	"  ELSE least(j.step_no, n.n - 1) END AS step) s" \
+	" LEFT JOIN " AJ_LIVE " ON true" \
+	" LEFT JOIN LATERAL (SELECT string_agg(c.name, ', ' ORDER BY c.step_no) AS names," \
+	"   sum(c.done) AS done FROM (SELECT c.step_no, p.steps -> c.step_no::integer ->> 'name' AS name," \
+	"    avg(CASE WHEN c.state IN ('queued', 'running', 'waiting')" \
+	"     THEN coalesce(k.progress, 0) ELSE 1 END) AS done" \
+	"   FROM asyncjob.job c LEFT JOIN LATERAL asyncjob._live(CASE WHEN c.state = 'running'" \
+	"    THEN c.id END) k ON true" \
+	"   WHERE c.parent_id = j.id AND c.item_no IS NOT NULL GROUP BY c.step_no) c" \
+	"  WHERE j.waiting_for = 'branches') b ON true "
 
 AJ_STATEMENT(read_status, STATUS_COLUMNS "WHERE j.id = $1 AND" AJ_VISIBLE,
 			 INT8OID, AJ_VISIBLE_TYPES);
 
 AJ_STATEMENT(list_jobs,
 			 STATUS_COLUMNS "WHERE ($1 = 0 OR j.id < $1) AND" AJ_VISIBLE
+			 "AND j.item_no IS NULL AND j.parent_id IS NOT DISTINCT FROM $10 "
 			 "AND ($6 IS NULL OR j.user_id = $6)"
 			 " AND ($7 IS NULL OR j.session_id = $7)"
 			 " AND ($8 IS NULL OR j.state = $8::asyncjob.job_state)"
 			 " ORDER BY j.id DESC LIMIT $9",
-			 INT8OID, AJ_VISIBLE_TYPES, TEXTOID, TEXTOID, TEXTOID, INT4OID);
+			 INT8OID, AJ_VISIBLE_TYPES, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID);
+
+AJ_STATEMENT(read_step_result,
+			 "SELECT s.place - 1, c.output,"
+			 " CASE WHEN s.place = n.n AND NOT n.dag THEN j.result END"
+			 " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " CROSS JOIN LATERAL jsonb_array_elements(p.steps)"
+			 "  WITH ORDINALITY s (step, place)"
+			 " CROSS JOIN LATERAL (SELECT jsonb_array_length(p.steps) AS n,"
+			 "  EXISTS (SELECT FROM asyncjob.checkpoint d WHERE d.job_id = j.id"
+			 "   AND d.step_no = jsonb_array_length(p.steps) - 1) AS dag) n"
+			 " LEFT JOIN asyncjob.checkpoint c"
+			 "  ON c.job_id = j.id AND c.step_no = s.place - 1"
+			 " WHERE j.id = $1 AND" AJ_VISIBLE "AND s.step ->> 'name' = $6",
+			 INT8OID, AJ_VISIBLE_TYPES, TEXTOID);
 
 AJ_STATEMENT(list_steps,
 			 "SELECT e.place::integer, e.step ->> 'name',"
-			 " CASE WHEN j.state = 'completed' OR e.place - 1 < j.step_no"
-			 "  THEN 'completed' WHEN e.place - 1 = j.step_no"
-			 "  THEN j.state::text ELSE 'pending' END,"
-			 " CASE WHEN e.place - 1 < j.step_no THEN c.attempt::integer"
-			 "  WHEN e.place - 1 > j.step_no OR j.started_at IS NULL THEN 0"
+			 " CASE WHEN c.outcome IS NOT NULL THEN c.outcome"
+			 "  WHEN c.job_id IS NOT NULL OR j.state = 'completed' THEN 'completed'"
+			 "  WHEN b.total > 0 THEN b.state"
+			 "  WHEN e.place = f.current THEN j.state::text ELSE 'pending' END,"
+			 " CASE WHEN c.job_id IS NOT NULL THEN c.attempt::integer"
+			 "  WHEN b.total > 0 THEN b.attempt"
+			 "  WHEN e.place <> f.current OR j.started_at IS NULL THEN 0"
 			 "  WHEN j.state IN ('failed', 'queued') THEN j.failures"
 			 "  ELSE j.failures + 1 END,"
-			 " CASE WHEN j.state = 'completed' OR e.place - 1 < j.step_no THEN 1.0"
-			 "  WHEN e.place - 1 = j.step_no THEN coalesce(l.progress, 0)"
+			 " CASE WHEN j.state = 'completed' OR c.job_id IS NOT NULL THEN 1.0"
+			 "  WHEN b.total > 0 THEN b.done"
+			 "  WHEN e.place = f.current THEN coalesce(l.progress, 0)"
 			 "  ELSE 0 END,"
-			 " CASE WHEN c.job_id IS NOT NULL THEN c.started_at"
-			 "  WHEN e.place - 1 = j.step_no THEN coalesce(l.started_at,"
-			 "   (SELECT max(b.finished_at) FROM asyncjob.checkpoint b"
-			 "    WHERE b.job_id = j.id), j.started_at) END,"
+			 " CASE WHEN c.outcome = 'skipped' THEN NULL"
+			 "  WHEN c.job_id IS NOT NULL THEN c.started_at"
+			 "  WHEN b.total > 0 THEN b.started_at"
+			 "  WHEN e.place = f.current THEN coalesce(l.started_at,"
+			 "   (SELECT max(d.finished_at) FROM asyncjob.checkpoint d"
+			 "    WHERE d.job_id = j.id), j.started_at) END,"
 			 " CASE WHEN c.job_id IS NOT NULL THEN c.finished_at"
-			 "  WHEN e.place - 1 = j.step_no THEN j.finished_at END,"
-			 " CASE WHEN e.place - 1 = j.step_no THEN j.error ->> 'message' END"
+			 "  WHEN e.place = f.current THEN j.finished_at END,"
+			 " CASE WHEN c.job_id IS NOT NULL THEN c.error ->> 'message'"
+			 "  WHEN b.total > 0 THEN b.message"
+			 "  WHEN e.place = f.current THEN j.error ->> 'message' END"
 			 " FROM asyncjob.job j"
 			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
 			 " CROSS JOIN LATERAL jsonb_array_elements(p.steps)"
 			 "  WITH ORDINALITY e (step, place)"
+			 " CROSS JOIN LATERAL (SELECT CASE WHEN j.waiting_for = 'branches' THEN 0"
+			 "  WHEN j.state = 'failed' THEN coalesce((j.error ->> 'step_no')::integer,"
+			 "   j.step_no + 1) ELSE j.step_no + 1 END AS current) f"
 			 " LEFT JOIN asyncjob.checkpoint c"
 			 "  ON c.job_id = j.id AND c.step_no = e.place - 1"
 			 " LEFT JOIN " AJ_LIVE " ON true"
+			 " CROSS JOIN LATERAL (SELECT count(*) AS total,"
+			 "   CASE WHEN bool_or(d.state = 'running') THEN 'running'"
+			 "    WHEN bool_or(d.state = 'queued') THEN 'queued'"
+			 "    WHEN bool_or(d.state = 'waiting') THEN 'waiting'"
+			 "    ELSE max(d.state::text) END AS state,"
+			 "   max(d.failures + CASE WHEN d.started_at IS NULL"
+			 "    OR d.state IN ('failed', 'queued') THEN 0 ELSE 1 END) AS attempt,"
+			 "   avg(CASE WHEN d.state IN ('queued', 'running', 'waiting')"
+			 "    THEN coalesce(k.progress, 0) ELSE 1 END) AS done,"
+			 "   min(d.started_at) AS started_at, min(d.error ->> 'message') AS message"
+			 "  FROM asyncjob.job d LEFT JOIN LATERAL asyncjob._live("
+			 "   CASE WHEN d.state = 'running' THEN d.id END) k ON true"
+			 "  WHERE d.parent_id = j.id AND d.step_no = e.place - 1"
+			 "   AND d.item_no IS NOT NULL AND NOT j.state = 'completed') b"
 			 " WHERE j.id = $1 AND" AJ_VISIBLE
 			 "ORDER BY e.place",
 			 INT8OID, AJ_VISIBLE_TYPES);
@@ -191,7 +250,7 @@ AJ_STATEMENT(chunk_piece,
 AJ_STATEMENT(cancel_now,
 			 "UPDATE asyncjob.job SET state = 'cancelled', suspect = false,"
 			 " seq = seq + 1, finished_at = clock_timestamp(),"
-			 " cancel_requested = true, cancel_reason = $2"
+			 " cancel_requested = true, cancel_reason = $2, waiting_for = NULL"
 			 " WHERE id = $1",
 			 INT8OID, TEXTOID);
 
@@ -213,7 +272,7 @@ AJ_STATEMENT(keep_end,
 AJ_STATEMENT(queue_again,
 			 "UPDATE asyncjob.job SET state = 'queued', seq = seq + 1,"
 			 " run_at = clock_timestamp(), finished_at = NULL, failures = 0,"
-			 " free_retries = 0, crashes = 0, error = NULL,"
+			 " free_retries = 0, crashes = 0, error = NULL, waiting_for = NULL,"
 			 " cancel_requested = false, cancel_reason = NULL"
 			 " WHERE id = $1 RETURNING seq",
 			 INT8OID);
@@ -234,17 +293,6 @@ AJ_STATEMENT(set_priority,
 			 "UPDATE asyncjob.job SET priority = $2"
 			 " WHERE id = $1 AND state IN ('queued', 'waiting')",
 			 INT8OID, INT2OID);
-
-static AjState
-state_by_name(const char *name)
-{
-	for (int s = AJ_QUEUED; s <= AJ_CANCELLED; s++)
-	{
-		if (strcmp(aj_state_names[s], name) == 0)
-			return (AjState) s;
-	}
-	elog(ERROR, "unknown job state \"%s\"", name);
-}
 
 /*
  * What a steering function needs to know of a job, with its row locked if so
@@ -267,7 +315,7 @@ aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
 
 	old = MemoryContextSwitchTo(context);
 	head->id = job_id;
-	head->state = state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
+	head->state = aj_state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
 	head->owner = DatumGetObjectId(aj_value(0, 2, &isnull));
 	head->worker_id = DatumGetInt64(aj_value(0, 3, &isnull));
 	head->seq = DatumGetInt32(aj_value(0, 4, &isnull));
@@ -287,6 +335,11 @@ aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
 	v = aj_value(0, 16, &isnull);
 	head->lease_until = isnull ? 0 : DatumGetTimestampTz(v);
 	head->queue_id = DatumGetInt32(aj_value(0, 17, &isnull));
+	v = aj_value(0, 18, &isnull);
+	head->waiting_for = isnull ? NULL : TextDatumGetCString(v);
+	v = aj_value(0, 19, &isnull);
+	head->waiting_detail = isnull ? NULL : TextDatumGetCString(v);
+	head->branch_of = DatumGetInt64(aj_value(0, 20, &isnull));
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -306,7 +359,7 @@ aj_queue_state_now(const AjCaller *caller, int64 job_id, TransactionId *xmin)
 	if (aj_execute_latest(&read_state, values, nulls) == 0)
 		aj_unknown_job(job_id);
 	*xmin = DatumGetTransactionId(aj_value(0, 2, &isnull));
-	return state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
+	return aj_state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
 }
 
 /* A job's result in the memory context of the call, or NULL. */
@@ -332,6 +385,39 @@ aj_queue_result(int64 job_id)
 	return result;
 }
 
+/*
+ * Output of a step of a job, in the memory context of the call; NULL if there
+ * is none yet.  Returns false where there is no such step.
+ */
+bool
+aj_queue_step_result(const AjCaller *caller, int64 job_id, const char *step,
+					 Jsonb **output)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[6],
+				v;
+	char		nulls[7] = "      ";
+	bool		isnull;
+
+	*output = NULL;
+	aj_visible_values(caller, job_id, values, nulls);
+	values[5] = CStringGetTextDatum(step);
+	nulls[5] = ' ';
+	if (aj_execute(&read_step_result, values, nulls, 0) == 0)
+		return false;
+	v = aj_value(0, 2, &isnull);
+	if (isnull)
+		v = aj_value(0, 3, &isnull);
+	if (!isnull)
+	{
+		old = MemoryContextSwitchTo(context);
+		*output = DatumGetJsonbPCopy(v);
+		MemoryContextSwitchTo(old);
+	}
+	return true;
+}
+
 /* One row of asyncjob.job_status, as committed now. */
 int
 aj_queue_status(const AjCaller *caller, int64 job_id)
@@ -347,16 +433,19 @@ aj_queue_status(const AjCaller *caller, int64 job_id)
 int
 aj_queue_list(const AjCaller *caller, const char *user_id,
 			  const char *session_id, const char *state, int64 after,
-			  int limit)
+			  int limit, int64 parent)
 {
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	Datum		values[10];
+	char		nulls[11] = "          ";
 
 	aj_visible_values(caller, after, values, nulls);
 	values[5] = aj_text_or_null(user_id, &nulls[5]);
 	values[6] = aj_text_or_null(session_id, &nulls[6]);
 	values[7] = aj_text_or_null(state, &nulls[7]);
 	values[8] = Int32GetDatum(limit);
+	values[9] = Int64GetDatum(parent);
+	if (parent == 0)
+		nulls[9] = 'n';
 	return aj_execute(&list_jobs, values, nulls, 0);
 }
 

@@ -38,6 +38,9 @@ typedef struct AjJobHead
 	int32		queue_id;
 	bool		external;		/* an external worker runs its current step */
 	TimestampTz lease_until;	/* of that worker, or 0 */
+	int64		branch_of;		/* the job that it is a step of, or 0 */
+	char	   *waiting_for;	/* NULL: it isn't put aside */
+	char	   *waiting_detail; /* NULL or the last line of its history */
 } AjJobHead;
 
 extern bool aj_queue_head(const AjCaller *caller, int64 job_id, bool lock,
@@ -48,7 +51,9 @@ extern Jsonb *aj_queue_result(int64 job_id);
 extern int	aj_queue_status(const AjCaller *caller, int64 job_id);
 extern int	aj_queue_list(const AjCaller *caller, const char *user_id,
 						  const char *session_id, const char *state,
-						  int64 after, int limit);
+						  int64 after, int limit, int64 parent);
+extern bool aj_queue_step_result(const AjCaller *caller, int64 job_id,
+								 const char *step, Jsonb **output);
 extern int	aj_queue_steps(const AjCaller *caller, int64 job_id);
 extern int	aj_queue_updates(const AjCaller *caller, int64 job_id, int since);
 extern int	aj_queue_artifacts(const AjCaller *caller, int64 job_id);

@@ -57,6 +57,33 @@ AJ_STATEMENT(remap_sessions,
 AJ_STATEMENT(remap_messages,
 			 "UPDATE asyncjob.chat_message c SET owner = m.new FROM" MOVED_ROLES
 			 " WHERE c.owner = m.old", BOOLOID);
+AJ_STATEMENT(remap_events,
+			 "UPDATE asyncjob.event e SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE e.owner = m.old", BOOLOID);
+AJ_STATEMENT(remap_waits,
+			 "UPDATE asyncjob.event_wait w SET event_owner = m.new FROM" MOVED_ROLES
+			 " WHERE w.event_owner = m.old", BOOLOID);
+AJ_STATEMENT(remap_subscribers,
+			 "UPDATE asyncjob.subscription s SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE s.owner = m.old", BOOLOID);
+AJ_STATEMENT(remap_subscribed,
+			 "UPDATE asyncjob.subscription s SET event_owner = m.new FROM" MOVED_ROLES
+			 " WHERE s.event_owner = m.old", BOOLOID);
+AJ_STATEMENT(remap_event_grants,
+			 "UPDATE asyncjob.event_grant g SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE g.owner = m.old", BOOLOID);
+AJ_STATEMENT(remap_event_grantees,
+			 "UPDATE asyncjob.event_grant g SET role = m.new FROM" MOVED_ROLES
+			 " WHERE g.role = m.old", BOOLOID);
+/* transactions of another server say nothing here: what waits takes all */
+AJ_STATEMENT(forget_events,
+			 "DELETE FROM asyncjob.event WHERE NOT pending AND NOT kept AND $1",
+			 BOOLOID);
+AJ_STATEMENT(forget_snapshots,
+			 "UPDATE asyncjob.event_wait SET since = '1:1:', fresh = true WHERE $1",
+			 BOOLOID);
+AJ_STATEMENT(forget_since,
+			 "UPDATE asyncjob.subscription SET since = '1:1:' WHERE $1", BOOLOID);
 /* role 0 of a grant is everybody, so one to a lost role goes */
 AJ_STATEMENT(list_moved_grants,
 			 "SELECT g.pipeline, m.new FROM asyncjob.pipeline_grant g"
@@ -264,6 +291,16 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 	aj_execute(&remap_pipelines, foreign, NULL, 0);
 	aj_execute(&remap_sessions, foreign, NULL, 0);
 	aj_execute(&remap_messages, foreign, NULL, 0);
+	aj_execute(&remap_events, foreign, NULL, 0);
+	aj_execute(&remap_waits, foreign, NULL, 0);
+	aj_execute(&remap_subscribers, foreign, NULL, 0);
+	aj_execute(&remap_subscribed, foreign, NULL, 0);
+	aj_execute(&remap_event_grants, foreign, NULL, 0);
+	aj_execute(&remap_event_grantees, foreign, NULL, 0);
+	values[0] = BoolGetDatum(true);
+	aj_execute(&forget_events, values, NULL, 0);
+	aj_execute(&forget_snapshots, values, NULL, 0);
+	aj_execute(&forget_since, values, NULL, 0);
 
 	/* roles may have changed places, so all rows go before any comes back */
 	n = aj_execute(&list_moved_grants, foreign, NULL, 0);

@@ -123,6 +123,8 @@ typedef struct AjDatabase
 	bool		paused;			/* foreign origin: nothing may be started */
 	pg_atomic_uint32 work;		/* jobs became ready */
 	pg_atomic_uint32 orphans;	/* a worker died */
+	pg_atomic_uint32 flow;		/* jobs wait, events came, children ended */
+	pg_atomic_uint32 chains;	/* somebody wants to hear of ends of jobs */
 	pg_atomic_uint64 external;	/* queues with new external jobs (external.c) */
 
 	slock_t		mutex;

@@ -42,6 +42,7 @@ typedef enum AjState
 #define AJ_STATE_IS_FINAL(s) ((s) >= AJ_COMPLETED)
 
 extern const char *const aj_state_names[];
+extern AjState aj_state_by_name(const char *name);
 
 /* A claimed job, as the executor needs it. */
 typedef struct AjJob
@@ -58,10 +59,20 @@ typedef struct AjJob
 	int			crashes;		/* server crashes it caused while alone */
 	int			seq;			/* number of its last durable update */
 	bool		alone;			/* runs with no other job beside it */
+	int64		parent_id;		/* job that it belongs to, or 0 */
+	int			item_no;		/* -1: it has a pipeline of its own; 0: it is
+								 * step step_no of its parent; n: for item n */
 	char	   *session_id;		/* NULL: belongs to no chat session */
 	char	   *user_id;		/* NULL: of no application user */
 	Jsonb	   *params;
 } AjJob;
+
+/* The job that was submitted, of which this is perhaps a step. */
+static inline int64
+aj_job_root(const AjJob *job)
+{
+	return job->item_no >= 0 ? job->parent_id : job->id;
+}
 
 /* What a failed step says, copied out of ErrorData. */
 typedef struct AjError

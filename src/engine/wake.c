@@ -54,6 +54,9 @@ static PendingReady *pending_ready = NULL;
 static bool pending_reset = false;	/* all lanes, at commit */
 static bool pending_reset_abort = false;	/* all lanes, if rolled back */
 static bool pending_look = false;	/* the coordinator shall look for itself */
+static bool pending_flow = false;	/* the coordinator shall look at what
+									 * waits */
+static bool pending_chains = false; /* ends of jobs are to be emitted */
 static bool pending_announce = false;
 static uint64 pending_external = 0; /* queues with new external jobs */
 static PendingCancel *pending_cancels = NULL;
@@ -68,6 +71,8 @@ forget_all(void)
 	pending_reset = false;
 	pending_reset_abort = false;
 	pending_look = false;
+	pending_flow = false;
+	pending_chains = false;
 	pending_announce = false;
 	pending_external = 0;
 	pending_cancels = NULL;
@@ -118,6 +123,8 @@ wake_xact_callback(XactEvent event, void *arg)
 				}
 				if (pending_external)
 					aj_external_announce(pending_external);
+				if (pending_flow || pending_chains)
+					aj_flow_changed(pending_chains);
 				if (pending_look)
 					aj_ask_coordinator(MyDatabaseId);
 			}
@@ -291,4 +298,40 @@ aj_at_commit_look(void)
 {
 	pending_any = true;
 	pending_look = true;
+}
+
+/* Jobs began to wait, events were emitted, or children of jobs ended. */
+void
+aj_at_commit_flow(void)
+{
+	pending_any = true;
+	pending_flow = true;
+}
+
+/* From now on ends of jobs are events that somebody wants. */
+void
+aj_at_commit_chains(void)
+{
+	pending_any = true;
+	pending_chains = true;
+}
+
+/* The same at once; what it is about is committed. */
+void
+aj_flow_changed(bool chains)
+{
+	AjDatabase *db;
+
+	if (aj_shared == NULL)
+		return;
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	db = aj_database_find(MyDatabaseId);
+	if (db != NULL)
+	{
+		pg_atomic_write_u32(&db->flow, 1);
+		if (chains)
+			pg_atomic_write_u32(&db->chains, 1);
+	}
+	LWLockRelease(aj_shared->lock);
+	aj_ask_coordinator(MyDatabaseId);
 }

@@ -56,6 +56,7 @@
 
 #include "batch.h"
 #include "crashfile.h"
+#include "dag.h"
 #include "errors.h"
 #include "executor.h"
 #include "extension.h"
@@ -64,6 +65,7 @@
 #include "limits.h"
 #include "publish.h"
 #include "queue.h"
+#include "queue_event.h"
 #include "queue_external.h"
 #include "scope.h"
 #include "shmem.h"
@@ -283,7 +285,8 @@ show_step(const AjRun *run)
 
 	/* a cancel that comes before the handler runs is the handler's */
 	HOLD_CANCEL_INTERRUPTS();
-	aj_publish(&notice);
+	if (run->job->item_no < 0)
+		aj_publish(&notice);
 	RESUME_CANCEL_INTERRUPTS();
 }
 
@@ -299,7 +302,10 @@ read_checkpoints(AjRun *run)
 	{
 		MemoryContext old = MemoryContextSwitchTo(run->context);
 
-		run->checkpoints = aj_queue_checkpoints(run->job->id);
+		if (run->pipeline->dag)
+			aj_dag_load(run);
+		else
+			run->checkpoints = aj_queue_checkpoints(run->job->id);
 		MemoryContextSwitchTo(old);
 	}
 	aj_scope_leave(&scope);
@@ -372,7 +378,12 @@ run_step(AjRun *run)
 	int			free_retries = run->job->free_retries;
 	int			crashes = run->job->crashes;
 
-	if (step->nafter > 0 || step_no == run->pipeline->nsteps - 1)
+	if (run->pipeline->dag)
+	{
+		if (run->params == NULL)
+			read_checkpoints(run);
+	}
+	else if (step->nafter > 0 || step_no == run->pipeline->nsteps - 1)
 	{
 		if (run->pipeline->nsteps > 1)
 			read_checkpoints(run);
@@ -412,7 +423,7 @@ run_step(AjRun *run)
 		{
 			aj_worker_defaults();
 			CommitTransactionCommand();
-			state = run->job->step_no == step_no ? AJ_COMPLETED : AJ_RUNNING;
+			state = run->state;
 		}
 		else
 		{
@@ -449,6 +460,7 @@ run_step(AjRun *run)
 			aj_slot_cancel_wanted(run->job->id))
 			cancelled = true;
 		AbortOutOfAnyTransaction();
+		PortalErrorCleanup();	/* cursors that a procedure held over */
 		FlushErrorState();
 		MemoryContextSwitchTo(TopMemoryContext);
 		QueryCancelPending = false;
@@ -472,12 +484,60 @@ run_step(AjRun *run)
 	return state;
 }
 
+/*
+ * Find out which step of a job comes next, where the pipeline is no chain.
+ */
+static AjState
+enter_job(AjRun *run)
+{
+	AjScope		scope;
+	AjState		state = AJ_CANCELLED;
+	bool		found = false;
+
+	HOLD_CANCEL_INTERRUPTS();
+	aj_worker_begin();
+	aj_scope_enter(&scope, true);
+	if (aj_extension_lock())
+		state = aj_dag_enter(run, aj_my_slot->worker_id, false, &found);
+	aj_scope_leave(&scope);
+	CommitTransactionCommand();
+	RESUME_CANCEL_INTERRUPTS();
+	return found ? state : give_up(run, NULL, true);
+}
+
+/*
+ * A step of another job, or a job that another has spawned, has ended: see to
+ * that job.  Or this one has begun to wait for what it spawned, which may have
+ * ended just before.
+ */
+static void
+see_to_family(const AjRun *run, AjState state)
+{
+	const AjJob *job = run->job;
+	AjScope		scope;
+
+	aj_worker_begin();
+	aj_scope_enter(&scope, true);
+	if (!aj_extension_lock())
+		;
+	else if (!AJ_STATE_IS_FINAL(state))
+		aj_queue_wake_for_children(aj_job_root(job));
+	else if (job->item_no >= 0)
+		aj_dag_branch_ended(run, state);
+	else
+		aj_queue_wake_for_children(job->parent_id);
+	aj_scope_leave(&scope);
+	CommitTransactionCommand();
+}
+
 static void
 run_job(AjJob *job, const AjPipeline *pipeline)
 {
 	AjRun		run = {0};
 	AjState		state;
 	AjNotice	notice;
+	bool		branch = job->item_no >= 0;
+	bool		entered = branch || !pipeline->dag;
 
 	run.job = job;
 	run.pipeline = pipeline;
@@ -493,6 +553,18 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 		run.artifacts = NIL;
 		run.dropped_logs = 0;
 		run.prepared = false;
+		run.may_commit = true;
+		run.suspend.kind = AJ_SUSPEND_NOT;
+		run.spawned = NIL;
+		run.spawn_names = NIL;
+		run.params = NULL;
+		if (!entered)
+		{
+			entered = true;
+			state = enter_job(&run);
+			if (state != AJ_RUNNING)
+				break;
+		}
 		if (pipeline->steps[job->step_no].external)
 		{
 			state = hand_over(&run);
@@ -508,17 +580,24 @@ run_job(AjJob *job, const AjPipeline *pipeline)
 	aj_notice_fill(&notice, job->id, job->seq, state, job->step_no,
 				   pipeline->nsteps, job->session_id);
 	aj_slot_end_job();
-	aj_publish(&notice);
+	if (!branch)
+		aj_publish(&notice);
 	if (AJ_STATE_IS_FINAL(state))
 	{
-		aj_wake_waiters(job->id);
+		if (job->parent_id != 0)
+			see_to_family(&run, state);
+		if (!branch)
+			aj_wake_waiters(job->id);
 		if (aj_limits_known(job->queue_id))
 			aj_ask_coordinator(MyDatabaseId);	/* its place is free */
 	}
 	else
 	{
-		/* it is queued again, perhaps for later */
-		aj_queue_let_go(job);
+		/* it is queued again, perhaps for later, or waits */
+		if (state == AJ_QUEUED)
+			aj_queue_let_go(job);
+		else if (run.suspend.kind == AJ_SUSPEND_CHILDREN)
+			see_to_family(&run, state);
 		aj_ask_coordinator(MyDatabaseId);
 	}
 	aj_worker_clean_session();

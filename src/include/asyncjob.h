@@ -42,12 +42,14 @@
 
 /*
  * SQLSTATEs that name the category of a failure.  The first two are never
- * retried, a resource failure once, an external one by the step's backoff.
+ * retried, a resource failure once, an external one by the step's backoff, and
+ * one of a rate limit after five minutes unless the step says otherwise.
  */
 #define AJ_ERRCODE_VALIDATION	MAKE_SQLSTATE('A','J','1','0','1')
 #define AJ_ERRCODE_INFEASIBLE	MAKE_SQLSTATE('A','J','1','0','2')
 #define AJ_ERRCODE_RESOURCE		MAKE_SQLSTATE('A','J','1','0','3')
 #define AJ_ERRCODE_EXTERNAL		MAKE_SQLSTATE('A','J','1','0','4')
+#define AJ_ERRCODE_RATE_LIMIT	MAKE_SQLSTATE('A','J','1','0','5')
 
 typedef struct AjStepApi
 {

@@ -100,7 +100,7 @@ SELECT code, message FROM tap.err(format($$SELECT asyncjob.create_pipeline(%L, '
 :mk '[{"name": "a", "handler": "aj_def.echo", "timeout": "367 days"}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "timeout": "soon"}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "backoff": []}]'));
-:mk '[{"name": "a", "handler": "aj_def.echo", "backoff": "5s"}]'));
+:mk '[{"name": "a", "handler": "aj_def.echo", "backoff": 5}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "backoff": ["never"]}]'));
 SELECT code, message, hint FROM tap.err(format($$SELECT asyncjob.create_pipeline('regress_x', %L)$$,
     jsonb_build_array(jsonb_build_object('name', 'a', 'handler', 'aj_def.echo',

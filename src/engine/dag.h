@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * dag.h
+ *		Which step of a job comes next, and which run beside each other.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AJ_DAG_H
+#define AJ_DAG_H
+
+#include "postgres.h"
+
+#include "executor.h"
+#include "queue_dag.h"
+
+extern AjState aj_dag_enter(AjRun *run, int64 worker_id, bool alone,
+							bool *found);
+extern AjState aj_dag_step_done(AjRun *run, AjOutcome outcome, Jsonb *output,
+								Jsonb *error);
+extern void aj_dag_load(AjRun *run);
+extern Jsonb *aj_dag_input(const AjRun *run, Jsonb *item, int item_no);
+extern Jsonb *aj_dag_call_items(AjRun *run);
+extern void aj_dag_settle(int64 parent_id);
+extern void aj_dag_branch_ended(const AjRun *run, AjState state);
+extern bool aj_dag_sweep(void);
+extern void aj_dag_sweep_soon(void);
+extern bool aj_dag_sweep_wanted(void);
+
+#endif							/* AJ_DAG_H */

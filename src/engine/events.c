@@ -1,0 +1,100 @@
+/*-------------------------------------------------------------------------
+ *
+ * events.c
+ *		What follows from events, waits and the ends of jobs.
+ *
+ * Whoever makes something wait, emits an event or ends a child says so in
+ * shared memory when it is committed, and the coordinator then takes a round
+ * here: wakes what is due, dispatches events (queue_event.c), and looks for
+ * parents whose children have ended.  It does so at each poll, too, for what
+ * nobody has told.  drain() does it for itself.
+ *
+ * The end of a job is an event, <pipeline>-completed or <pipeline>-failed,
+ * but only where somebody may want to hear it.  A flag in shared memory says
+ * so, which on_event() and waits set when they are committed and nothing
+ * takes back, so jobs pay one read of it.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "utils/timestamp.h"
+
+#include "dag.h"
+#include "events.h"
+#include "guc.h"
+#include "queue_event.h"
+#include "queue_flow.h"
+
+/* May somebody want to hear of the end of a job?  Runs in a scope. */
+bool
+aj_chains_wanted(void)
+{
+	static AjDatabase *db = NULL;
+
+	if (aj_my_slot == NULL)
+		return aj_queue_chains_wanted();
+	/* a worker stays in its database, which stays in its entry */
+	if (db == NULL || db->dbid != MyDatabaseId)
+	{
+		LWLockAcquire(aj_shared->lock, LW_SHARED);
+		db = aj_database_find(MyDatabaseId);
+		LWLockRelease(aj_shared->lock);
+	}
+	return db == NULL || pg_atomic_read_u32(&db->chains) != 0;
+}
+
+/* A job has ended: that is an event.  Runs in a scope. */
+void
+aj_chain(int64 job_id)
+{
+	if (aj_chains_wanted())
+		aj_queue_chain(&job_id, 1);
+}
+
+/*
+ * The coordinator's round.  Returns when there will be something to do next,
+ * 0 for never.  Runs in a scope.
+ */
+TimestampTz
+aj_flow_round(AjDatabase *db)
+{
+	static TimestampTz next = 0;
+	static TimestampTz next_poll = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due = 0;
+	bool		poll = now >= next_poll;
+
+	if (pg_atomic_exchange_u32(&db->flow, 0) == 0 && !poll &&
+		(next == 0 || now < next))
+		return next;
+	if (poll)
+	{
+		if (aj_queue_chains_wanted())
+			pg_atomic_write_u32(&db->chains, 1);
+		next_poll = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
+	}
+	(void) aj_queue_wake_due(InvalidOid, &due);
+	if (aj_queue_dispatch() || aj_queue_sweep_children())
+		due = now;
+	next = due;
+	return next;
+}
+
+/* The same for a process that runs jobs in the foreground. */
+void
+aj_flow_here(Oid owner)
+{
+	TimestampTz due;
+
+	(void) aj_queue_wake_due(owner, &due);
+
+	while (aj_queue_dispatch())
+		;
+	while (aj_queue_sweep_children())
+		;
+	while (aj_dag_sweep())
+		;
+}

@@ -1,0 +1,494 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_event.c
+ *		Statements about events, and those who wait for them.
+ *
+ * emit() only inserts a row, so neither does it wait for anybody nor does
+ * anybody wait for its transaction.  What follows from an event, once it is
+ * committed, is done by one process, the coordinator (or drain(), where none
+ * runs), in a transaction that ends with the event being no longer pending:
+ * jobs that wait for it are woken, with its payload in their memo, and jobs
+ * are queued for subscriptions.  So nothing is done twice.
+ *
+ * Nothing is lost either, in whatever order an event and a wait for it are
+ * committed.  An event with a key is kept, and a wait that is new is compared
+ * with what is kept.  One without a key is for those who waited before: a
+ * wait remembers the snapshot it was made in, and the event its transaction,
+ * and the event is for the wait unless it was visible in that snapshot.  Its
+ * row stays until all transactions that ran when it was dispatched have
+ * ended, that is, until every wait that it could be for has been seen.
+ *
+ * Locks: the job's row, then its wait's.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "external.h"
+#include "limits.h"
+#include "queue.h"
+#include "queue_event.h"
+#include "queue_submit.h"
+#include "scope.h"
+#include "wake.h"
+
+#define DISPATCH_AT_ONCE	1000
+
+/* payload of the event that tells a job's end */
+#define JOB_EVENT \
+	"jsonb_strip_nulls(jsonb_build_object('job_id', j.id, 'pipeline', p.name," \
+	" 'state', j.state, 'partial', j.partial, 'user_id', j.user_id," \
+	" 'error', j.error ->> 'message'))"
+
+AJ_STATEMENT(add_event,
+			 "INSERT INTO asyncjob.event (owner, event, key, payload, kept)"
+			 " VALUES ($1, $2, $3, $4, $3 IS NOT NULL)"
+			 " ON CONFLICT (owner, event, key) WHERE kept DO NOTHING",
+			 OIDOID, TEXTOID, TEXTOID, JSONBOID);
+
+AJ_STATEMENT(find_kept,
+			 "SELECT e.payload FROM asyncjob.event e WHERE e.owner = $1"
+			 " AND e.event = $2 AND e.key = $3 AND e.kept",
+			 OIDOID, TEXTOID, TEXTOID);
+
+/* the end of a job, asked for by its id: nothing needs to be kept for that */
+AJ_STATEMENT(find_end,
+			 "SELECT " JOB_EVENT " FROM asyncjob.job j"
+			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " WHERE $3 ~ '^[0-9]{1,18}$'"
+			 "  AND j.id = CASE WHEN $3 ~ '^[0-9]{1,18}$' THEN $3::bigint END"
+			 "  AND j.owner = $1 AND j.item_no IS NULL"
+			 "  AND j.state IN ('completed', 'failed')"
+			 "  AND $2 = p.name || '-' || j.state",
+			 OIDOID, TEXTOID, TEXTOID);
+
+AJ_STATEMENT(forget_kept,
+			 "DELETE FROM asyncjob.event e WHERE e.owner = $1 AND e.event = $2"
+			 " AND e.key = $3 AND e.kept",
+			 OIDOID, TEXTOID, TEXTOID);
+
+AJ_STATEMENT(granted,
+			 "SELECT true FROM asyncjob.event_grant g WHERE g.owner = $1"
+			 " AND g.event = $2 AND pg_has_role($3, g.role, 'USAGE') LIMIT 1",
+			 OIDOID, TEXTOID, OIDOID);
+
+AJ_STATEMENT(add_grant,
+			 "INSERT INTO asyncjob.event_grant (owner, event, role)"
+			 " VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			 OIDOID, TEXTOID, OIDOID);
+
+AJ_STATEMENT(drop_grant,
+			 "DELETE FROM asyncjob.event_grant"
+			 " WHERE owner = $1 AND event = $2 AND role = $3",
+			 OIDOID, TEXTOID, OIDOID);
+
+AJ_STATEMENT(add_wait,
+			 "INSERT INTO asyncjob.event_wait AS w"
+			 " (job_id, name, event_owner, event, key)"
+			 " VALUES ($1, $2, $3, $4, $5)"
+			 " ON CONFLICT (job_id) DO UPDATE SET name = excluded.name,"
+			 "  event_owner = excluded.event_owner, event = excluded.event,"
+			 "  key = excluded.key, fresh = true, xid = excluded.xid, since = CASE"
+			 "   WHEN w.name = excluded.name THEN w.since ELSE excluded.since END",
+			 INT8OID, TEXTOID, OIDOID, TEXTOID, TEXTOID);
+
+AJ_STATEMENT(add_subscription,
+			 "INSERT INTO asyncjob.subscription"
+			 " (owner, event_owner, event, pipeline, filter)"
+			 " VALUES ($1, $2, $3, $4, $5) RETURNING id",
+			 OIDOID, OIDOID, TEXTOID, TEXTOID, TEXTOID);
+
+AJ_STATEMENT(drop_subscription,
+			 "DELETE FROM asyncjob.subscription WHERE id = $1"
+			 " AND (owner = $2 OR $3)",
+			 INT8OID, OIDOID, BOOLOID);
+
+AJ_STATEMENT(chain,
+			 "INSERT INTO asyncjob.event (owner, event, key, payload)"
+			 " SELECT j.owner, p.name || '-' || j.state, j.id::text,"
+			 "  " JOB_EVENT
+			 " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " WHERE j.id = ANY ($1) AND j.item_no IS NULL"
+			 "  AND j.state IN ('completed', 'failed')"
+			 "  AND (EXISTS (SELECT FROM asyncjob.subscription s"
+			 "    WHERE s.event_owner = j.owner AND s.event = p.name || '-' || j.state)"
+			 "   OR EXISTS (SELECT FROM asyncjob.event_wait w"
+			 "    WHERE w.event_owner = j.owner AND w.event = p.name || '-' || j.state))",
+			 INT8ARRAYOID);
+
+AJ_STATEMENT(chains_wanted,
+			 "SELECT true WHERE EXISTS (SELECT FROM asyncjob.subscription)"
+			 " OR EXISTS (SELECT FROM asyncjob.event_wait) AND $1",
+			 BOOLOID);
+
+AJ_STATEMENT(pending,
+			 "SELECT e.id FROM asyncjob.event e WHERE e.pending"
+			 " ORDER BY e.id LIMIT $1 FOR UPDATE SKIP LOCKED",
+			 INT8OID);
+
+/* who waits for an event; new waits are compared with what there was */
+#define FITS(e, w) \
+	e ".owner = " w ".event_owner AND " e ".event = " w ".event" \
+	" AND (" w ".key IS NULL OR " w ".key = " e ".key)" \
+	" AND (" e ".kept AND " w ".key IS NOT NULL" \
+	"  OR NOT pg_visible_in_snapshot(" e ".xid, " w ".since))"
+
+AJ_STATEMENT(waits_of_event,
+			 "SELECT w.job_id, e.payload FROM asyncjob.event e"
+			 " JOIN asyncjob.event_wait w ON " FITS("e", "w")
+			 " WHERE e.id = $1 ORDER BY w.job_id",
+			 INT8OID);
+
+AJ_STATEMENT(events_of_waits,
+			 "SELECT w.job_id, (SELECT e.payload FROM asyncjob.event e"
+			 "  WHERE NOT e.pending AND " FITS("e", "w")
+			 "  ORDER BY e.id LIMIT 1) FROM asyncjob.event_wait w"
+			 " WHERE w.fresh ORDER BY w.job_id LIMIT $1",
+			 INT8OID);
+
+/* drain() sees its own waits, of which others that dispatch know nothing yet */
+AJ_STATEMENT(not_fresh,
+			 "UPDATE asyncjob.event_wait SET fresh = false"
+			 " WHERE job_id = $1 AND fresh AND xid <> pg_current_xact_id()",
+			 INT8OID);
+
+AJ_STATEMENT(lock_waiting,
+			 "SELECT coalesce(j.parent_id, j.id), j.step_no, coalesce(j.item_no, 0),"
+			 " j.owner, j.queue_id, j.priority, j.seq, j.item_no IS NOT NULL"
+			 " FROM asyncjob.job j WHERE j.id = $1 AND j.state = 'waiting'"
+			 " AND j.waiting_for = 'event' FOR UPDATE",
+			 INT8OID);
+
+AJ_STATEMENT(drop_wait,
+			 "DELETE FROM asyncjob.event_wait WHERE job_id = $1 RETURNING name",
+			 INT8OID);
+
+AJ_STATEMENT(deliver,
+			 "UPDATE asyncjob.job_memo SET value = jsonb_build_object('payload', $5)"
+			 " WHERE job_id = $1 AND step_no = $2 AND item_no = $3"
+			 " AND kind = 'event' AND name = $4",
+			 INT8OID, INT2OID, INT4OID, TEXTOID, JSONBOID);
+
+AJ_STATEMENT(wake,
+			 "UPDATE asyncjob.job SET state = 'queued', waiting_for = NULL,"
+			 " run_at = $2, seq = $3 WHERE id = $1",
+			 INT8OID, TIMESTAMPTZOID, INT4OID);
+
+AJ_STATEMENT(subscriptions_of_event,
+			 "SELECT s.id, s.owner, s.pipeline, p.id, e.payload"
+			 " FROM asyncjob.event e JOIN asyncjob.subscription s"
+			 "  ON s.event_owner = e.owner AND s.event = e.event"
+			 "  AND NOT pg_visible_in_snapshot(e.xid, s.since)"
+			 " LEFT JOIN asyncjob.pipeline p ON p.name = s.pipeline AND p.is_current"
+			 "  AND (p.owner = s.owner OR EXISTS (SELECT FROM asyncjob.pipeline_grant g"
+			 "   WHERE g.pipeline = p.name AND (g.role = 0"
+			 "    OR pg_has_role(s.owner, g.role, 'USAGE')))"
+			 "   OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
+			 "    WHERE r.oid = s.owner AND r.rolsuper))"
+			 " WHERE e.id = $1"
+			 "  AND (s.owner = e.owner OR EXISTS (SELECT FROM asyncjob.event_grant g"
+			 "   WHERE g.owner = e.owner AND g.event = e.event"
+			 "    AND pg_has_role(s.owner, g.role, 'USAGE')))"
+			 "  AND (s.filter IS NULL OR coalesce(jsonb_path_query_first(e.payload,"
+			 "    s.filter::jsonpath, '{}', true) NOT IN ('false', 'null'), false))"
+			 " ORDER BY s.id",
+			 INT8OID);
+
+AJ_STATEMENT(note_fired,
+			 "UPDATE asyncjob.subscription SET last_job_id = nullif($2, 0),"
+			 " last_error = $3, last_at = clock_timestamp() WHERE id = $1",
+			 INT8OID, INT8OID, TEXTOID);
+
+AJ_STATEMENT(dispatched,
+			 "UPDATE asyncjob.event SET pending = false,"
+			 " done_xid = pg_current_xact_id() WHERE id = $1",
+			 INT8OID);
+
+AJ_STATEMENT(forget,
+			 "DELETE FROM asyncjob.event WHERE NOT pending AND NOT kept"
+			 " AND done_xid < $1",
+			 XID8OID);
+
+AJ_STATEMENT(horizon,
+			 "SELECT pg_snapshot_xmin(pg_current_snapshot()) WHERE $1", BOOLOID);
+
+/* Returns false where an event of this key is kept already. */
+bool
+aj_queue_emit(Oid owner, const char *event, const char *key, Jsonb *payload)
+{
+	Datum		values[4] = {ObjectIdGetDatum(owner), CStringGetTextDatum(event)};
+	char		nulls[5] = "    ";
+
+	values[2] = aj_text_or_null(key, &nulls[2]);
+	values[3] = JsonbPGetDatum(payload);
+	return aj_execute(&add_event, values, nulls, 0) == 1;
+}
+
+/* Payload of the event of this key, in the memory context of the call. */
+bool
+aj_queue_find_event(Oid owner, const char *event, const char *key,
+					Jsonb **payload)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(event),
+	CStringGetTextDatum(key)};
+	bool		isnull;
+
+	if (aj_execute(&find_kept, values, NULL, 0) == 0 &&
+		aj_execute(&find_end, values, NULL, 0) == 0)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	*payload = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+bool
+aj_queue_forget_event(Oid owner, const char *event, const char *key)
+{
+	Datum		values[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(event),
+	CStringGetTextDatum(key)};
+
+	return aj_execute(&forget_kept, values, NULL, 0) > 0;
+}
+
+/* May a role hear another role's event? */
+bool
+aj_queue_event_granted(Oid owner, const char *event, Oid role)
+{
+	Datum		values[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(event),
+	ObjectIdGetDatum(role)};
+
+	return aj_execute(&granted, values, NULL, 0) > 0;
+}
+
+void
+aj_queue_grant_event(Oid owner, const char *event, Oid role, bool grant)
+{
+	Datum		values[3] = {ObjectIdGetDatum(owner), CStringGetTextDatum(event),
+	ObjectIdGetDatum(role)};
+
+	aj_execute(grant ? &add_grant : &drop_grant, values, NULL, 0);
+}
+
+/* A job that is put aside waits for an event. */
+void
+aj_queue_add_wait(const AjJob *job, const AjSuspend *why)
+{
+	Datum		values[5] = {Int64GetDatum(job->id), CStringGetTextDatum(why->name),
+	ObjectIdGetDatum(why->event_owner), CStringGetTextDatum(why->event)};
+	char		nulls[6] = "     ";
+
+	values[4] = aj_text_or_null(why->key, &nulls[4]);
+	aj_execute(&add_wait, values, nulls, 0);
+}
+
+int64
+aj_queue_subscribe(Oid owner, Oid event_owner, const char *event,
+				   const char *pipeline, const char *filter)
+{
+	Datum		values[5] = {ObjectIdGetDatum(owner), ObjectIdGetDatum(event_owner),
+	CStringGetTextDatum(event), CStringGetTextDatum(pipeline)};
+	char		nulls[6] = "     ";
+	bool		isnull;
+
+	values[4] = aj_text_or_null(filter, &nulls[4]);
+	aj_execute(&add_subscription, values, nulls, 0);
+	return DatumGetInt64(aj_value(0, 1, &isnull));
+}
+
+bool
+aj_queue_unsubscribe(int64 id, Oid role, bool admin)
+{
+	Datum		values[3] = {Int64GetDatum(id), ObjectIdGetDatum(role),
+	BoolGetDatum(admin)};
+
+	return aj_execute(&drop_subscription, values, NULL, 0) > 0;
+}
+
+/* Jobs have ended: emit that, where somebody wants to hear it. */
+void
+aj_queue_chain(const int64 *job_ids, int n)
+{
+	Datum	   *ids = palloc(n * sizeof(Datum));
+	Datum		values[1];
+
+	for (int i = 0; i < n; i++)
+		ids[i] = Int64GetDatum(job_ids[i]);
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
+												FLOAT8PASSBYVAL, 'd'));
+	if (aj_execute(&chain, values, NULL, 0) > 0)
+		aj_at_commit_flow();
+}
+
+/* Does anybody wait for ends of jobs?  More often yes than need be. */
+bool
+aj_queue_chains_wanted(void)
+{
+	Datum		values[1] = {BoolGetDatum(true)};
+
+	return aj_execute(&chains_wanted, values, NULL, 0) > 0;
+}
+
+/* Give an event to a job that waits for it, and queue the job. */
+static void
+deliver_to(int64 job_id, Datum payload)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		id[1] = {Int64GetDatum(job_id)},
+				memo[5],
+				values[3];
+	Oid			owner;
+	int			queue_id,
+				priority,
+				seq,
+				step_no;
+	bool		isnull;
+
+	if (aj_execute(&lock_waiting, id, NULL, 0) == 0)
+	{
+		/* it was cancelled, or its time was up */
+		aj_execute(&drop_wait, id, NULL, 0);
+		return;
+	}
+	step_no = DatumGetInt16(aj_value(0, 2, &isnull));
+	/* a job that was spawned has a parent, but its memo is its own */
+	memo[0] = DatumGetBool(aj_value(0, 8, &isnull)) ?
+		Int64GetDatum(DatumGetInt64(aj_value(0, 1, &isnull))) : id[0];
+	memo[1] = Int16GetDatum(step_no);
+	memo[2] = Int32GetDatum(DatumGetInt32(aj_value(0, 3, &isnull)));
+	owner = DatumGetObjectId(aj_value(0, 4, &isnull));
+	queue_id = DatumGetInt32(aj_value(0, 5, &isnull));
+	priority = DatumGetInt16(aj_value(0, 6, &isnull));
+	seq = DatumGetInt32(aj_value(0, 7, &isnull)) + 1;
+	if (aj_execute(&drop_wait, id, NULL, 0) == 0)
+		return;
+	memo[3] = PointerGetDatum(DatumGetTextPCopy(aj_value(0, 1, &isnull)));
+	memo[4] = payload;
+	aj_execute(&deliver, memo, NULL, 0);
+	aj_queue_add_update(job_id, seq, now, "state", "queued", step_no, NULL,
+						NULL, NULL);
+	values[0] = id[0];
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = Int32GetDatum(seq);
+	aj_execute(&wake, values, NULL, 0);
+	aj_at_commit_job_ready(owner, queue_id, priority, now, job_id);
+}
+
+/* Queue a job for a subscription. */
+static void
+fire(int64 id, Oid owner, const char *pipeline_name, int32 pipeline_id,
+	 Jsonb *payload)
+{
+	const AjPipeline *pipeline = pipeline_id ? aj_pipeline_get(pipeline_id) : NULL;
+	AjSubmission s = {.owner = owner,.queue_id = 1,.priority = 5,
+	.pipeline_id = pipeline_id};
+	Datum		values[3] = {Int64GetDatum(id)};
+	char		nulls[4] = "   ";
+	int64		job = 0;
+	bool		added,
+				changed;
+	char	   *error = NULL;
+
+	if (pipeline == NULL)
+		error = psprintf("pipeline \"%s\" does not exist, or its owner does not permit to run it",
+						 pipeline_name);
+	else
+	{
+		s.external = pipeline->steps[0].external && !pipeline->dag;
+		s.held = aj_limits_of(s.queue_id) != NULL;
+		job = aj_queue_add_job(&s, payload, &added, &changed);
+		if (s.held)
+			aj_at_commit_look();
+		else if (s.external)
+			aj_external_at_commit(s.queue_id);
+		else
+			aj_at_commit_job_ready(owner, s.queue_id, s.priority, s.run_at, job);
+	}
+	values[1] = Int64GetDatum(job);
+	values[2] = aj_text_or_null(error, &nulls[2]);
+	aj_execute(&note_fired, values, nulls, 0);
+}
+
+/* All that follows from one event. */
+static void
+dispatch_event(int64 id)
+{
+	Datum		values[1] = {Int64GetDatum(id)};
+	int			n;
+	SPITupleTable *rows;
+	bool		isnull;
+
+	n = aj_execute(&waits_of_event, values, NULL, 0);
+	rows = SPI_tuptable;
+	for (int i = 0; i < n; i++)
+		deliver_to(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1,
+											   &isnull)),
+				   SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+
+	n = aj_execute(&subscriptions_of_event, values, NULL, 0);
+	rows = SPI_tuptable;
+	for (int i = 0; i < n; i++)
+	{
+		HeapTuple	row = rows->vals[i];
+		Datum		pipeline = SPI_getbinval(row, rows->tupdesc, 4, &isnull);
+
+		fire(DatumGetInt64(SPI_getbinval(row, rows->tupdesc, 1, &isnull)),
+			 DatumGetObjectId(SPI_getbinval(row, rows->tupdesc, 2, &isnull)),
+			 TextDatumGetCString(SPI_getbinval(row, rows->tupdesc, 3, &isnull)),
+			 pipeline ? DatumGetInt32(pipeline) : 0,
+			 DatumGetJsonbPCopy(SPI_getbinval(row, rows->tupdesc, 5, &isnull)));
+	}
+	aj_execute(&dispatched, values, NULL, 0);
+}
+
+/*
+ * Do what follows from events that have been emitted, and look whether what
+ * new waits wait for has been.  Returns whether there may be more.
+ */
+bool
+aj_queue_dispatch(void)
+{
+	Datum		values[1] = {Int64GetDatum(DISPATCH_AT_ONCE)};
+	Datum		yes[1] = {BoolGetDatum(true)};
+	Datum		ended;
+	int			nevents,
+				nwaits;
+	SPITupleTable *rows;
+	bool		isnull;
+
+	/* waits of transactions that have ended by now are seen below */
+	aj_execute(&horizon, yes, NULL, 0);
+	ended = aj_value(0, 1, &isnull);
+
+	nevents = aj_execute(&pending, values, NULL, 0);
+	rows = SPI_tuptable;
+	for (int i = 0; i < nevents; i++)
+		dispatch_event(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc,
+												   1, &isnull)));
+
+	nwaits = aj_execute(&events_of_waits, values, NULL, 0);
+	rows = SPI_tuptable;
+	for (int i = 0; i < nwaits; i++)
+	{
+		Datum		job = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+		Datum		payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
+
+		if (isnull)
+			aj_execute(&not_fresh, &job, NULL, 0);
+		else
+			deliver_to(DatumGetInt64(job), payload);
+	}
+
+	aj_execute(&forget, &ended, NULL, 0);
+	return nevents == DISPATCH_AT_ONCE || nwaits == DISPATCH_AT_ONCE;
+}

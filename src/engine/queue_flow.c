@@ -1,0 +1,244 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_flow.c
+ *		Statements about jobs that wait, and about what handlers remember.
+ *
+ * A job that sleeps or waits is a row in state 'waiting': waiting_for says
+ * for what, run_at until when at most ('infinity': as long as it takes), and
+ * no worker has it.  To wake it is to queue it again; its handler then starts
+ * anew, and what it asked for before is answered from asyncjob.job_memo.  So
+ * the memo is the truth and a wake-up a hint: one too many makes the handler
+ * go back to sleep.
+ *
+ * The coordinator wakes what is due; drain() does so for its caller's jobs,
+ * which makes it work without any background process.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "clock.h"
+#include "queue.h"
+#include "queue_event.h"
+#include "queue_flow.h"
+#include "scope.h"
+#include "wake.h"
+
+#define WAKE_AT_ONCE	1000
+
+AJ_STATEMENT(read_memo,
+			 "SELECT m.wake_at, m.value FROM asyncjob.job_memo m"
+			 " WHERE m.job_id = $1 AND m.step_no = $2 AND m.kind = $3"
+			 " AND m.name = $4 AND m.item_no = $5",
+			 INT8OID, INT2OID, TEXTOID, TEXTOID, INT4OID);
+
+AJ_STATEMENT(add_memo,
+			 "INSERT INTO asyncjob.job_memo AS m"
+			 " (job_id, step_no, item_no, kind, name, wake_at, value)"
+			 " VALUES ($1, $2, $8, $3, $4, $5, $6)"
+			 " ON CONFLICT (job_id, step_no, item_no, kind, name) DO UPDATE"
+			 " SET wake_at = excluded.wake_at, value = excluded.value,"
+			 "  at = excluded.at WHERE $7",
+			 INT8OID, INT2OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, JSONBOID,
+			 BOOLOID, INT4OID);
+
+AJ_STATEMENT(lock_held,
+			 "SELECT j.cancel_requested FROM asyncjob.job j"
+			 " WHERE j.id = $1 AND j.worker_id = $2 AND j.state = 'running'"
+			 " FOR UPDATE",
+			 INT8OID, INT8OID);
+
+AJ_STATEMENT(suspend,
+			 "UPDATE asyncjob.job SET state = 'waiting', waiting_for = $2,"
+			 " run_at = coalesce($3, 'infinity'), seq = $4, worker_id = NULL,"
+			 " suspect = false, crashes = 0 WHERE id = $1",
+			 INT8OID, TEXTOID, TIMESTAMPTZOID, INT4OID);
+
+AJ_STATEMENT(wake_due,
+			 "WITH due AS (SELECT j.id FROM asyncjob.job j"
+			 "  WHERE j.state = 'waiting' AND NOT j.suspect AND j.run_at <= $1"
+			 "   AND j.waiting_for IS NOT NULL AND ($2 = 0 OR j.owner = $2)"
+			 "  ORDER BY j.run_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),"
+			 " woken AS (UPDATE asyncjob.job j SET state = 'queued',"
+			 "   waiting_for = NULL, seq = j.seq + 1"
+			 "  FROM due WHERE j.id = due.id"
+			 "  RETURNING j.id, j.owner, j.queue_id, j.priority, j.run_at,"
+			 "   j.seq, j.step_no),"
+			 " gone AS (DELETE FROM asyncjob.event_wait e USING woken w"
+			 "  WHERE e.job_id = w.id),"
+			 " noted AS (INSERT INTO asyncjob.job_update"
+			 "   (job_id, seq, kind, state, step_no)"
+			 "  SELECT w.id, w.seq, 'state', 'queued', w.step_no FROM woken w)"
+			 " SELECT w.owner, w.queue_id, w.priority, w.run_at, w.id"
+			 " FROM woken w",
+			 TIMESTAMPTZOID, OIDOID, INT8OID);
+
+AJ_STATEMENT(next_wake,
+			 "SELECT j.run_at FROM asyncjob.job j"
+			 " WHERE j.state = 'waiting' AND NOT j.suspect AND j.run_at > $1"
+			 " AND j.waiting_for IS NOT NULL AND j.owner = $2"
+			 " ORDER BY j.run_at LIMIT 1",
+			 TIMESTAMPTZOID, OIDOID);
+
+AJ_STATEMENT(next_due,
+			 "SELECT j.run_at FROM asyncjob.job j"
+			 " WHERE j.state = 'waiting' AND NOT j.suspect AND j.run_at > $1"
+			 " AND j.waiting_for IS NOT NULL"
+			 " ORDER BY j.run_at LIMIT 1",
+			 TIMESTAMPTZOID);
+
+/*
+ * What the current step of a job remembers under a name, in the memory
+ * context of the call.
+ */
+bool
+aj_queue_memo(const AjJob *job, const char *kind, const char *name,
+			  AjMemo *memo)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[5] = {Int64GetDatum(aj_job_root(job)),
+		Int16GetDatum(job->step_no), CStringGetTextDatum(kind),
+		CStringGetTextDatum(name), Int32GetDatum(Max(job->item_no, 0))
+	};
+	Datum		v;
+	bool		isnull;
+
+	if (aj_execute(&read_memo, values, NULL, 0) == 0)
+		return false;
+	v = aj_value(0, 1, &isnull);
+	memo->wake_at = isnull ? 0 : DatumGetTimestampTz(v);
+	v = aj_value(0, 2, &isnull);
+	old = MemoryContextSwitchTo(context);
+	memo->value = isnull ? NULL : DatumGetJsonbPCopy(v);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Remember; where there is something already, only if it may be replaced. */
+void
+aj_queue_remember(const AjJob *job, const char *kind, const char *name,
+				  TimestampTz wake_at, Jsonb *value, bool replace)
+{
+	Datum		values[8] = {Int64GetDatum(aj_job_root(job)),
+		Int16GetDatum(job->step_no), CStringGetTextDatum(kind),
+		CStringGetTextDatum(name), TimestampTzGetDatum(wake_at)
+	};
+	char		nulls[9] = "        ";
+
+	if (wake_at == 0)
+		nulls[4] = 'n';
+	values[5] = JsonbPGetDatum(value);
+	if (value == NULL)
+		nulls[5] = 'n';
+	values[6] = BoolGetDatum(replace);
+	values[7] = Int32GetDatum(Max(job->item_no, 0));
+	aj_execute(&add_memo, values, nulls, 0);
+}
+
+/*
+ * Lock a job's row.  Returns false if it isn't this worker's any more;
+ * cancelled says that somebody asked for its end.
+ */
+bool
+aj_queue_lock_held(int64 job_id, int64 worker_id, bool *cancelled)
+{
+	Datum		values[2] = {Int64GetDatum(job_id), Int64GetDatum(worker_id)};
+	bool		isnull;
+
+	if (aj_execute(&lock_held, values, NULL, 0) == 0)
+		return false;
+	*cancelled = DatumGetBool(aj_value(0, 1, &isnull));
+	return true;
+}
+
+/*
+ * Put a running job aside.  Returns false if it isn't this worker's any more;
+ * cancelled says that it is to be cancelled instead, and nothing was done.
+ */
+bool
+aj_queue_suspend(AjJob *job, int64 worker_id, const AjSuspend *why,
+				 bool *cancelled)
+{
+	static const char *const words[] = {NULL, "sleep", "event", "children"};
+	Datum		values[4] = {Int64GetDatum(job->id)};
+	char		nulls[5] = "    ";
+
+	*cancelled = false;
+	if (!aj_queue_lock_held(job->id, worker_id, cancelled))
+		return false;
+	if (*cancelled)
+		return true;
+
+	if (why->kind == AJ_SUSPEND_SLEEP ||
+		(why->kind == AJ_SUSPEND_CHILDREN && why->wake_at != 0))
+		aj_queue_remember(job, "sleep", why->name, why->wake_at, NULL, false);
+	else if (why->kind == AJ_SUSPEND_EVENT)
+	{
+		aj_queue_remember(job, "event", why->name, why->wake_at, NULL, false);
+		aj_queue_add_wait(job, why);
+		aj_at_commit_chains();
+	}
+	aj_at_commit_flow();
+
+	job->seq++;
+	aj_queue_add_update(job->id, job->seq, GetCurrentTimestamp(), "state",
+						"waiting", job->step_no, NULL, why->message, NULL);
+	values[1] = CStringGetTextDatum(words[why->kind]);
+	values[2] = TimestampTzGetDatum(why->wake_at);
+	if (why->wake_at == 0)
+		nulls[2] = 'n';
+	values[3] = Int32GetDatum(job->seq);
+	aj_execute(&suspend, values, nulls, 0);
+	return true;
+}
+
+/* When the next job of an owner wakes after this, DT_NOEND for never. */
+TimestampTz
+aj_queue_next_wake(Oid owner, TimestampTz after)
+{
+	Datum		values[2] = {TimestampTzGetDatum(after), ObjectIdGetDatum(owner)};
+	bool		isnull;
+
+	if (aj_execute(&next_wake, values, NULL, 0) == 0)
+		return DT_NOEND;
+	return DatumGetTimestampTz(aj_value(0, 1, &isnull));
+}
+
+/*
+ * Queue jobs whose time has come, of one owner or (0) of all.  Returns how
+ * many; *next is when the next one will be due, 0 for never.
+ */
+int
+aj_queue_wake_due(Oid owner, TimestampTz *next)
+{
+	TimestampTz now = aj_now();
+	Datum		values[3] = {TimestampTzGetDatum(now), ObjectIdGetDatum(owner),
+	Int64GetDatum(WAKE_AT_ONCE)};
+	int			n = aj_execute(&wake_due, values, NULL, 0);
+	bool		isnull;
+
+	for (int i = 0; i < n; i++)
+		aj_at_commit_job_ready(DatumGetObjectId(aj_value(i, 1, &isnull)),
+							   DatumGetInt32(aj_value(i, 2, &isnull)),
+							   DatumGetInt16(aj_value(i, 3, &isnull)),
+							   DatumGetTimestampTz(aj_value(i, 4, &isnull)),
+							   DatumGetInt64(aj_value(i, 5, &isnull)));
+	*next = 0;
+	if (n == WAKE_AT_ONCE)
+		*next = now;
+	else if (aj_execute(&next_due, values, NULL, 0) > 0)
+	{
+		*next = DatumGetTimestampTz(aj_value(0, 1, &isnull));
+		if (TIMESTAMP_NOT_FINITE(*next))
+			*next = 0;
+	}
+	return n;
+}

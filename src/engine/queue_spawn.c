@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_spawn.c
+ *		Statements about jobs that other jobs have spawned.
+ *
+ * A spawned job has a pipeline of its own, its parent_id and parent_step say
+ * who spawned it, and a memo of the parent has its id.  It is a job like any
+ * other, but hidden from lists, and cancelled with its parent.
+ *
+ * Who has ended one looks after its commit whether its parent waits and
+ * nothing that it waits for is left; a parent that begins to wait looks
+ * after its own commit.  So one of the two sees what the other did.  What
+ * ends otherwise (cancelled, buried, its worker lost) the coordinator finds.
+ *
+ * Copyright (c) 2026, asyncjob contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "queue.h"
+#include "queue_event.h"
+#include "scope.h"
+#include "wake.h"
+
+#define SWEEP_AT_ONCE	100
+
+AJ_STATEMENT(adopt,
+			 "UPDATE asyncjob.job SET parent_id = $2, parent_step = $3"
+			 " WHERE id = $1",
+			 INT8OID, INT8OID, INT2OID);
+
+AJ_STATEMENT(children,
+			 "SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object("
+			 "  'job_id', c.id, 'name', m.name, 'pipeline', p.name,"
+			 "  'state', c.state, 'partial', nullif(c.partial, false),"
+			 "  'error', c.error ->> 'message'))"
+			 "  || jsonb_build_object('result', c.result) ORDER BY c.id), '[]'),"
+			 " (count(*) FILTER (WHERE c.state IN ('queued', 'running', 'waiting')))::integer"
+			 " FROM asyncjob.job_memo m JOIN asyncjob.job c ON c.id = m.value::bigint"
+			 " JOIN asyncjob.pipeline p ON p.id = c.pipeline_id"
+			 " WHERE m.job_id = $1 AND m.step_no = $2 AND m.item_no = $3"
+			 "  AND m.kind = 'spawn'",
+			 INT8OID, INT2OID, INT4OID);
+
+/* no child is left that w, a step of job root, waits for */
+#define NONE_LEFT(root) \
+	"NOT EXISTS (SELECT FROM asyncjob.job_memo m" \
+	"  JOIN asyncjob.job c ON c.id = m.value::bigint" \
+	"  WHERE m.job_id = " root " AND m.step_no = w.step_no" \
+	"   AND m.item_no = coalesce(w.item_no, 0) AND m.kind = 'spawn'" \
+	"   AND c.state IN ('queued', 'running', 'waiting'))"
+
+#define WAKE_FOUND \
+	" woken AS (UPDATE asyncjob.job j SET state = 'queued'," \
+	"   waiting_for = NULL, run_at = clock_timestamp(), seq = j.seq + 1" \
+	"  FROM found f WHERE j.id = f.id AND j.state = 'waiting'" \
+	"   AND j.waiting_for = 'children'" \
+	"  RETURNING j.id, j.owner, j.queue_id, j.priority, j.run_at, j.seq," \
+	"   j.step_no)," \
+	" noted AS (INSERT INTO asyncjob.job_update" \
+	"   (job_id, seq, kind, state, step_no)" \
+	"  SELECT n.id, n.seq, 'state', 'queued', n.step_no FROM woken n)" \
+	" SELECT n.owner, n.queue_id, n.priority, n.run_at, n.id FROM woken n"
+
+AJ_STATEMENT(wake_parent,
+			 "WITH found AS (SELECT w.id FROM asyncjob.job w"
+			 "  WHERE w.id IN (SELECT $1 UNION ALL SELECT b.id FROM asyncjob.job b"
+			 "    WHERE b.parent_id = $1 AND b.item_no IS NOT NULL)"
+			 "   AND w.state = 'waiting' AND w.waiting_for = 'children'"
+			 "   AND " NONE_LEFT("$1") "),"
+			 WAKE_FOUND,
+			 INT8OID);
+
+AJ_STATEMENT(sweep_children,
+			 "WITH found AS (SELECT w.id FROM asyncjob.job w"
+			 "  WHERE w.state = 'waiting' AND NOT w.suspect"
+			 "   AND w.waiting_for = 'children' AND "
+			 NONE_LEFT("CASE WHEN w.item_no IS NULL THEN w.id ELSE w.parent_id END")
+			 "  LIMIT $1),"
+			 WAKE_FOUND,
+			 INT8OID);
+
+/* A job that was submitted just now belongs to the one that did. */
+void
+aj_queue_adopt(int64 job_id, const AjJob *parent)
+{
+	Datum		values[3] = {Int64GetDatum(job_id), Int64GetDatum(aj_job_root(parent)),
+	Int16GetDatum(parent->step_no)};
+
+	aj_execute(&adopt, values, NULL, 0);
+}
+
+/*
+ * What became of the jobs that the current step has spawned, as an array in
+ * the memory context of the call, and how many have not ended.
+ */
+Jsonb *
+aj_queue_children(const AjJob *job, int *unfinished)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[3] = {Int64GetDatum(aj_job_root(job)),
+	Int16GetDatum(job->step_no), Int32GetDatum(Max(job->item_no, 0))};
+	Jsonb	   *result;
+	bool		isnull;
+
+	aj_execute(&children, values, NULL, 0);
+	*unfinished = DatumGetInt32(aj_value(0, 2, &isnull));
+	old = MemoryContextSwitchTo(context);
+	result = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+static int
+announce_woken(int n)
+{
+	bool		isnull;
+
+	for (int i = 0; i < n; i++)
+		aj_at_commit_job_ready(DatumGetObjectId(aj_value(i, 1, &isnull)),
+							   DatumGetInt32(aj_value(i, 2, &isnull)),
+							   DatumGetInt16(aj_value(i, 3, &isnull)),
+							   DatumGetTimestampTz(aj_value(i, 4, &isnull)),
+							   DatumGetInt64(aj_value(i, 5, &isnull)));
+	return n;
+}
+
+/* A child of this job has ended, or a step of it has begun to wait. */
+void
+aj_queue_wake_for_children(int64 parent_id)
+{
+	Datum		values[1] = {Int64GetDatum(parent_id)};
+
+	(void) announce_woken(aj_execute(&wake_parent, values, NULL, 0));
+}
+
+/* Wake all whose children have ended.  Returns whether there may be more. */
+bool
+aj_queue_sweep_children(void)
+{
+	Datum		values[1] = {Int64GetDatum(SWEEP_AT_ONCE)};
+
+	return announce_woken(aj_execute(&sweep_children, values, NULL, 0)) ==
+		SWEEP_AT_ONCE;
+}
