@@ -1,0 +1,131 @@
+# What waits, and what runs beside each other, survives crashes and restarts:
+# a sleep, waits for events that come before, during and after, branches, a
+# procedure between two checkpoints.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use AsyncJobTest;
+use Test::More;
+
+my $node = aj_node('main');
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE did (job bigint, what text);
+CREATE PROCEDURE two_parts(INOUT p jsonb) LANGUAGE plpgsql AS $$
+BEGIN
+    IF asyncjob.checkpoint('first') IS NULL THEN
+        INSERT INTO did VALUES (asyncjob.current_job(), 'first');
+        PERFORM asyncjob.checkpoint('first', '1');
+        COMMIT;
+    END IF;
+    INSERT INTO did VALUES (asyncjob.current_job(), 'second');
+    PERFORM asyncjob.progress(0.5, 'at the gate');
+    WHILE NOT (SELECT open FROM gate) LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    COMMIT;
+    INSERT INTO did VALUES (asyncjob.current_job(), 'third');
+END $$;
+CREATE FUNCTION sleeps(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.sleep('nap', (p ->> 'nap')::interval);
+    INSERT INTO did VALUES (asyncjob.current_job(), 'slept');
+    RETURN '"slept"';
+END $$;
+CREATE FUNCTION waits(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    e jsonb := asyncjob.wait_for_event('go', p ->> 'key');
+BEGIN
+    INSERT INTO did VALUES (asyncjob.current_job(), 'went');
+    RETURN e;
+END $$;
+SELECT asyncjob.create_pipeline('two_parts', '[{"name": "a", "handler": "public.two_parts", "max_attempts": 1}]');
+SELECT asyncjob.create_pipeline('sleeps', '[{"name": "a", "handler": "public.sleeps", "max_attempts": 1}]');
+SELECT asyncjob.create_pipeline('waits', '[{"name": "a", "handler": "public.waits", "max_attempts": 1}]');
+SELECT asyncjob.create_pipeline('diamond', '[
+    {"name": "a", "handler": "public.quick"},
+    {"name": "b", "handler": "public.gated", "after": ["a"], "max_attempts": 1},
+    {"name": "c", "handler": "public.quick", "after": ["a"]},
+    {"name": "d", "handler": "public.quick", "after": ["b", "c"]}]');
+SQL
+
+sub did
+{
+	my ($id) = @_;
+
+	return $node->safe_psql('postgres',
+		"SELECT coalesce(string_agg(what, ' ' ORDER BY what), '') FROM did WHERE job = $id");
+}
+
+sub waiting
+{
+	my ($id) = @_;
+
+	return aj_until($node, "job $id to wait", "SELECT state = 'waiting' FROM asyncjob.status($id)");
+}
+
+my $long = aj_submit($node, 'sleeps', params => '{"nap": "1 hour"}');
+my $short = aj_submit($node, 'sleeps', params => '{"nap": "2 s"}');
+$node->safe_psql('postgres', q{SELECT asyncjob.emit('go', '"before"', 'b')});
+my $before = aj_submit($node, 'waits', params => '{"key": "b"}', args => "run_at => now() + '1 hour'");
+my $during = aj_submit($node, 'waits', params => '{"key": "d"}');
+my $after = aj_submit($node, 'waits', params => '{"key": "a"}');
+my $plain = aj_submit($node, 'waits', params => '{}');
+waiting($_) for $long, $short, $during, $after, $plain;
+my $parts = aj_submit($node, 'two_parts');
+ok(aj_in_step($node, $parts), 'a procedure has committed its first part');
+my $diamond = aj_submit($node, 'diamond');
+ok( aj_until($node, 'branches',
+		"SELECT count(*) = 1 FROM asyncjob.steps($diamond) WHERE name = 'b' AND state = 'running' AND progress = 0.5"),
+	'a branch runs');
+ok( aj_until($node, 'the other branch',
+		"SELECT state = 'completed' FROM asyncjob.steps($diamond) WHERE name = 'c'"),
+	'the other one is done');
+is($node->safe_psql('postgres', "SELECT asyncjob.step_result($diamond, 'c')"),
+	'{"quick": true}', 'its result is there while the first runs');
+
+# the event comes while the server is about to crash
+$node->safe_psql('postgres', q{SELECT asyncjob.emit('go', '"during"', 'd')});
+$node->stop('immediate');
+$node->start;
+
+is(aj_wait($node, $during), 'completed', 'the event from before the crash was not lost');
+is(did($during), 'went', 'and came once');
+is(aj_wait($node, $short), 'completed', 'a sleep ends in time after the crash');
+is(did($short), 'slept', 'and its job went on once');
+is(aj_status($node, $_, 'state'), 'waiting', 'what waits still waits') for $long, $after;
+is(aj_wait($node, $plain), 'completed', 'who waits for any occurrence had that one, too');
+$node->safe_psql('postgres', q{SELECT asyncjob.emit('go', '"after"', 'a')});
+is(aj_wait($node, $after), 'completed', 'an event after the crash is heard');
+is($node->safe_psql('postgres', "UPDATE asyncjob.job SET run_at = now() WHERE id = $before; SELECT asyncjob.reprioritize($before, 10)"),
+	't', 'the job that comes late is due');
+is(aj_wait($node, $before), 'completed', 'an event from before the crash is kept');
+is($node->safe_psql('postgres', "SELECT asyncjob.result($before)"), '"before"', 'with its payload');
+
+ok(aj_in_step($node, $parts), 'the procedure runs again');
+is(did($parts), 'first', 'its first part was not run again');
+my $killed = $node->safe_psql('postgres',
+	"SELECT count(pg_terminate_backend(pid)) FROM asyncjob.workers() WHERE job_id IS NOT NULL");
+cmp_ok($killed, '>=', 1, 'workers are terminated');
+ok(aj_in_step($node, $parts), 'the procedure runs once more');
+aj_gate($node, 1);
+is(aj_wait($node, $parts), 'completed', 'it completes');
+is(did($parts), 'first second third', 'each part took effect once');
+
+is(aj_wait($node, $diamond), 'completed', 'the diamond completes');
+is( $node->safe_psql('postgres',
+		"SELECT string_agg(step || ' ' || n, ', ' ORDER BY step) FROM (SELECT step, count(*) n FROM effects WHERE job = $diamond GROUP BY 1) e"),
+	'gated 1, quick 3', 'each of its steps took effect once');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.job WHERE item_no IS NOT NULL'),
+	0, 'none of its branches is left');
+
+is(aj_status($node, $long, 'state'), 'waiting', 'the long sleep goes on');
+$node->safe_psql('postgres', "SELECT asyncjob.cancel($long)");
+is(aj_wait($node, $long), 'cancelled', 'until it is cancelled');
+
+$node->stop;
+done_testing();
