@@ -67,6 +67,11 @@ AJ_STATEMENT(delete_checkpoints,
 AJ_STATEMENT(delete_artifacts,
 			 "DELETE FROM asyncjob.artifact WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
+AJ_STATEMENT(drop_memos,
+			 "DELETE FROM asyncjob.job_memo WHERE job_id = $1", INT8OID);
+AJ_STATEMENT(drop_branches,
+			 "DELETE FROM asyncjob.job WHERE parent_id = $1 AND item_no IS NOT NULL",
+			 INT8OID);
 AJ_STATEMENT(delete_branches,
 			 "DELETE FROM asyncjob.job WHERE parent_id = ANY ($1)"
 			 " AND item_no IS NOT NULL"
@@ -263,6 +268,8 @@ aj_queue_begin_anew(int64 job_id, Jsonb *params)
 	aj_execute(&begin_anew, values, NULL, 0);
 	external = DatumGetBool(aj_value(0, 1, &isnull));
 	aj_execute(&drop_checkpoints, values, NULL, 0);
+	aj_execute(&drop_memos, values, NULL, 0);
+	aj_execute(&drop_branches, values, NULL, 0);
 	return external;
 }
 

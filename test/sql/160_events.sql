@@ -133,9 +133,9 @@ SELECT * FROM tap.err('SELECT asyncjob.drop_on_event(0)');
 SELECT asyncjob.emit('loaded', '{"rows": 1000}');
 SELECT asyncjob.drain();
 -- a subscription whose pipeline went away says so, and others go on
-SELECT asyncjob.create_pipeline('regress_gone', '[{"name": "a", "handler": "asyncjob.step_noop"}]') > 0 AS made;
-SELECT asyncjob.on_event('x', 'regress_gone') AS s, asyncjob.on_event('x', 'noop') AS t \gset
-SELECT asyncjob.drop_pipeline('regress_gone');
+SELECT asyncjob.create_pipeline('regress_evgn', '[{"name": "a", "handler": "asyncjob.step_noop"}]') > 0 AS made;
+SELECT asyncjob.on_event('x', 'regress_evgn') AS s, asyncjob.on_event('x', 'noop') AS t \gset
+SELECT asyncjob.drop_pipeline('regress_evgn');
 SELECT asyncjob.emit('x', '{"x": 1}');
 SELECT asyncjob.drain();
 SELECT pipeline, last_error FROM asyncjob.subscriptions ORDER BY 1;
@@ -150,14 +150,14 @@ BEGIN
     RETURN p;
 END
 $$;
-SELECT asyncjob.create_pipeline('regress_first', '[{"name": "a", "handler": "aj_ev.fails"}]') > 0 AS made;
-SELECT asyncjob.create_pipeline('regress_after', '[{"name": "a", "handler": "asyncjob.step_noop"}]') > 0 AS made;
-SELECT asyncjob.on_event('regress_first-completed', 'regress_after') AS s, asyncjob.on_event('regress_first-failed', 'regress_after', '$.error') AS t \gset
-SELECT asyncjob.submit('regress_first', '{}') AS a, asyncjob.submit('regress_first', '{"fail": 1}') AS b \gset
-SELECT asyncjob.submit('regress_ev', jsonb_build_object('event', 'regress_first-failed', 'key', :b::text)) AS c \gset
+SELECT asyncjob.create_pipeline('regress_evfst', '[{"name": "a", "handler": "aj_ev.fails"}]') > 0 AS made;
+SELECT asyncjob.create_pipeline('regress_evaft', '[{"name": "a", "handler": "asyncjob.step_noop"}]') > 0 AS made;
+SELECT asyncjob.on_event('regress_evfst-completed', 'regress_evaft') AS s, asyncjob.on_event('regress_evfst-failed', 'regress_evaft', '$.error') AS t \gset
+SELECT asyncjob.submit('regress_evfst', '{}') AS a, asyncjob.submit('regress_evfst', '{"fail": 1}') AS b \gset
+SELECT asyncjob.submit('regress_ev', jsonb_build_object('event', 'regress_evfst-failed', 'key', :b::text)) AS c \gset
 SELECT asyncjob.drain();
 SELECT result - 'job_id' AS result, (result ->> 'job_id')::bigint = :a AS a, (result ->> 'job_id')::bigint = :b AS b
-    FROM asyncjob.list_jobs() l, asyncjob.result(l.job_id) result WHERE pipeline = 'regress_after' ORDER BY l.job_id;
+    FROM asyncjob.list_jobs() l, asyncjob.result(l.job_id) result WHERE pipeline = 'regress_evaft' ORDER BY l.job_id;
 SELECT state, result -> 'got' ->> 'state' AS got FROM aj_ev.show(ARRAY[:c]);
 SELECT asyncjob.drop_on_event(:s), asyncjob.drop_on_event(:t);
 
@@ -165,10 +165,10 @@ SELECT asyncjob.drop_on_event(:s), asyncjob.drop_on_event(:t);
 CREATE PROCEDURE aj_ev.parent(INOUT p jsonb) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. (p ->> 'n')::int LOOP
-        PERFORM asyncjob.spawn('regress_first', CASE i WHEN 2 THEN '{"fail": 1}' ELSE jsonb_build_object('i', i) END::jsonb);
+        PERFORM asyncjob.spawn('regress_evfst', CASE i WHEN 2 THEN '{"fail": 1}' ELSE jsonb_build_object('i', i) END::jsonb);
     END LOOP;
     BEGIN
-        PERFORM asyncjob.spawn('regress_first', '{"i": "undone"}');
+        PERFORM asyncjob.spawn('regress_evfst', '{"i": "undone"}');
         RAISE EXCEPTION 'undo';
     EXCEPTION WHEN raise_exception THEN
         NULL;
@@ -176,20 +176,20 @@ BEGIN
     p := asyncjob.wait_for_children((p ->> 'timeout')::interval);
 END
 $$;
-SELECT asyncjob.create_pipeline('regress_parent', '[{"name": "a", "handler": "aj_ev.parent"}]') > 0 AS made;
-SELECT asyncjob.submit('regress_parent', '{"n": 3}') AS a \gset
+SELECT asyncjob.create_pipeline('regress_evprnt', '[{"name": "a", "handler": "aj_ev.parent"}]') > 0 AS made;
+SELECT asyncjob.submit('regress_evprnt', '{"n": 3}') AS a \gset
 SELECT asyncjob.drain(1);
 SELECT asyncjob.explain(:a);
-SELECT count(*) AS listed FROM asyncjob.list_jobs() WHERE pipeline = 'regress_first' AND job_id > :a;
+SELECT count(*) AS listed FROM asyncjob.list_jobs() WHERE pipeline = 'regress_evfst' AND job_id > :a;
 SELECT count(*) AS listed FROM asyncjob.list_jobs(parent => :a);
 SELECT asyncjob.drain();
 SELECT c ->> 'state' AS state, c -> 'result' AS result, c ->> 'error' AS error FROM jsonb_array_elements(asyncjob.result(:a)) c;
 -- none
-SELECT asyncjob.submit('regress_parent', '{"n": 0}') AS a \gset
+SELECT asyncjob.submit('regress_evprnt', '{"n": 0}') AS a \gset
 SELECT asyncjob.drain();
 SELECT * FROM aj_ev.show(ARRAY[:a]);
 -- time is up
-SELECT asyncjob.submit('regress_parent', '{"n": 1, "timeout": "1 hour"}') AS a \gset
+SELECT asyncjob.submit('regress_evprnt', '{"n": 1, "timeout": "1 hour"}') AS a \gset
 SELECT asyncjob.drain(1);
 RESET ROLE;
 UPDATE asyncjob.job SET run_at = now() + interval '1 hour' WHERE parent_id = :a;
@@ -199,7 +199,7 @@ SET ROLE regress_aj_ev;
 SELECT asyncjob.drain();
 SELECT c ->> 'state' AS state FROM jsonb_array_elements(asyncjob.result(:a)) c;
 -- cancelled with their parent
-SELECT asyncjob.submit('regress_parent', '{"n": 3}') AS a \gset
+SELECT asyncjob.submit('regress_evprnt', '{"n": 3}') AS a \gset
 SELECT asyncjob.drain(1);
 SELECT asyncjob.cancel(:a);
 SELECT state, message FROM asyncjob.list_jobs(parent => :a);
@@ -232,7 +232,7 @@ BEGIN
 END
 $$;
 SELECT state, result, runs, count(*) FROM aj_ev.show((SELECT array_agg(job_id) FROM (SELECT job_id FROM asyncjob.list_jobs() WHERE pipeline = 'regress_ev' LIMIT 30) j)) GROUP BY 1, 2, 3;
-SELECT asyncjob.submit('regress_parent', '{"n": 20}') AS a \gset
+SELECT asyncjob.submit('regress_evprnt', '{"n": 20}') AS a \gset
 SELECT state FROM asyncjob.wait(:a, '50 s');
 SELECT c ->> 'state' AS state, count(*) FROM jsonb_array_elements(asyncjob.result(:a)) c GROUP BY 1 ORDER BY 1;
 RESET ROLE;
