@@ -113,7 +113,8 @@ CREATE INDEX job_external_idx ON asyncjob.job (queue_id, owner, priority, run_at
     WHERE state = 'queued' AND external;
 CREATE INDEX job_running_idx ON asyncjob.job (worker_id) WHERE state = 'running';
 -- suspects of a crash, and what waits, by the time it waits at most
-CREATE INDEX job_waiting_idx ON asyncjob.job (suspect, run_at, id) WHERE state = 'waiting';
+CREATE INDEX job_waiting_idx ON asyncjob.job (suspect, run_at, id)
+    WHERE state = 'waiting' AND limit_group IS NULL;
 CREATE INDEX job_parent_idx ON asyncjob.job (parent_id, state, id) WHERE parent_id IS NOT NULL;
 CREATE INDEX job_session_idx ON asyncjob.job (session_id, id) WHERE session_id IS NOT NULL;
 CREATE INDEX job_user_idx ON asyncjob.job (owner, user_id, id) WHERE user_id IS NOT NULL;

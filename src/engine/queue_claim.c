@@ -53,14 +53,15 @@ AJ_STATEMENT(find_lanes,
 			 OIDOID, TIMESTAMPTZOID);
 
 /*
- * The queue, $2, isn't paused, and if it has limits the job has a place.  The
- * first EXISTS is evaluated once a statement, the others only where it says no.
+ * The queue, $2, isn't paused, and if it has limits the job has a place, or is
+ * a branch of one that has.  The first EXISTS is evaluated once a statement, the others only where it says no.
  */
 #define MAY_START(j) \
 	" (EXISTS (SELECT FROM asyncjob.queue q" \
 	"   WHERE q.id = $2 AND NOT q.paused AND NOT q.gated)" \
 	"  OR EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $2 AND NOT q.paused)" \
-	"   AND EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = " j ".id))"
+	"   AND (" j ".item_no IS NOT NULL" \
+	"    OR EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = " j ".id)))"
 
 /*
  * The subquery must be a scalar one, which runs once.  As a table of a join

@@ -175,6 +175,7 @@ AJ_STATEMENT(add_branch,
 
 AJ_STATEMENT(await_branches,
 			 "UPDATE asyncjob.job SET state = 'waiting', waiting_for = 'branches',"
+			 " limit_group = NULL,"
 			 " run_at = 'infinity', step_no = $2, seq = $3, worker_id = NULL,"
 			 " suspect = false, failures = 0, free_retries = 0, crashes = 0,"
 			 " external = false WHERE id = $1",
@@ -270,7 +271,7 @@ AJ_STATEMENT(drop_cancelled,
  */
 AJ_STATEMENT(stuck_parents,
 			 "SELECT j.id FROM asyncjob.job j"
-			 " WHERE j.state = 'waiting' AND NOT j.suspect"
+			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL AND NOT j.suspect"
 			 "  AND j.run_at = 'infinity' AND j.waiting_for = 'branches'"
 			 "  AND (NOT EXISTS (SELECT FROM asyncjob.job c"
 			 "    WHERE c.parent_id = j.id AND c.item_no IS NOT NULL"

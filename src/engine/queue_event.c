@@ -36,6 +36,7 @@
 #include "limits.h"
 #include "queue.h"
 #include "queue_event.h"
+#include "queue_limits.h"
 #include "queue_submit.h"
 #include "scope.h"
 #include "wake.h"
@@ -178,8 +179,8 @@ AJ_STATEMENT(deliver,
 			 INT8OID, INT2OID, INT4OID, TEXTOID, JSONBOID);
 
 AJ_STATEMENT(wake,
-			 "UPDATE asyncjob.job SET state = 'queued', waiting_for = NULL,"
-			 " run_at = $2, seq = $3 WHERE id = $1",
+			 "UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") ", waiting_for = NULL,"
+			 " run_at = $2, seq = $3 WHERE j.id = $1",
 			 INT8OID, TIMESTAMPTZOID, INT4OID);
 
 AJ_STATEMENT(subscriptions_of_event,

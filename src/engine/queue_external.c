@@ -72,7 +72,7 @@ AJ_STATEMENT(claim,
 			 "    AND c.owner = $1 AND c.priority = $4 AND c.run_at <= $6"
 			 "    AND ($2 = 0 OR ($2 = 1 AND c.user_id = $7))"
 			 "    AND EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $3"
-			 "      AND NOT q.paused AND (NOT q.gated OR EXISTS"
+			 "      AND NOT q.paused AND (NOT q.gated OR c.item_no IS NOT NULL OR EXISTS"
 			 "       (SELECT FROM asyncjob.place p WHERE p.job_id = c.id)))"
 			 "  ORDER BY c.run_at, c.id LIMIT $5 FOR UPDATE SKIP LOCKED))"
 			 " RETURNING " AJ_JOB_COLUMNS ", -j.worker_id,"

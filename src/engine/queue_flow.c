@@ -28,6 +28,7 @@
 #include "queue.h"
 #include "queue_event.h"
 #include "queue_flow.h"
+#include "queue_limits.h"
 #include "scope.h"
 #include "wake.h"
 
@@ -57,16 +58,18 @@ AJ_STATEMENT(lock_held,
 
 AJ_STATEMENT(suspend,
 			 "UPDATE asyncjob.job SET state = 'waiting', waiting_for = $2,"
+			 " limit_group = NULL,"
 			 " run_at = coalesce($3, 'infinity'), seq = $4, worker_id = NULL,"
 			 " suspect = false, crashes = 0 WHERE id = $1",
 			 INT8OID, TEXTOID, TIMESTAMPTZOID, INT4OID);
 
 AJ_STATEMENT(wake_due,
 			 "WITH due AS (SELECT j.id FROM asyncjob.job j"
-			 "  WHERE j.state = 'waiting' AND NOT j.suspect AND j.run_at <= $1"
+			 "  WHERE j.state = 'waiting' AND j.limit_group IS NULL"
+			 "   AND NOT j.suspect AND j.run_at <= $1"
 			 "   AND j.waiting_for IS NOT NULL AND ($2 = 0 OR j.owner = $2)"
 			 "  ORDER BY j.run_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),"
-			 " woken AS (UPDATE asyncjob.job j SET state = 'queued',"
+			 " woken AS (UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") ","
 			 "   waiting_for = NULL, seq = j.seq + 1"
 			 "  FROM due WHERE j.id = due.id"
 			 "  RETURNING j.id, j.owner, j.queue_id, j.priority, j.run_at,"
@@ -82,14 +85,16 @@ AJ_STATEMENT(wake_due,
 
 AJ_STATEMENT(next_wake,
 			 "SELECT j.run_at FROM asyncjob.job j"
-			 " WHERE j.state = 'waiting' AND NOT j.suspect AND j.run_at > $1"
+			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL"
+			 " AND NOT j.suspect AND j.run_at > $1"
 			 " AND j.waiting_for IS NOT NULL AND j.owner = $2"
 			 " ORDER BY j.run_at LIMIT 1",
 			 TIMESTAMPTZOID, OIDOID);
 
 AJ_STATEMENT(next_due,
 			 "SELECT j.run_at FROM asyncjob.job j"
-			 " WHERE j.state = 'waiting' AND NOT j.suspect AND j.run_at > $1"
+			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL"
+			 " AND NOT j.suspect AND j.run_at > $1"
 			 " AND j.waiting_for IS NOT NULL"
 			 " ORDER BY j.run_at LIMIT 1",
 			 TIMESTAMPTZOID);

@@ -52,11 +52,15 @@ AJ_STATEMENT(wait_limits,
 			 LIMIT_COLUMNS " WHERE l.queue_id = $1 FOR NO KEY UPDATE OF l",
 			 INT4OID);
 
-/* a suspect of a crash keeps its place: it will run, alone */
+/*
+ * A suspect of a crash keeps its place: it will run, alone.  So does a job
+ * whose branches run: they have none of their own.
+ */
 AJ_STATEMENT(all_places,
 			 "SELECT p.job_id, p.owner, p.user_id, p.key, p.admitted_at,"
 			 " p.started_at, CASE WHEN j.state = 'queued' THEN 1"
-			 "  WHEN j.state = 'running' OR j.state = 'waiting' AND j.suspect THEN 2"
+			 "  WHEN j.state = 'running' OR j.state = 'waiting'"
+			 "   AND (j.suspect OR j.waiting_for = 'branches') THEN 2"
 			 "  ELSE 0 END"
 			 " FROM asyncjob.place p LEFT JOIN asyncjob.job j ON j.id = p.job_id"
 			 " WHERE p.queue_id = $1",
@@ -159,18 +163,21 @@ AJ_STATEMENT(hold_strays,
 			 "   (SELECT j.id FROM asyncjob.job j"
 			 "     WHERE j.state = 'queued' AND NOT j.external"
 			 "       AND j.owner = o.role AND j.queue_id = $1"
+			 "       AND j.item_no IS NULL"
 			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
 			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) s"
 			 "  UNION ALL SELECT e.id FROM"
 			 "   (SELECT j.id FROM asyncjob.job j"
 			 "     WHERE j.state = 'queued' AND j.external AND j.queue_id = $1"
+			 "       AND j.item_no IS NULL"
 			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
 			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) e))",
 			 INT4OID, INT4OID);
 
 AJ_STATEMENT(hold,
 			 "UPDATE asyncjob.job j SET state = 'waiting', limit_group = "
-			 LIMIT_GROUP("j") " WHERE j.id = $1 AND j.state = 'queued'",
+			 LIMIT_GROUP("j") " WHERE j.id = $1 AND j.state = 'queued'"
+			 " AND j.item_no IS NULL",
 			 INT8OID);
 
 /* a start before this one, of a job that was lost, counts as well */
@@ -242,13 +249,15 @@ AJ_STATEMENT(place_all,
 			 "INSERT INTO asyncjob.place (job_id, queue_id, owner, user_id, key,"
 			 " started_at) SELECT j.id, j.queue_id, j.owner, j.user_id,"
 			 " j.concurrency_key, clock_timestamp() FROM asyncjob.job j"
-			 " WHERE j.queue_id = $1 AND (j.state = 'running'"
-			 "  OR j.state = 'waiting' AND j.suspect) ON CONFLICT DO NOTHING",
+			 " WHERE j.queue_id = $1 AND j.item_no IS NULL AND (j.state = 'running'"
+			 "  OR j.state = 'waiting' AND (j.suspect OR j.waiting_for = 'branches'))"
+			 " ON CONFLICT DO NOTHING",
 			 INT4OID);
 
 AJ_STATEMENT(hold_all,
 			 "UPDATE asyncjob.job j SET state = 'waiting', limit_group = "
 			 LIMIT_GROUP("j") " WHERE j.queue_id = $1 AND j.state = 'queued'"
+			 " AND j.item_no IS NULL"
 			 " AND NOT EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = j.id)",
 			 INT4OID);
 
@@ -288,6 +297,7 @@ AJ_STATEMENT(place_strays,
 			 " started_at) SELECT j.id, j.queue_id, j.owner, j.user_id,"
 			 " j.concurrency_key, clock_timestamp() FROM asyncjob.job j"
 			 " WHERE j.state = 'running' AND j.worker_id <> 0 AND j.queue_id = $1"
+			 " AND j.item_no IS NULL"
 			 " AND NOT EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = j.id)"
 			 " ON CONFLICT DO NOTHING",
 			 INT4OID);
@@ -317,7 +327,7 @@ AJ_STATEMENT(why_held,
 			 "   count(*) FILTER (WHERE p.owner = j.owner AND p.key = j.concurrency_key) AS of_key"
 			 "  FROM asyncjob.place p JOIN asyncjob.job o ON o.id = p.job_id"
 			 "  WHERE p.queue_id = j.queue_id AND (o.state IN ('queued', 'running')"
-			 "   OR o.state = 'waiting' AND o.suspect)) c"
+			 "   OR o.state = 'waiting' AND (o.suspect OR o.waiting_for = 'branches'))) c"
 			 " CROSS JOIN LATERAL (SELECT count(*) AS n, min(s.at) AS first FROM"
 			 "  (SELECT p.started_at AS at FROM asyncjob.place p"
 			 "    WHERE p.queue_id = j.queue_id AND (p.started_at IS NULL"

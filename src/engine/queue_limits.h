@@ -24,6 +24,20 @@
 	"hashtextextended(" owner "::text || chr(10) || coalesce(" user_id ", '')" \
 	" || chr(10) || coalesce(" key ", ''), 0)"
 
+/*
+ * Queue job j again: where its queue has limits and it has no place any more,
+ * it has to wait for one.
+ */
+#define AJ_NEEDS_PLACE(j) \
+	j ".item_no IS NULL AND EXISTS (SELECT FROM asyncjob.queue gq" \
+	"  WHERE gq.id = " j ".queue_id AND gq.gated)" \
+	" AND NOT EXISTS (SELECT FROM asyncjob.place gp WHERE gp.job_id = " j ".id)"
+#define AJ_READY_AGAIN(j) \
+	" state = CASE WHEN " AJ_NEEDS_PLACE(j) \
+	"  THEN 'waiting'::asyncjob.job_state ELSE 'queued' END," \
+	" limit_group = CASE WHEN " AJ_NEEDS_PLACE(j) \
+	"  THEN " AJ_LIMIT_GROUP(j ".owner", j ".user_id", j ".concurrency_key") " END"
+
 /* Limits of a queue; -1 and 0 ms: none. */
 typedef struct AjLimits
 {

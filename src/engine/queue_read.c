@@ -249,6 +249,7 @@ AJ_STATEMENT(chunk_piece,
 
 AJ_STATEMENT(cancel_now,
 			 "UPDATE asyncjob.job SET state = 'cancelled', suspect = false,"
+			 " limit_group = NULL,"
 			 " seq = seq + 1, finished_at = clock_timestamp(),"
 			 " cancel_requested = true, cancel_reason = $2, waiting_for = NULL"
 			 " WHERE id = $1",

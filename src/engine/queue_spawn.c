@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "queue.h"
+#include "queue_limits.h"
 #include "queue_event.h"
 #include "scope.h"
 #include "wake.h"
@@ -57,7 +58,7 @@ AJ_STATEMENT(children,
 	"   AND c.state IN ('queued', 'running', 'waiting'))"
 
 #define WAKE_FOUND \
-	" woken AS (UPDATE asyncjob.job j SET state = 'queued'," \
+	" woken AS (UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") "," \
 	"   waiting_for = NULL, run_at = clock_timestamp(), seq = j.seq + 1" \
 	"  FROM found f WHERE j.id = f.id AND j.state = 'waiting'" \
 	"   AND j.waiting_for = 'children'" \
@@ -79,7 +80,7 @@ AJ_STATEMENT(wake_parent,
 
 AJ_STATEMENT(sweep_children,
 			 "WITH found AS (SELECT w.id FROM asyncjob.job w"
-			 "  WHERE w.state = 'waiting' AND NOT w.suspect"
+			 "  WHERE w.state = 'waiting' AND w.limit_group IS NULL AND NOT w.suspect"
 			 "   AND w.waiting_for = 'children' AND "
 			 NONE_LEFT("CASE WHEN w.item_no IS NULL THEN w.id ELSE w.parent_id END")
 			 "  LIMIT $1),"

@@ -199,7 +199,8 @@ AJ_STATEMENT(paused_queues,
 
 AJ_STATEMENT(next_suspect,
 			 "SELECT j.id, j.owner FROM asyncjob.job j"
-			 " WHERE j.state = 'waiting' AND j.suspect AND j.id > $1"
+			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL"
+			 " AND j.suspect AND j.id > $1"
 			 " ORDER BY j.id LIMIT 1",
 			 INT8OID);
 
@@ -218,7 +219,7 @@ AJ_STATEMENT(role_exists,
 
 AJ_STATEMENT(bury_owner,
 			 "UPDATE asyncjob.job j SET state = 'failed', seq = seq + 1,"
-			 " suspect = false, finished_at = clock_timestamp(),"
+			 " limit_group = NULL, suspect = false, finished_at = clock_timestamp(),"
 			 " error = jsonb_build_object('sqlstate', '42704',"
 			 "  'category', 'system', 'code', 'owner_dropped',"
 			 "  'step_no', step_no + 1, 'attempt', failures,"

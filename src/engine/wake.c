@@ -25,6 +25,7 @@
 
 #include "external.h"
 #include "lanes.h"
+#include "limits.h"
 #include "publish.h"
 #include "wake.h"
 
@@ -205,6 +206,7 @@ aj_at_commit_job_ready(Oid owner, int32 queue_id, int priority,
 	PendingReady *ready;
 
 	pending_any = true;
+	pending_look |= aj_limits_known(queue_id);	/* it may need a place */
 	for (ready = pending_ready; ready; ready = ready->next)
 	{
 		if (memcmp(&ready->lane, &lane, sizeof(lane)) == 0)
