@@ -60,8 +60,8 @@ FROM asyncjob.event e
 WHERE e.kept;
 COMMENT ON VIEW asyncjob.events IS 'Events with a key, which are kept: the reader''s own and those granted to it.';
 
-CREATE VIEW asyncjob.subscriptions WITH (security_invoker = true) AS
+CREATE VIEW asyncjob.event_subscriptions WITH (security_invoker = true) AS
 SELECT s.id, pg_get_userbyid(s.owner) AS owner, pg_get_userbyid(s.event_owner) AS event_owner,
        s.event, s.pipeline, s.filter, s.created_at, s.last_at, s.last_job_id, s.last_error
 FROM asyncjob.subscription s;
-COMMENT ON VIEW asyncjob.subscriptions IS 'Pipelines that events start: the reader''s own. last_at is the time of the last event that fitted.';
+COMMENT ON VIEW asyncjob.event_subscriptions IS 'Pipelines that events start: the reader''s own. last_at is the time of the last event that fitted.';

@@ -109,7 +109,7 @@ BEGIN
                    'asyncjob.grant_event(text, regrole), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.event, asyncjob.subscription, asyncjob.event_grant, '
-                   'asyncjob.events, asyncjob.subscriptions TO %s', role);
+                   'asyncjob.events, asyncjob.event_subscriptions TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
                    'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters, '

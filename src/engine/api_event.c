@@ -241,7 +241,7 @@ aj_drop_on_event(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("subscription " INT64_FORMAT " does not exist", id),
-				 errhint("asyncjob.subscriptions lists them.")));
+				 errhint("asyncjob.event_subscriptions lists them.")));
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }

@@ -122,7 +122,7 @@ SELECT asyncjob.on_event('loaded', 'noop', '$.tags[*] ? (@ == "urgent")') AS t \
 SELECT asyncjob.emit('loaded', '{"rows": 11}'), asyncjob.emit('loaded', '{"rows": 10}'), asyncjob.emit('loaded', '{"rows": 12, "tags": ["urgent"]}'), asyncjob.emit('loaded', '"odd"');
 SELECT asyncjob.drain();
 SELECT params, count(*) FROM asyncjob.job WHERE params ? 'rows' GROUP BY 1 ORDER BY 1;
-SELECT owner, event_owner, event, pipeline, filter, last_job_id IS NOT NULL AS fired, last_error FROM asyncjob.subscriptions ORDER BY id;
+SELECT owner, event_owner, event, pipeline, filter, last_job_id IS NOT NULL AS fired, last_error FROM asyncjob.event_subscriptions ORDER BY id;
 -- each event once, with a key too
 SELECT asyncjob.emit('loaded', '{"rows": 100}', 'k'), asyncjob.emit('loaded', '{"rows": 101}', 'k');
 SELECT asyncjob.drain();
@@ -138,7 +138,7 @@ SELECT asyncjob.on_event('x', 'regress_evgn') AS s, asyncjob.on_event('x', 'noop
 SELECT asyncjob.drop_pipeline('regress_evgn');
 SELECT asyncjob.emit('x', '{"x": 1}');
 SELECT asyncjob.drain();
-SELECT pipeline, last_error FROM asyncjob.subscriptions ORDER BY 1;
+SELECT pipeline, last_error FROM asyncjob.event_subscriptions ORDER BY 1;
 SELECT asyncjob.drop_on_event(:s), asyncjob.drop_on_event(:t);
 
 -- chains: the ends of jobs are events

@@ -83,6 +83,7 @@ sub browse
 		'<', '/dev/null', '>', \$page, '2>', \$why,
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return decode_json($page || '{}') if $page;
+	$server->pump_nb;
 	diag("$why\n$out\n$err");
 	return {};
 }

@@ -36,11 +36,6 @@ const JobNotices = makeExtendSchemaPlugin(() => ({
 
 // Functions and views are the API. Tables would only be in the way of their names.
 const Tags = makePgSmartTagsPlugin([{
-  // of a handler's own use, and two functions of one name
-  kind: 'procedure',
-  match: ({ name, namespaceName }) => namespaceName === 'asyncjob' && name === 'checkpoint',
-  tags: { omit: true },
-}, {
   kind: 'class',
   match: (c) => c.namespaceName === 'asyncjob' && c.classKind === 'r',
   tags: { omit: true },
