@@ -34,7 +34,7 @@ CREATE TYPE asyncjob.renewable_job AS (
     completed_at              timestamptz
 );
 COMMENT ON TYPE asyncjob.renewable_job IS
-'A job in the words of the chat systems: status is pending, processing, completed or failed; estimated_time_remaining in seconds.';
+'A job in the words of the chat systems: status is pending (not yet begun), processing, completed or failed; estimated_time_remaining in seconds.';
 
 CREATE FUNCTION asyncjob.parse_query(query text) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -227,9 +227,10 @@ CREATE FUNCTION asyncjob._renewable(s asyncjob.job_status) RETURNS asyncjob.rene
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.job_id, s.session_id, s.user_id,
-           CASE s.state WHEN 'queued' THEN 'pending' WHEN 'waiting' THEN 'pending'
-                        WHEN 'running' THEN 'processing'
-                        WHEN 'completed' THEN 'completed' ELSE 'failed' END,
+           CASE WHEN s.state = 'completed' THEN 'completed'
+                WHEN s.state IN ('failed', 'cancelled') THEN 'failed'
+                WHEN s.state = 'running' OR s.started_at IS NOT NULL THEN 'processing'
+                ELSE 'pending' END,
            (SELECT m.content FROM asyncjob.chat_message m
             WHERE m.session_id = s.session_id AND m.job_id = s.job_id AND m.role = 'human'
             ORDER BY m.id LIMIT 1),
@@ -281,9 +282,10 @@ CREATE FUNCTION asyncjob.get_layout_status(
         OUT fill_volume_m3 double precision)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE s.state WHEN 'queued' THEN 'queued' WHEN 'waiting' THEN 'queued'
-                        WHEN 'running' THEN 'processing'
-                        WHEN 'completed' THEN 'completed' ELSE 'failed' END,
+    SELECT CASE WHEN s.state = 'completed' THEN 'completed'
+                WHEN s.state IN ('failed', 'cancelled') THEN 'failed'
+                WHEN s.state = 'running' OR s.started_at IS NOT NULL THEN 'processing'
+                ELSE 'queued' END,
            CASE WHEN s.state = 'cancelled' THEN 'The job was cancelled.' ELSE s.error_message END,
            (m ->> 'total_capacity_kw')::float8,
            coalesce(m ->> 'asset_count', m ->> 'turbine_count')::integer,

@@ -137,6 +137,17 @@ bar_line(const char *label, double fraction, const char *state,
 	drawn++;
 }
 
+/*
+ * Does the job wait for nothing but its own steps, which run beside each
+ * other?  To who watches it is running.
+ */
+static const char *
+state_of(const AjcStatus *st)
+{
+	return strcmp(st->state, "waiting") == 0 && st->step_progress > 0 ?
+		"running" : st->state;
+}
+
 static void
 note_of_step(char *buf, size_t size, const AjcStatus *st, const AjcStep *step)
 {
@@ -145,6 +156,7 @@ note_of_step(char *buf, size_t size, const AjcStatus *st, const AjcStep *step)
 	if (step->elapsed_s >= 0)
 		ajc_format_duration(elapsed, sizeof(elapsed), step->elapsed_s);
 	if (strcmp(step->state, "completed") == 0 ||
+		strcmp(step->state, "running") == 0 ||
 		(step->step_no == st->step_no && strcmp(st->state, "running") == 0))
 		snprintf(buf, size, "%s", elapsed);
 	else
@@ -162,7 +174,7 @@ draw_job(const AjcStatus *st, const AjcStep *steps, int nsteps)
 	measure();
 	if (st->elapsed_s >= 0)
 		ajc_format_duration(times, sizeof(times), st->elapsed_s);
-	if (strcmp(st->state, "running") == 0 && st->eta_s >= 0)
+	if (strcmp(state_of(st), "running") == 0 && st->eta_s >= 0)
 	{
 		ajc_format_duration(left, sizeof(left), st->eta_s);
 		snprintf(times + strlen(times), sizeof(times) - strlen(times),
@@ -174,7 +186,7 @@ draw_job(const AjcStatus *st, const AjcStep *steps, int nsteps)
 	snprintf(text, sizeof(text), "job %lld  %s", (long long) st->job_id,
 			 st->pipeline);
 	ajc_print_padded(text, columns > 60 ? columns - 50 : columns - 12);
-	printf("  %s%s%s", colour_of(st->state), st->state, colours ? "\033[0m" : "");
+	printf("  %s%s%s", colour_of(state_of(st)), state_of(st), colours ? "\033[0m" : "");
 	if (columns > 60)
 		printf("%s  %s", st->partial ? " (partial)" : "", times);
 	putchar('\n');
@@ -211,6 +223,7 @@ static void
 say_job(const AjcStatus *st)
 {
 	int			quarter = (int) (st->step_progress * 4 + 1e-9);
+	const char *state = state_of(st);
 	char		at[16],
 				elapsed[32],
 				line[512];
@@ -222,8 +235,8 @@ say_job(const AjcStatus *st)
 	for (int i = 0; i < nsaid && last == NULL; i++)
 		if (said[i].job_id == st->job_id)
 			last = &said[i];
-	if (last != NULL && strcmp(last->state, st->state) == 0 &&
-		(strcmp(st->state, "running") != 0 ||
+	if (last != NULL && strcmp(last->state, state) == 0 &&
+		(strcmp(state, "running") != 0 ||
 		 (last->step_no == st->step_no && last->quarter >= quarter)))
 		return;
 	if (last == NULL)
@@ -232,15 +245,15 @@ say_job(const AjcStatus *st)
 		last = &said[nsaid++];
 		last->job_id = st->job_id;
 	}
-	snprintf(last->state, sizeof(last->state), "%s", st->state);
+	snprintf(last->state, sizeof(last->state), "%s", state);
 	last->step_no = st->step_no;
 	last->quarter = quarter;
 
 	localtime_r(&now, &tm);
 	strftime(at, sizeof(at), "%H:%M:%S", &tm);
 	used = (size_t) snprintf(line, sizeof(line), "%s job %lld %s", at,
-							 (long long) st->job_id, st->state);
-	if (strcmp(st->state, "running") == 0 && st->total_steps > 0)
+							 (long long) st->job_id, state);
+	if (strcmp(state, "running") == 0 && st->total_steps > 0)
 		snprintf(line + used, sizeof(line) - used,
 				 ": step %d of %d, %s, %d %%%s%s", st->step_no,
 				 st->total_steps, st->step,
@@ -292,7 +305,7 @@ ajc_display_jobs(const AjcStatus *st, int njobs)
 				 st[i].pipeline);
 		if (st[i].elapsed_s >= 0)
 			ajc_format_duration(elapsed, sizeof(elapsed), st[i].elapsed_s);
-		if (strcmp(st[i].state, "running") == 0)
+		if (strcmp(state_of(&st[i]), "running") == 0)
 			snprintf(note, sizeof(note), "%s  %s", elapsed, st[i].step);
 		else
 			snprintf(note, sizeof(note), "%s  %s", st[i].state, elapsed);

@@ -274,6 +274,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 										ALLOCSET_DEFAULT_SIZES);
 	aj_slot_begin_job(jobs[0].id, jobs[0].priority);
 	SpinLockAcquire(&aj_my_slot->mutex);
+	aj_my_slot->branch_of = 0;
 	aj_my_slot->step_no = 0;
 	aj_my_slot->step_count = 1;
 	aj_my_slot->attempt = 1;

@@ -741,6 +741,7 @@ publish(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
 	/* notices don't outlive the server: no flush of WAL for them */
 	aj_commit_durably(false);
 	aj_publish_send(my_db);

@@ -9,6 +9,8 @@
  * there in a transaction of its own.  Progress inside a step isn't put
  * anywhere: the coordinator looks at the workers' slots and sends what has
  * changed since it last did, at most one notice a job in notify_interval.
+ * A branch (dag.c) is nothing that a listener knows: its progress is that of
+ * the job it belongs to, whose row the coordinator reads for it.
  *
  * Order: a worker clears its slot before it puts the notice of the end into
  * the ring, and the coordinator empties the ring before it looks at the
@@ -39,8 +41,11 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "extension.h"
 #include "guc.h"
 #include "publish.h"
+#include "queue_dag.h"
+#include "scope.h"
 
 #define AJ_CHANNEL			"asyncjob"
 #define PAYLOAD_MAX			7900
@@ -266,6 +271,103 @@ notify(const char *channel, const char *payload)
 	Async_Notify(channel, payload);
 }
 
+/* Says this that a job waits, perhaps for its branches? */
+static bool
+may_have_branches(const AjNotice *notice)
+{
+	return notice->state == AJ_WAITING && notice->step_count > 1;
+}
+
+static bool
+is_due(const AjWorkerSlot *slot, TimestampTz now)
+{
+	return slot->changes != slot->published &&
+		TimestampTzPlusMilliseconds(slot->published_at,
+									aj_guc_notify_interval) <= now;
+}
+
+/*
+ * Progress of the jobs whose branches have made some, added to the n notices
+ * of the ring.  What the slots show is only the reason to look: how far such
+ * a job is, its rows say.  Where it has gone on in the meantime there is
+ * nothing to tell.
+ *
+ * So that progress never seems to go back, a notice of the ring that a job
+ * waits gets the share that its branches have done since, and is left out if
+ * the job has gone on: what came of it is told by a later one.
+ */
+static int
+branches_progress(AjDatabase *db, Outgoing *out, int n, TimestampTz now)
+{
+	int64	   *jobs = palloc(aj_shared->nslots * sizeof(int64));
+	int			njobs = 0;
+	int			nring = n;
+	int			kept = 0;
+	bool		waiting = false;
+	AjScope		scope;
+
+	for (int i = 0; i < n; i++)
+		waiting |= may_have_branches(&out[i].notice);
+
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	for (int pass = 0; pass < 2; pass++)
+	{
+		for (int i = 0; i < aj_shared->nslots; i++)
+		{
+			AjWorkerSlot *slot = &aj_shared->slots[i];
+			int			k = 0;
+
+			if (slot->state != AJ_SLOT_BUSY || slot->dbid != db->dbid)
+				continue;
+			SpinLockAcquire(&slot->mutex);
+			while (k < njobs && jobs[k] != slot->branch_of)
+				k++;
+			if (pass == 0 && k == njobs && slot->branch_of != 0 &&
+				is_due(slot, now))
+				jobs[njobs++] = slot->branch_of;
+			else if (pass == 1 && k < njobs)
+			{
+				/* one notice tells of all branches of a job */
+				slot->published = slot->changes;
+				slot->published_at = now;
+			}
+			SpinLockRelease(&slot->mutex);
+		}
+	}
+	LWLockRelease(aj_shared->lock);
+	if ((njobs == 0 && !waiting) || !aj_extension_lock())
+		return n;
+
+	aj_scope_enter(&scope, true);
+	for (int i = 0; i < nring; i++)
+	{
+		AjBranchProgress p;
+
+		if (may_have_branches(&out[i].notice) &&
+			aj_queue_branch_progress(out[i].notice.job_id, &p))
+		{
+			if (p.seq != out[i].notice.seq)
+				continue;
+			if (p.waits)
+				out[i].fraction = p.done;
+		}
+		out[kept++] = out[i];
+	}
+	n = kept;
+	for (int i = 0; i < njobs; i++)
+	{
+		AjBranchProgress p;
+
+		if (!aj_queue_branch_progress(jobs[i], &p) || !p.waits)
+			continue;
+		aj_notice_fill(&out[n].notice, jobs[i], p.seq, AJ_WAITING, p.step_no,
+					   p.step_count, p.session_id);
+		out[n++].fraction = p.done;
+	}
+	aj_scope_leave(&scope);
+	return n;
+}
+
 /*
  * Send all that is pending.  The caller has begun a transaction and commits
  * it.
@@ -281,7 +383,7 @@ aj_publish_send(AjDatabase *db)
 				digested = 0;
 	bool		lost;
 
-	out = palloc((AJ_RING_SIZE + aj_shared->nslots) * sizeof(Outgoing));
+	out = palloc((AJ_RING_SIZE + 2 * aj_shared->nslots) * sizeof(Outgoing));
 
 	SpinLockAcquire(&db->mutex);
 	while (db->head != db->tail)
@@ -295,6 +397,7 @@ aj_publish_send(AjDatabase *db)
 	db->lost = false;
 	SpinLockRelease(&db->mutex);
 	ConditionVariableBroadcast(&db->room);
+	n = branches_progress(db, out, n, now);
 
 	LWLockAcquire(aj_shared->lock, LW_SHARED);
 	for (int i = 0; i < aj_shared->nslots; i++)
@@ -304,9 +407,7 @@ aj_publish_send(AjDatabase *db)
 		if (slot->state != AJ_SLOT_BUSY || slot->dbid != db->dbid)
 			continue;
 		SpinLockAcquire(&slot->mutex);
-		if (slot->changes != slot->published &&
-			TimestampTzPlusMilliseconds(slot->published_at,
-										aj_guc_notify_interval) <= now)
+		if (slot->branch_of == 0 && is_due(slot, now))
 		{
 			out[n].notice.job_id = slot->job_id;
 			out[n].notice.seq = slot->seq;

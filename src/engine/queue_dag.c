@@ -63,6 +63,20 @@ AJ_STATEMENT(read_branches,
 			 " GROUP BY c.step_no",
 			 INT8OID);
 
+/* as status() has it (queue_read.c) */
+AJ_STATEMENT(read_progress,
+			 "SELECT j.seq, j.step_no, jsonb_array_length(p.steps), j.session_id,"
+			 " (SELECT sum(s.done)::float8 FROM (SELECT"
+			 "   avg(CASE WHEN c.state IN ('queued', 'running', 'waiting')"
+			 "    THEN coalesce(k.progress, 0) ELSE 1 END) AS done"
+			 "  FROM asyncjob.job c LEFT JOIN LATERAL asyncjob._live("
+			 "   CASE WHEN c.state = 'running' THEN c.id END) k ON true"
+			 "  WHERE c.parent_id = j.id AND c.item_no IS NOT NULL"
+			 "  GROUP BY c.step_no) s), j.waiting_for IS NOT DISTINCT FROM 'branches'"
+			 " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
+			 " WHERE j.id = $1",
+			 INT8OID);
+
 AJ_STATEMENT(unfinished_items,
 			 "SELECT true FROM asyncjob.job c"
 			 " WHERE c.parent_id = $1 AND c.step_no = $2 AND c.item_no > 0"
@@ -391,6 +405,31 @@ aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches)
 		branch->items = DatumGetBool(aj_value(i, 7, &isnull));
 		branch->completed = DatumGetInt32(aj_value(i, 8, &isnull));
 	}
+}
+
+/* False if there is no such job. */
+bool
+aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[1] = {Int64GetDatum(job_id)},
+				v;
+	bool		isnull;
+
+	if (aj_execute_latest(&read_progress, values, NULL) == 0)
+		return false;
+	progress->seq = DatumGetInt32(aj_value(0, 1, &isnull));
+	progress->step_no = DatumGetInt16(aj_value(0, 2, &isnull));
+	progress->step_count = DatumGetInt32(aj_value(0, 3, &isnull));
+	v = aj_value(0, 4, &isnull);
+	old = MemoryContextSwitchTo(context);
+	progress->session_id = isnull ? NULL : TextDatumGetCString(v);
+	MemoryContextSwitchTo(old);
+	v = aj_value(0, 5, &isnull);
+	progress->done = isnull ? 0 : DatumGetFloat8(v);
+	progress->waits = DatumGetBool(aj_value(0, 6, &isnull));
+	return true;
 }
 
 bool

@@ -37,12 +37,24 @@ typedef struct AjBranch
 	bool		items;
 } AjBranch;
 
+/* How far a job is that waits for its branches. */
+typedef struct AjBranchProgress
+{
+	bool		waits;			/* does it? */
+	int			seq;
+	int			step_no;		/* steps that are done */
+	int			step_count;
+	double		done;			/* of the steps under way, in steps */
+	char	   *session_id;		/* or NULL */
+}			AjBranchProgress;
+
 /* queue_dag.c */
 extern bool aj_queue_lock_parent(int64 job_id, AjJob *job, AjState *state,
 								 bool *for_branches);
 extern void aj_queue_lock_parent_of(int64 job_id);
 extern void aj_queue_outcomes(int64 job_id, int nsteps, AjOutcome *outcomes);
 extern void aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches);
+extern bool aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress);
 extern bool aj_queue_unfinished_items(int64 job_id, int step_no);
 extern void aj_queue_add_outcome(AjJob *job, int step_no, AjOutcome outcome,
 								 int attempt, TimestampTz started,

@@ -74,11 +74,14 @@ AJ_STATEMENT(read_result,
 	" CASE WHEN j.state = 'completed' THEN n.n ELSE j.step_no END, n.n," \
 	" CASE WHEN j.state = 'completed' THEN 1.0" \
 	"  ELSE (j.step_no + coalesce(l.progress, b.done, 0)) / n.n END," \
-	" CASE WHEN j.state = 'completed' THEN 1.0 ELSE l.progress END," \
-	" CASE WHEN j.state = 'cancelled' THEN j.cancel_reason ELSE l.message END," \
-	" CASE WHEN j.state = 'running' AND (j.step_no + coalesce(l.progress, 0)) / n.n >= 0.02" \
+	" CASE WHEN j.state = 'completed' THEN 1.0" \
+	"  ELSE coalesce(l.progress, b.done / b.steps) END," \
+	" CASE WHEN j.state = 'cancelled' THEN j.cancel_reason" \
+	"  ELSE coalesce(l.message, b.message) END," \
+	" CASE WHEN (j.state = 'running' OR j.waiting_for = 'branches')" \
+	"   AND (j.step_no + coalesce(l.progress, b.done, 0)) / n.n >= 0.02" \
 	"  THEN (clock_timestamp() - j.started_at)" \
-	"   * (n.n / (j.step_no + coalesce(l.progress, 0)) - 1) END," \
+	"   * (n.n / (j.step_no + coalesce(l.progress, b.done, 0)) - 1) END," \
 	" CASE WHEN j.state = 'queued' AND j.external THEN" \
 	"  (SELECT count(*) + 1 FROM (SELECT FROM asyncjob.job a" \
 	"   WHERE a.state = 'queued' AND a.external AND a.owner = j.owner" \
@@ -110,7 +113,10 @@ AJ_STATEMENT(read_result,
 	"  ELSE least(j.step_no, n.n - 1) END AS step) s" \
 	" LEFT JOIN " AJ_LIVE " ON true" \
 	" LEFT JOIN LATERAL (SELECT string_agg(c.name, ', ' ORDER BY c.step_no) AS names," \
-	"   sum(c.done) AS done FROM (SELECT c.step_no, p.steps -> c.step_no::integer ->> 'name' AS name," \
+	"   sum(c.done) AS done, count(*) AS steps, " \
+	"   (array_agg(c.message ORDER BY c.step_no) FILTER (WHERE c.message IS NOT NULL))[1] AS message" \
+	"  FROM (SELECT c.step_no, p.steps -> c.step_no::integer ->> 'name' AS name," \
+	"    max(k.message) AS message," \
 	"    avg(CASE WHEN c.state IN ('queued', 'running', 'waiting')" \
 	"     THEN coalesce(k.progress, 0) ELSE 1 END) AS done" \
 	"   FROM asyncjob.job c LEFT JOIN LATERAL asyncjob._live(CASE WHEN c.state = 'running'" \

@@ -67,6 +67,7 @@ typedef struct AjWorkerSlot
 	int64		cancel_job;		/* job that cancel() told to stop, or 0 */
 
 	slock_t		mutex;			/* protects what follows */
+	int64		branch_of;		/* job that the one in hand is a step of, or 0 */
 	int			step_no;
 	int			step_count;
 	int			attempt;

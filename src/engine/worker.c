@@ -271,6 +271,7 @@ show_step(const AjRun *run)
 				   run->job->session_id);
 
 	SpinLockAcquire(&aj_my_slot->mutex);
+	aj_my_slot->branch_of = run->job->item_no < 0 ? 0 : run->job->parent_id;
 	aj_my_slot->step_no = run->job->step_no;
 	aj_my_slot->step_count = run->pipeline->nsteps;
 	aj_my_slot->attempt = run->job->failures + 1;

@@ -367,11 +367,23 @@ mean_bars(StringInfo b, JsonbContainer *s, const char *key, const char *title,
 }
 
 void
-aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
+aj_report_wind_means(StringInfo b, JsonbContainer *wind)
 {
 	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	static const char *const hours[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15",
 	"16", "17", "18", "19", "20", "21", "22", "23"};
+
+	if (!aj_param_exists(wind, "monthly_mean_speed_m_s"))
+		return;
+	appendStringInfoString(b, "<div class=\"two even\">");
+	mean_bars(b, wind, "monthly_mean_speed_m_s", "Mean speed by month", months, 12);
+	mean_bars(b, wind, "hourly_mean_speed_m_s", "Mean speed by hour (UTC)", hours, 24);
+	appendStringInfoString(b, "</div>\n");
+}
+
+void
+aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
+{
 	StringInfo	b = makeStringInfo();
 	JsonbContainer *s = &output->root;
 	JsonbContainer *fit = aj_param_object(s, "weibull");
@@ -414,13 +426,7 @@ aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
 						 aj_html_number(at(x, "weibull_k"), 2), aj_html_number(100 * at(x, "energy_share"), 1));
 	}
 	appendStringInfoString(b, "</tbody></table></div></section></div>\n");
-	if (aj_param_exists(s, "monthly_mean_speed_m_s"))
-	{
-		appendStringInfoString(b, "<div class=\"two even\">");
-		mean_bars(b, s, "monthly_mean_speed_m_s", "Mean speed by month", months, 12);
-		mean_bars(b, s, "hourly_mean_speed_m_s", "Mean speed by hour (UTC)", hours, 24);
-		appendStringInfoString(b, "</div>\n");
-	}
+	aj_report_wind_means(b, s);
 	appendStringInfoString(b, "<section><h2>Inputs and notes</h2><table class=\"plain\"><tbody>");
 	aj_html_row(b, "Source", r.farm.wind->source ? r.farm.wind->source : r.farm.wind->name);
 	aj_html_row(b, "Shear exponent", isnan(r.farm.wind->shear_alpha) ? "not known" : psprintf("%.4g", r.farm.wind->shear_alpha));

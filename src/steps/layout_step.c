@@ -154,12 +154,14 @@ aj_check_full_analysis(PG_FUNCTION_ARGS)
 {
 	static const char *const known[] = {
 		AJ_SITE_GRID_PARAMS, AJ_WIND_FARM_PARAMS, AJ_LAYOUT_PARAMS,
-		AJ_SIMULATION_PARAMS, AJ_TERRAIN_DETAIL_PARAMS, "title", NULL
+		AJ_SIMULATION_PARAMS, AJ_WIND_SERIES_PARAMS,
+		AJ_TERRAIN_DETAIL_PARAMS, "title", NULL
 	};
 	AjStepInput in;
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &in);
 	aj_check_params(in.params, known);
+	aj_check_wind_resource_params(in.params);
 	aj_check_layout_params(&in);
 	aj_check_simulation_params(&in);
 	aj_terrain_detail_check(in.params);

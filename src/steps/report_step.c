@@ -48,6 +48,7 @@ read_input(Jsonb *arg, AjReport *r)
 	layout = need_step(&input, "layout");
 	r->sim = need_step(&input, "simulation");
 	r->layout = aj_param_object(layout, "metrics");
+	r->wind = aj_step_output(&input, "wind_resource");
 	r->pos = aj_positions_parse(layout);
 	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &r->farm);
 	defaults.max_slope_deg = 15;
@@ -227,6 +228,8 @@ render(AjReport *r)
 	write_head(b, r);
 	aj_report_map(b, r, "Layout");
 	write_wind_and_energy(b, r);
+	if (r->wind)
+		aj_report_wind_means(b, r->wind);
 	write_turbines(b, r);
 	appendStringInfoString(b, "<div class=\"two\">");
 	aj_report_ground(b, r->grid);

@@ -21,6 +21,7 @@ typedef struct AjReport
 	AjPositions *pos;			/* turbines, in the order of their ids */
 	JsonbContainer *layout;		/* the step's metrics; NULL if unknown */
 	JsonbContainer *sim;		/* output of the simulation step */
+	JsonbContainer *wind;		/* of the wind_resource step; may be NULL */
 } AjReport;
 
 extern void aj_svg_map(StringInfo b, const AjReport *r);
@@ -56,6 +57,9 @@ extern void aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 extern void aj_simulation_report(JsonbContainer *params,
 								 const AjFarmInput *farm, AjPositions *pos,
 								 Jsonb *output);
+
+/* Mean speed by month and hour, where the wind is a series with times. */
+extern void aj_report_wind_means(StringInfo b, JsonbContainer *wind);
 
 /* Colour of a zone type in map and legend. */
 extern const char *aj_zone_color(int zone_type);

@@ -21,11 +21,12 @@
 #define AJ_WIND_FARM_PARAMS \
 	"turbine", "wind", "wake_model", "k", "induction", \
 	"turbulence_intensity", "shear_alpha", "rotor_average"
-#define AJ_WIND_RESOURCE_PARAMS \
-	"series", "wind", "sectors", "speed_bin_m_s", "weibull_method", \
+#define AJ_WIND_SERIES_PARAMS \
+	"series", "sectors", "speed_bin_m_s", "weibull_method", \
 	"calm_m_s", "max_speed_m_s", "frozen_records", "min_recovery_pct", \
-	"min_records", "hub_height_m", "shear_alpha", "air_density_kg_m3", \
-	"elevation_m", "temperature_c"
+	"min_records", "air_density_kg_m3", "elevation_m", "temperature_c"
+#define AJ_WIND_RESOURCE_PARAMS \
+	AJ_WIND_SERIES_PARAMS, "wind", "hub_height_m", "shear_alpha"
 #define AJ_LAYOUT_PARAMS \
 	"n_turbines", "target_capacity_kw", "min_spacing_d", "seed", \
 	"max_evaluations", "n_starts", "time_budget_s"

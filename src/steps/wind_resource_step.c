@@ -112,8 +112,8 @@ has_series(JsonbContainer *params)
 					  "Give either \"series\", a measured series, or \"wind\", a wind resource.");
 	if (!series && !wind)
 		aj_step_error(AJ_ERRCODE_VALIDATION, "wind_resource_missing",
-					  "parameter \"series\" is missing", NULL,
-					  "Name a series loaded with asyncjob.load_wind_series() or asyncjob.load_wind_series_csv(), or give \"wind\", a wind resource.");
+					  "neither \"series\" nor \"wind\" is given", NULL,
+					  "Give \"series\", the name of a measured series loaded with asyncjob.load_wind_series() or asyncjob.load_wind_series_csv(), or \"wind\", a wind resource loaded with asyncjob.load_weibull() or asyncjob.load_wind_rose() or one as an object.");
 	return series;
 }
 

@@ -177,6 +177,30 @@ for my $id (@slow)
 is(join(' ', sort { $a <=> $b } keys %{ { map { $_->{steps} => 1 } map { @{ $by_job{$_} } } @slow } }),
 	'3', 'the number of steps is right');
 
+# Steps beside each other: what is told is the job's progress, under the job's
+# number; branches and items have none that a listener would know.
+$node->safe_psql('postgres', <<'SQL');
+SELECT asyncjob.create_pipeline('fork', '[
+    {"name": "a", "handler": "public.slow", "after": []},
+    {"name": "b", "handler": "public.slow", "after": []},
+    {"name": "c", "handler": "public.slow", "for_each": "$.params.items[*]", "after": ["a", "b"]},
+    {"name": "d", "handler": "public.quick", "after": ["c"]}]');
+SQL
+hear($all);
+my $told = @{ $all->{notices} };
+my $fork = aj_submit($node, 'fork', params => '{"items": [1, 2]}');
+is(join(' ', hear_all($all, $fork)), '', 'a job with branches is told of to its end');
+my @fork = @{ $all->{notices} }[ $told .. $#{ $all->{notices} } ];
+my %known = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT job_id FROM asyncjob.list_jobs(max_rows => 10000)');
+is(scalar(grep { !$known{ $_->{job} } } @fork), 0, 'its branches are not');
+@fork = grep { $_->{job} == $fork } @fork;
+my @parts = map { $_->{progress} } @fork;
+is("@parts", join(' ', sort { $a <=> $b } @parts), 'its progress never decreases');
+cmp_ok(scalar(grep { $_->{state} eq 'waiting' && $_->{progress} > 0.05 && $_->{progress} < 0.45 } @fork),
+	'>=', 2, 'it moves while two steps run beside each other');
+cmp_ok(scalar(grep { $_->{state} eq 'waiting' && $_->{progress} > 0.55 && $_->{progress} < 0.7 } @fork),
+	'>=', 1, 'and while one runs for each of two items');
+
 # Many at once: while the coordinator stands still nothing can be sent.
 is(aj_wait($node, aj_submit($node, 'noop', as => 'bob')), 'completed', 'a worker of bob lingers');
 my ($coordinator) = aj_pids($node, 'coordinator');

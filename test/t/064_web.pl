@@ -91,7 +91,7 @@ sub browse
 my $page = browse('Full analysis of 6 IEA 3.4 MW turbines at 36.586, -84.258 within 2 km');
 like($page->{status}, qr/^Job \d+: completed$/, 'the analysis is started and ends');
 is(join(' ', @{ $page->{steps} // [] }),
-	'terrain:complete layout:complete simulation:complete report:complete', 'its steps are shown');
+	'terrain:complete wind_resource:complete layout:complete simulation:complete report:complete', 'its steps are shown');
 is($page->{width}, '100%', 'the progress bar is full');
 my @progress = map { $_->[2] } @{ $page->{notices} // [] };
 cmp_ok(scalar(@progress), '>=', 5, 'it moved while the job ran');
