@@ -45,6 +45,7 @@ DECLARE
     lat     numeric;
     lon     numeric;
     types   text[] := '{}';
+    layout  boolean;
     squeezed text;
     found   text;
     named   boolean := false;
@@ -57,14 +58,25 @@ BEGIN
             MESSAGE = 'query is null or longer than 10,000 characters';
     END IF;
 
-    -- what is wanted
-    IF query ~* '\m(full|complete|whole|end.to.end)\M.*\m(analysis|assessment|study)\M' THEN
+    -- what is wanted; a layout of other things than wind turbines is one of a
+    -- site, with its roads and earthwork
+    layout := query ~* '\m(layouts?|optimi[sz]\w*|plac(e|ing|ement)|sit(e|ing) turbines?)\M';
+    IF query ~* '\m(earth\s?works?|cut (and|&) fill|grading|(access|site) roads?|site.?(layouts?|plans?))\M'
+        OR layout AND query ~* '\m(bess|solar|pv|photovoltaics?|batter(y|ies)|storage|generators?|substations?|hybrid)\M' THEN
+        types := ARRAY['site_layout'];
+    ELSIF query ~* '\m(batter(y|ies)|bms|telemetry)\M'
+        AND query ~* '\m(insights?|analy[sz]\w+|performance|health|degrad\w+|ag(e|ing)|cycles?|capacity|state of)\M'
+        OR query ~* '\mgenerate.insights\M' THEN
+        types := ARRAY['battery_insights'];
+    ELSIF query ~* '\m(solar|pv|photovoltaics?)\M' THEN
+        types := ARRAY['solar_yield'];
+    ELSIF query ~* '\m(full|complete|whole|end.to.end)\M.*\m(analysis|assessment|study)\M' THEN
         types := ARRAY['full_analysis'];
     ELSE
         IF query ~* '\m(terrain|slopes?|elevation)\M' THEN
             types := types || 'terrain'::text;
         END IF;
-        IF query ~* '\m(layouts?|optimi[sz]\w*|plac(e|ing|ement)|sit(e|ing) turbines?)\M' THEN
+        IF layout THEN
             types := types || 'layout'::text;
         END IF;
         IF query ~* '\m(simulat\w*|wakes?|yield|aep|energy production)\M' THEN
@@ -131,7 +143,7 @@ BEGIN
     -- a capacity is a number of MW that is no part of a turbine's name, nor
     -- what one turbine has
     FOR m IN SELECT regexp_matches(query, '([[:alpha:]_]*)[-\s]*(?<![0-9.])' || num ||
-            '\s*-?\s*(gw|mw|kw)\M(?!\s+(?:wind\s+)?(?:turbine|machine))', 'gi') LOOP
+            '\s*-?\s*(gw|mw|kw)(?:p|dc|ac)?\M(?!\s+(?:wind\s+)?(?:turbine|machine))', 'gi') LOOP
         IF lower(m[1]) NOT IN ('iea', 'nrel', 'reference') AND m[1] !~ '_$' THEN
             result := result || jsonb_build_object('target_capacity_kw',
                 trim_scale(m[2]::numeric * CASE lower(m[3]) WHEN 'gw' THEN 1000000
@@ -139,56 +151,143 @@ BEGIN
             EXIT;
         END IF;
     END LOOP;
+
+    -- of what else
+    CASE result ->> 'job_type'
+    WHEN 'site_layout' THEN
+        result := result || jsonb_strip_nulls(jsonb_build_object('profile', CASE
+            WHEN query ~* '\mwind\M' THEN 'wind_hybrid'
+            WHEN query ~* '\mhybrid\M'
+                 OR query ~* '\m(solar|pv|photovoltaics?)\M' AND query ~* '\m(bess|batter(y|ies)|storage|generators?|gas)\M' THEN 'hybrid'
+            WHEN query ~* '\m(solar|pv|photovoltaics?)\M' THEN 'solar_farm'
+            WHEN query ~* '\m(bess|gas|generators?)\M' THEN 'gas_bess' END));
+    WHEN 'solar_yield' THEN
+        m := regexp_match(query, '\mtilt\w*\s*(?:of|angle|at|by|:|=)*\s*' || num, 'i');
+        IF m IS NULL THEN
+            m := regexp_match(query, num || '\s*(?:\u00B0|\u00C2\u00B0|deg(?:rees?)?\M)?\s*tilt', 'i');
+        END IF;
+        IF m IS NOT NULL THEN
+            result := result || jsonb_build_object('tilt_deg', m[1]::numeric);
+        END IF;
+        IF query ~* '\mtrack(ers?|ing)\M' THEN
+            result := result || '{"tracking": "single_axis"}';
+        END IF;
+    WHEN 'battery_insights' THEN
+        m := regexp_match(query, num || '\s*-?\s*a\.?h\M', 'i');
+        IF m IS NOT NULL THEN
+            result := result || jsonb_build_object('capacity_ah', m[1]::numeric);
+        END IF;
+        m := regexp_match(query, '(?<![0-9.])([0-9]{1,5})\s*-?\s*(day|week|month|year)', 'i');
+        IF m IS NOT NULL THEN
+            result := result || jsonb_build_object('window_days', m[1]::int *
+                CASE lower(m[2]) WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 30 ELSE 365 END);
+        END IF;
+    ELSE
+        NULL;
+    END CASE;
     RETURN result;
 END
 $$;
 COMMENT ON FUNCTION asyncjob.parse_query(text) IS
-'What a sentence asks for: an object with those of job_type, latitude, longitude, radius_km, n_turbines, target_capacity_kw and turbine that it has.';
+'What a sentence asks for: an object with those of job_type, latitude, longitude, radius_km, n_turbines, target_capacity_kw and turbine that it has; for a site layout also profile, for a solar yield tilt_deg and tracking, for battery insights capacity_ah and window_days.';
+
+-- The one of these names that a sentence means: the only one there is, or the
+-- one it says. Null if there is none; more than one is an error.
+CREATE FUNCTION asyncjob._meant(query text, names text[], what text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said  text[];
+BEGIN
+    IF coalesce(cardinality(names), 0) < 2 THEN
+        RETURN names[1];
+    END IF;
+    SELECT array_agg(n ORDER BY n) INTO said FROM unnest(names) n
+    WHERE query ~* ('(?<![[:alnum:]_])' || regexp_replace(n, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]_])');
+    IF coalesce(cardinality(said), 0) <> 1 THEN
+        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = what || '_ambiguous',
+            MESSAGE = format('the query does not say which %s to use', CASE what WHEN 'wind' THEN 'wind resource' WHEN 'weather' THEN 'weather series' ELSE what END),
+            HINT = 'Name one of those that you loaded in the query.';
+    END IF;
+    RETURN said[1];
+END
+$$;
+COMMENT ON FUNCTION asyncjob._meant(text, text[], text) IS 'Which of several names a sentence means.';
 
 
--- What the pipelines of the chat systems need, out of a sentence. A place
--- becomes a circle; the wind is the caller's only wind resource, or none,
--- which the pipeline's validator then complains about.
+-- What the pipelines need, out of a sentence. A place becomes a circle, or is
+-- a loaded site that the sentence names; wind, weather and telemetry are the
+-- caller's only ones, those the sentence names, or none, which the pipeline's
+-- validator then complains about.
 CREATE FUNCTION asyncjob._renewable_params(query text, job_type text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     q       jsonb := asyncjob.parse_query(query);
     params  jsonb := '{}';
-    winds   text[];
+    names   text[];
 BEGIN
     IF job_type = 'simulation' THEN
         RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'layout_missing',
             MESSAGE = 'a simulation needs the places of the turbines, which the query cannot give',
             HINT = 'Ask for a full analysis, which places them first; or submit() the pipeline simulation with the layout of a layout job''s result.';
     END IF;
-    IF NOT q ? 'latitude' THEN
-        RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'site_missing',
-            MESSAGE = 'the query names no place',
-            HINT = 'Give coordinates in decimal degrees, latitude first, such as "at 36.58, -84.25"; or submit() the pipeline with the name of a loaded site.';
+
+    IF job_type = 'battery_insights' THEN
+        SELECT array_agg(t.name) INTO names FROM asyncjob.telemetry t WHERE t.owner = current_user;
+        IF NOT q ? 'capacity_ah' THEN
+            RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'capacity_missing',
+                MESSAGE = 'the query does not say the battery''s nominal capacity',
+                HINT = 'Give it in ampere-hours, such as "Analyze battery performance, 280 Ah".';
+        END IF;
+        RETURN jsonb_strip_nulls(jsonb_build_object(
+            'telemetry', asyncjob._meant(query, names, 'telemetry'),
+            'capacity_ah', q -> 'capacity_ah', 'window_days', q -> 'window_days'));
     END IF;
-    params := jsonb_build_object('site', jsonb_build_object(
-        'longitude', q -> 'longitude', 'latitude', q -> 'latitude',
-        'radius_km', coalesce(q -> 'radius_km', '5')));
+    IF job_type = 'solar_yield' THEN
+        SELECT array_agg(w.name) INTO names FROM asyncjob.weather w WHERE w.owner = current_user;
+        IF NOT q ? 'target_capacity_kw' THEN
+            RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'capacity_missing',
+                MESSAGE = 'the query does not say the capacity of the modules',
+                HINT = 'Give it in kW or MW, such as "solar yield of 4 kW at 39.74, -105.18".';
+        END IF;
+        RETURN jsonb_strip_nulls(jsonb_build_object(
+            'weather', asyncjob._meant(query, names, 'weather'),
+            'dc_capacity_kw', q -> 'target_capacity_kw', 'tilt_deg', q -> 'tilt_deg', 'tracking', q -> 'tracking',
+            'latitude', q -> 'latitude', 'longitude', q -> 'longitude'));
+    END IF;
+
+    IF q ? 'latitude' THEN
+        params := jsonb_build_object('site', jsonb_build_object(
+            'longitude', q -> 'longitude', 'latitude', q -> 'latitude',
+            'radius_km', coalesce(q -> 'radius_km', '5')));
+    ELSE
+        SELECT array_agg(s.name) INTO names FROM asyncjob.site s
+        WHERE s.owner = current_user
+          AND query ~* ('(?<![[:alnum:]_])' || regexp_replace(s.name, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]_])');
+        IF names IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'site_missing',
+                MESSAGE = 'the query names no place',
+                HINT = 'Give coordinates in decimal degrees, latitude first, such as "at 36.58, -84.25", or the name of a site that you loaded.';
+        END IF;
+        -- the longest: "ridge north" is not "ridge"
+        SELECT jsonb_build_object('site', n) INTO params FROM unnest(names) n ORDER BY length(n) DESC, n LIMIT 1;
+    END IF;
     IF job_type = 'terrain' THEN
         RETURN params;
     END IF;
+    IF job_type = 'site_layout' THEN
+        RETURN params || jsonb_strip_nulls(jsonb_build_object(
+            'target_capacity_kw', q -> 'target_capacity_kw', 'profile', q -> 'profile'));
+    END IF;
 
-    SELECT array_agg(w.name ORDER BY w.name) INTO winds
+    SELECT array_agg(w.name ORDER BY w.name) INTO names
     FROM asyncjob.wind_resource w WHERE w.owner = current_user;
-    IF cardinality(winds) > 1 THEN
-        SELECT array_agg(w ORDER BY w) INTO winds FROM unnest(winds) w
-        WHERE query ~* ('\m' || regexp_replace(w, '([^[:alnum:]])', '\\\1', 'g') || '\M');
-        IF coalesce(cardinality(winds), 0) <> 1 THEN
-            RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'wind_ambiguous',
-                MESSAGE = 'the query does not say which wind resource to use',
-                HINT = 'Name one of those that you loaded in the query.';
-        END IF;
+    names := ARRAY[asyncjob._meant(query, names, 'wind')];
+    IF names[1] IS NOT NULL THEN
+        params := params || jsonb_build_object('wind', names[1]);
     END IF;
-    IF winds IS NOT NULL THEN
-        params := params || jsonb_build_object('wind', winds[1]);
-    END IF;
-    RETURN params || (q - ARRAY['latitude', 'longitude', 'radius_km', 'job_type']);
+    RETURN params || (q - ARRAY['latitude', 'longitude', 'radius_km', 'job_type', 'profile', 'tilt_deg', 'tracking', 'capacity_ah', 'window_days']);
 END
 $$;
 COMMENT ON FUNCTION asyncjob._renewable_params(text, text) IS 'Params of a pipeline, out of a sentence.';
@@ -204,12 +303,12 @@ BEGIN
     IF kind IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'job_type_missing',
             MESSAGE = 'the query does not say what to do',
-            HINT = 'Ask for a terrain analysis, a layout, a simulation or a full analysis, or give job_type.';
+            HINT = 'Ask for a terrain analysis, a layout, a simulation, a full analysis, a site layout, a solar yield or battery insights, or give job_type.';
     END IF;
-    IF kind NOT IN ('terrain', 'layout', 'simulation', 'full_analysis') THEN
+    IF kind NOT IN ('terrain', 'layout', 'simulation', 'full_analysis', 'site_layout', 'solar_yield', 'battery_insights') THEN
         RAISE EXCEPTION USING ERRCODE = '22023',
             MESSAGE = format('unknown job type "%s"', kind),
-            HINT = 'The job types are terrain, layout, simulation and full_analysis.';
+            HINT = 'The job types are terrain, layout, simulation, full_analysis, site_layout, solar_yield and battery_insights.';
     END IF;
     job_id := asyncjob.submit(kind, asyncjob._renewable_params(query, kind),
                               session_id => chat_session_id);
@@ -221,7 +320,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION asyncjob.start_renewable_job(text, text, text) IS
-'Start an analysis asked for in a sentence, as part of a chat session (or of none, null). job_type is terrain, layout, simulation or full_analysis, by default what the sentence says. Refused with what is missing, error AJ101, before anything is stored.';
+'Start an analysis asked for in a sentence, as part of a chat session (or of none, null). job_type is terrain, layout, simulation, full_analysis, site_layout, solar_yield or battery_insights, by default what the sentence says. Refused with what is missing, error AJ101, before anything is stored.';
 
 CREATE FUNCTION asyncjob._renewable(s asyncjob.job_status) RETURNS asyncjob.renewable_job
     LANGUAGE sql STABLE

@@ -100,7 +100,7 @@ BEGIN
     END LOOP;
     EXECUTE format('GRANT EXECUTE ON FUNCTION asyncjob._role(), asyncjob._may_see(oid, text), '
                    'asyncjob._renewable(asyncjob.job_status), '
-                   'asyncjob._renewable_params(text, text), '
+                   'asyncjob._renewable_params(text, text), asyncjob._meant(text, text[], text), '
                    'asyncjob._require_input(text, jsonb), asyncjob._kml_positions(text), '
                    'asyncjob._sample(text, jsonb, double precision), '
                    'asyncjob._gis_schema(name), asyncjob._gis_column(regclass, name, text), '

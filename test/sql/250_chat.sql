@@ -96,6 +96,31 @@ BEGIN;
 SELECT job_id AS named FROM asyncjob.start_renewable_job('chat-one', 'Place 3 wind turbines at 36.58, -84.25 within 3 km using chat_gale') \gset
 SELECT params FROM asyncjob.job WHERE id = :named;
 ROLLBACK;
+-- a place can be a loaded site, too: the longest name that the sentence says
+\set read 'cat ' :abs_srcdir '/data/site/demo_site_jacksboro.geojson'
+\set geojson `:read`
+SELECT asyncjob.load_site('chat ridge', :'geojson') ->> 'zones' AS zones, asyncjob.load_site('chat', :'geojson') ->> 'zones' AS zones;
+BEGIN;
+SELECT job_id AS named FROM asyncjob.start_renewable_job('chat-one', 'Full analysis of 20 turbines on chat ridge, wind chat_gale') \gset
+SELECT pipeline, (SELECT params FROM asyncjob.job WHERE id = job_id) FROM asyncjob.status(:named);
+ROLLBACK;
+-- assets, roads and earthwork of a site; the figures of the front end
+SELECT job_id AS assets FROM asyncjob.start_renewable_job('chat-one', 'Generate a site layout of gas and BESS with 1000 kW on "chat ridge"') \gset
+SELECT state FROM asyncjob.wait(:assets, '120s');
+SELECT status, error_message, total_capacity_kw >= 1000 AS capacity, asset_count > 3 AS assets, road_length_m > 0 AS roads, cut_volume_m3 > 0 AS cut, fill_volume_m3 > 0 AS fill
+FROM asyncjob.get_layout_status(:assets);
+SELECT job_type, status, jsonb_path_query_array(thought_steps, '$[*].action') AS steps FROM asyncjob.get_renewable_job(:assets);
+-- a battery and the sun: what is missing is said; of what there is one, it is taken
+SELECT q AS query, pg_temp.attempt(format('SELECT asyncjob.start_renewable_job(%L, %L)', 'chat-one', q)) AS answer
+FROM (VALUES (1, 'Analyze battery performance'), (2, 'Analyze battery performance, 100 Ah'), (3, 'What does a solar system yield?'),
+             (4, 'What does a solar system of 4 kW yield?'), (5, 'site layout of 2 MW somewhere')) v (n, q) ORDER BY n;
+SELECT asyncjob.load_telemetry(n, 'time,soc,current_a' || string_agg(format(E'\n%s,%s,%s', 1704067200 + 600 * i, 0.5 + 0.3 * sin(i / 20.0), 10 * cos(i / 20.0)), ''), '{}') IS NOT NULL AS loaded
+FROM unnest(ARRAY['chat house', 'chat barn']) n, generate_series(0, 500) i GROUP BY n;
+BEGIN;
+SELECT pg_temp.attempt($$SELECT asyncjob.start_renewable_job('chat-one', 'Analyze battery performance, 100 Ah')$$);
+SELECT job_id AS battery FROM asyncjob.start_renewable_job('chat-one', 'Analyze battery performance of chat barn, 100 Ah, last 2 days') \gset
+SELECT pipeline, (SELECT params FROM asyncjob.job WHERE id = job_id) FROM asyncjob.status(:battery);
+ROLLBACK;
 -- a failure is told, too, in the words of the error
 SELECT job_id AS failing FROM asyncjob.start_renewable_job('chat-one', 'Place 900 wind turbines at 36.58, -84.25 within 2 km using chat_gale') \gset
 SELECT state FROM asyncjob.wait(:failing, '60s');
@@ -165,5 +190,7 @@ RESET SESSION AUTHORIZATION;
 DELETE FROM asyncjob.chat_session WHERE id LIKE 'chat-%';
 DELETE FROM asyncjob.dem WHERE name = 'chat_dem';
 DELETE FROM asyncjob.wind_resource WHERE owner = 'regress_chat';
+DELETE FROM asyncjob.site WHERE owner = 'regress_chat';
+DELETE FROM asyncjob.telemetry WHERE owner = 'regress_chat';
 DROP OWNED BY regress_chat, regress_chat_other;
 DROP ROLE regress_chat, regress_chat_other;

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS asyncjob;
 \set SHOW_CONTEXT never
 CREATE FUNCTION pg_temp.shown(q jsonb) RETURNS text LANGUAGE sql AS
-$$ SELECT coalesce(string_agg(key || ' ' || (value #>> '{}'), ', ' ORDER BY array_position(ARRAY['job_type', 'latitude', 'longitude', 'radius_km', 'n_turbines', 'target_capacity_kw', 'turbine'], key)), '-')
+$$ SELECT coalesce(string_agg(key || ' ' || (value #>> '{}'), ', ' ORDER BY array_position(ARRAY['job_type', 'latitude', 'longitude', 'radius_km', 'n_turbines', 'target_capacity_kw', 'turbine', 'profile', 'tilt_deg', 'tracking', 'capacity_ah', 'window_days'], key)), '-')
    FROM jsonb_each(q) $$;
 CREATE TEMP TABLE sentence (n serial, query text, expected text);
 
@@ -87,6 +87,27 @@ INSERT INTO sentence (query, expected) VALUES
 ('layout of 25 large modern wind turbines', 'job_type layout, n_turbines 25'),
 ('Place 16 turbines at 36.58, -84.25 within 3 km', 'job_type layout, latitude 36.58, longitude -84.25, radius_km 3, n_turbines 16'),
 ('place turbines at 36.58, -84.25 within 3 km: 16 turbines', 'job_type layout, latitude 36.58, longitude -84.25, radius_km 3, n_turbines 16');
+
+-- sites of other things, the sun, batteries
+INSERT INTO sentence (query, expected) VALUES
+('Analyze battery performance', 'job_type battery_insights'),
+('Analyze battery performance, 280 Ah, over the last 90 days', 'job_type battery_insights, capacity_ah 280, window_days 90'),
+('generate-insights', 'job_type battery_insights'),
+('battery insights for 314Ah over 3 months', 'job_type battery_insights, capacity_ah 314, window_days 90'),
+('How did my BMS telemetry age in 1 year?', 'job_type battery_insights, window_days 365'),
+('state of health of a 100 Ah battery', 'job_type battery_insights, capacity_ah 100'),
+('Generate a site layout with 1000 kW at 36.58, -84.25', 'job_type site_layout, latitude 36.58, longitude -84.25, target_capacity_kw 1000'),
+('Generate a terrain-aware layout of gas and BESS, 1.5 MW', 'job_type site_layout, target_capacity_kw 1500, profile gas_bess'),
+('layout of a solar farm of 5 MWp at 36.58, -84.25 within 1 km', 'job_type site_layout, latitude 36.58, longitude -84.25, radius_km 1, target_capacity_kw 5000, profile solar_farm'),
+('hybrid site layout', 'job_type site_layout, profile hybrid'),
+('layout of solar and battery storage, 3 MW', 'job_type site_layout, target_capacity_kw 3000, profile hybrid'),
+('site layout of wind and storage', 'job_type site_layout, profile wind_hybrid'),
+('roads: cut and fill for 2 MW', 'job_type site_layout, target_capacity_kw 2000'),
+('access roads and earthworks at 36.58, -84.25', 'job_type site_layout, latitude 36.58, longitude -84.25'),
+('What does a solar system of 4 kW yield at 39.74, -105.18?', 'job_type solar_yield, latitude 39.74, longitude -105.18, target_capacity_kw 4'),
+('PV energy of 10 kWp with a tilt of 25 degrees', 'job_type solar_yield, target_capacity_kw 10, tilt_deg 25'),
+('solar yield, 2.5 MWdc, tilted at 20°', 'job_type solar_yield, target_capacity_kw 2500, tilt_deg 20'),
+('solar production of 50 MW with single-axis trackers', 'job_type solar_yield, target_capacity_kw 50000, tracking single_axis');
 
 -- nonsense, hostile text, other languages
 INSERT INTO sentence (query, expected) VALUES
