@@ -215,6 +215,8 @@ struct asyncjob_client
 
 /* libmem.c */
 extern int64_t (*ajl_clock) (void);
+extern double ajl_strtod(const char *s, char **end);
+extern void ajl_format_micros(char *buf, size_t size, double value);
 extern void *ajl_alloc(size_t size);
 extern void *ajl_realloc(void *p, size_t size);
 extern void ajl_free(void *p);
@@ -225,6 +227,7 @@ extern void ajl_buf_reset(AjlBuf *buf);
 extern void ajl_error_clear(AjlError *e);
 extern asyncjob_code ajl_error_set(AjlError *e, asyncjob_code code,
 								   const char *fmt,...) __attribute__((format(printf, 3, 4)));
+extern void ajl_error_detail(AjlError *e, const char *detail);
 extern void ajl_error_hint(AjlError *e, const char *hint);
 extern asyncjob_code ajl_error_copy(AjlError *to, const AjlError *from);
 extern asyncjob_code ajl_error_of_result(AjlError *e, const PGconn *conn,
@@ -251,6 +254,7 @@ extern bool ajl_request_start(asyncjob_client *c);
 extern void ajl_request_answered(asyncjob_client *c, PGresult *res);
 extern void ajl_request_lost(asyncjob_client *c);
 extern void ajl_requests_fail(asyncjob_client *c, const AjlError *e);
+extern void ajl_requests_forget(asyncjob_client *c, const void *arg);
 extern void ajl_requests_free(asyncjob_client *c);
 extern asyncjob_rows *ajl_rows_new(PGresult *res);
 

@@ -101,7 +101,7 @@ on_reply(asyncjob_client *c, const asyncjob_error *error, asyncjob_rows *rows, v
 	{
 		ajl_error_set(&w->error, error->code, "%s", error->message);
 		snprintf(w->error.sqlstate, sizeof(w->error.sqlstate), "%s", error->sqlstate);
-		snprintf(w->error.detail, sizeof(w->error.detail), "%s", error->detail);
+		ajl_error_detail(&w->error, error->detail);
 		ajl_error_hint(&w->error, error->hint);
 	}
 }
@@ -113,7 +113,12 @@ finish(asyncjob_client *c, int sent, Waiting *w)
 	if (sent != ASYNCJOB_OK)
 		return sent;
 	while (!w->done)
+	{
+		/* a callback has disconnected, but this needs a connection */
+		if (c->link == AJL_LINK_NONE)
+			(void) asyncjob_connect(c);
 		(void) asyncjob_run(c, -1);
+	}
 	if (w->rows == NULL)
 		return (int) ajl_error_copy(&c->error, &w->error);
 	return ASYNCJOB_OK;
@@ -220,19 +225,48 @@ typedef struct End
 	Waiting		w;
 } End;
 
+/* What the update that ended the job says beside its message */
+static void
+on_end_details(asyncjob_client *c, const asyncjob_error *error, asyncjob_rows *rows, void *arg)
+{
+	End		   *end = arg;
+	AjlError   *e = &end->w.error;
+
+	(void) c;
+	end->w.done = true;
+	if (error != NULL || asyncjob_rows_count(rows) != 1)
+		return;
+	snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", asyncjob_rows_text(rows, 0, 0));
+	ajl_error_detail(e, asyncjob_rows_text(rows, 0, 1));
+	ajl_error_hint(e, asyncjob_rows_text(rows, 0, 2));
+}
+
 static void
 on_end(asyncjob_client *c, const asyncjob_update *u, void *arg)
 {
 	End		   *end = arg;
+	char		job[32],
+				seq[16],
+				before[16];
+	const char *params[] = {job, before, seq};
 
-	(void) c;
 	end->state = u->state;
 	end->w.done = true;
-	if (u->state != ASYNCJOB_COMPLETED)
-		ajl_error_set(&end->w.error, ASYNCJOB_JOB_FAILED, "job %lld %s: %s",
-					  (long long) u->job_id,
-					  u->state == ASYNCJOB_CANCELLED ? "was cancelled" : "failed",
-					  u->message ? u->message : "no reason was given");
+	if (u->state == ASYNCJOB_COMPLETED)
+		return;
+	ajl_error_set(&end->w.error, ASYNCJOB_JOB_FAILED, "job %lld %s: %s",
+				  (long long) u->job_id,
+				  u->state == ASYNCJOB_CANCELLED ? "was cancelled" : "failed",
+				  u->message ? u->message : "no reason was given");
+	snprintf(job, sizeof(job), "%lld", (long long) u->job_id);
+	snprintf(before, sizeof(before), "%d", u->seq - 1);
+	snprintf(seq, sizeof(seq), "%d", u->seq);
+	if (u->data != NULL &&
+		asyncjob_send_query(c, "SELECT u.data ->> 'sqlstate', u.data ->> 'detail',"
+							" u.data ->> 'hint' FROM asyncjob.updates($1::pg_catalog.int8,"
+							" $2::pg_catalog.int4) u WHERE u.seq = $3::pg_catalog.int4",
+							3, params, ASYNCJOB_RETRY, on_end_details, end) == ASYNCJOB_OK)
+		end->w.done = false;
 }
 
 static void
@@ -270,8 +304,13 @@ asyncjob_wait(asyncjob_client *c, int64_t job_id, int timeout_ms,
 		if (timeout_ms >= 0 && left_of(start, timeout_ms) == 0)
 		{
 			asyncjob_unsubscribe(c, sub);
+			ajl_requests_forget(c, &end);
+			if (end.state != ASYNCJOB_UNKNOWN)
+				break;			/* it has, but why isn't known in full */
 			return timed_out(c, "the job has not ended", timeout_ms);
 		}
+		if (c->link == AJL_LINK_NONE)
+			(void) asyncjob_connect(c);
 		(void) asyncjob_run(c, left_of(start, timeout_ms));
 	}
 	if (state != NULL)

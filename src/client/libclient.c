@@ -41,7 +41,7 @@ static bool
 options_valid(const asyncjob_options *o)
 {
 	return o->max_retries >= -1 && o->retry_delay_ms >= 0 &&
-		o->backoff_multiplier >= 1 && o->max_delay_ms >= o->retry_delay_ms &&
+		o->backoff_multiplier >= 1 && o->backoff_multiplier <= 1e6 && o->max_delay_ms >= o->retry_delay_ms &&
 		o->jitter >= 0 && o->jitter <= 1 && o->subscription_timeout_ms >= -1 &&
 		o->connect_timeout_ms > 0 && o->poll_interval_ms >= -1 &&
 		o->poll_interval_ms != 0;
@@ -191,7 +191,7 @@ asyncjob_disconnect(asyncjob_client *c)
 {
 	ajl_enter(c);
 	ajl_link_lost(c);
-	c->link = AJL_LINK_NONE;
+	ajl_link_drop(c);			/* also one that a callback has begun */
 	c->attempts = 0;
 	(void) ajl_leave(c);
 }

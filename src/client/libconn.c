@@ -159,7 +159,7 @@ ajl_link_start(asyncjob_client *c)
 	if (c->state != ASYNCJOB_ERROR)
 		set_state(c, ASYNCJOB_CONNECTING);
 	if (c->link != AJL_LINK_POLLING || c->conn == NULL ||
-		PQstatus(c->conn) == CONNECTION_BAD || PQsetnonblocking(c->conn, 1) != 0)
+		PQstatus(c->conn) == CONNECTION_BAD)
 	{
 		if (c->link != AJL_LINK_POLLING)
 			return;				/* disconnected by the callback */
@@ -168,6 +168,7 @@ ajl_link_start(asyncjob_client *c)
 		return;
 	}
 	PQsetNoticeReceiver(c->conn, on_notice, c);
+	(void) PQsetErrorVerbosity(c->conn, PQERRORS_VERBOSE);	/* for the SQLSTATE */
 }
 
 /* Is there something that the attempt waits for?  It must not go on before. */
@@ -186,7 +187,10 @@ poll_attempt(asyncjob_client *c)
 	while (c->link == AJL_LINK_POLLING && socket_ready(c))
 	{
 		c->polling = PQconnectPoll(c->conn);
-		if (c->polling == PGRES_POLLING_FAILED)
+
+		/* not earlier: it clears what libpq would say of a failure */
+		if (c->polling == PGRES_POLLING_FAILED ||
+			(c->polling == PGRES_POLLING_OK && PQsetnonblocking(c->conn, 1) != 0))
 		{
 			ajl_error_of_connection(&c->link_error, c->conn);
 			attempt_failed(c, c->link_error.pub.code == ASYNCJOB_AUTH_REQUIRED);
@@ -194,6 +198,7 @@ poll_attempt(asyncjob_client *c)
 		}
 		if (c->polling != PGRES_POLLING_OK)
 			continue;
+		(void) PQsetErrorVerbosity(c->conn, PQERRORS_DEFAULT);
 		c->link = AJL_LINK_SETUP;
 		ajl_send(c, AJL_SETUP, setup_sql, 0, NULL);
 	}

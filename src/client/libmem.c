@@ -11,6 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,36 @@ monotonic_ms(void)
 
 int64_t		(*ajl_clock) (void) = monotonic_ms;
 
+/*
+ * strtod() in the C locale: the server's numbers have a point, whatever the
+ * program's locale writes.  (For the same reason nothing that is sent comes
+ * from a printf of a float, see ajl_format_micros.)  end may be NULL.
+ */
+double
+ajl_strtod(const char *s, char **end)
+{
+	locale_t	plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t) 0);
+	locale_t	saved;
+	double		value;
+
+	if (plain == (locale_t) 0)
+		return strtod(s, end);	/* no memory: right in most locales */
+	saved = uselocale(plain);
+	value = strtod(s, end);
+	(void) uselocale(saved);
+	freelocale(plain);
+	return value;
+}
+
+/* A number that is not negative with six decimals, in any locale. */
+void
+ajl_format_micros(char *buf, size_t size, double value)
+{
+	long long	micros = (long long) (value * 1e6 + 0.5);
+
+	snprintf(buf, size, "%lld.%06lld", micros / 1000000, micros % 1000000);
+}
+
 /* ---- text buffers: after a failure all further additions do nothing ---- */
 
 static bool
@@ -149,6 +180,17 @@ ajl_buf_reset(AjlBuf *buf)
 
 /* ---- errors ---- */
 
+/* Of a text that was cut, perhaps in the midst of this one */
+static void
+drop_last_character(char *text)
+{
+	size_t		len = strlen(text);
+
+	while (len > 0 && ((unsigned char) text[len - 1] & 0xC0) == 0x80)
+		len--;
+	text[len > 0 ? len - 1 : 0] = '\0';
+}
+
 /* A copy that is cut, if it must be, between two UTF-8 characters. */
 static void
 copy_text(char *to, size_t size, const char *from)
@@ -183,13 +225,22 @@ asyncjob_code
 ajl_error_set(AjlError *e, asyncjob_code code, const char *fmt,...)
 {
 	va_list		ap;
+	int			need;
 
 	ajl_error_clear(e);
 	e->pub.code = code;
 	va_start(ap, fmt);
-	vsnprintf(e->message, sizeof(e->message), fmt, ap);
+	need = vsnprintf(e->message, sizeof(e->message), fmt, ap);
 	va_end(ap);
+	if (need >= (int) sizeof(e->message))
+		drop_last_character(e->message);
 	return code;
+}
+
+void
+ajl_error_detail(AjlError *e, const char *detail)
+{
+	copy_text(e->detail, sizeof(e->detail), detail);
 }
 
 void
@@ -271,10 +322,71 @@ ajl_error_of_result(AjlError *e, const PGconn *conn, const PGresult *res)
 	return e->pub.code = code_of(e->sqlstate);
 }
 
+/* Of a line "LOCATION:  function, file.c:123", in whatever language */
+static bool
+is_location(const char *line, size_t len)
+{
+	size_t		digits = 0;
+
+	while (digits < len && line[len - digits - 1] >= '0' && line[len - digits - 1] <= '9')
+		digits++;
+	return digits > 0 && len > digits + 3 && memcmp(line + len - digits - 3, ".c:", 3) == 0;
+}
+
+/* ":  28P01: " between severity and message: its beginning, or NULL */
+static const char *
+find_sqlstate(const char *line, size_t len)
+{
+	for (size_t i = 0; i + 10 <= len; i++)
+		if (memcmp(line + i, ":  ", 3) == 0 && memcmp(line + i + 8, ": ", 2) == 0 &&
+			strspn(line + i + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5)
+			return line + i;
+	return NULL;
+}
+
 /*
- * Why an attempt to connect failed.  libpq gives no SQLSTATE for that, so a
- * wrong password is known by its message, which servers send untranslated as
- * long as their lc_messages says so.
+ * libpq has no function for the SQLSTATE of a failed attempt to connect, but
+ * at PQERRORS_VERBOSE its message holds it.  Take it out, and the lines that
+ * say where in the server's source the error was raised, so that what is left
+ * is what psql prints.  Of several hosts the last one's counts.
+ */
+static void
+split_verbose(AjlError *e, const char *text)
+{
+	char	   *to = e->message;
+	char	   *full = e->message + sizeof(e->message) - 1;
+
+	while (*text != '\0' && to < full)
+	{
+		size_t		len = strcspn(text, "\n");
+		const char *state = find_sqlstate(text, len);
+		const char *next = text + len + (text[len] == '\n');
+
+		if (!is_location(text, len))
+			for (const char *p = text; p < next && to < full; p++)
+			{
+				if (state != NULL && p == state + 3)
+				{
+					memcpy(e->sqlstate, p, 5);
+					e->sqlstate[5] = '\0';
+					p += 7;
+				}
+				*to++ = *p;
+			}
+		text = next;
+	}
+
+	while (to > e->message && to[-1] == '\n')
+		to--;
+	*to = '\0';
+	if (to == full)
+		drop_last_character(e->message);
+}
+
+/*
+ * Why an attempt to connect failed.  What never came to the server has no
+ * SQLSTATE: libpq itself misses a password, or finds another side that isn't
+ * PostgreSQL.
  */
 asyncjob_code
 ajl_error_of_connection(AjlError *e, const PGconn *conn)
@@ -287,10 +399,11 @@ ajl_error_of_connection(AjlError *e, const PGconn *conn)
 		copy_text(e->message, sizeof(e->message), "out of memory");
 		return e->pub.code;
 	}
-	copy_text(e->message, sizeof(e->message), PQerrorMessage(conn));
+	split_verbose(e, PQerrorMessage(conn));
 	if (e->message[0] == '\0')
 		copy_text(e->message, sizeof(e->message), "the server closed the connection");
 	if (PQconnectionNeedsPassword(conn) ||
+		(e->sqlstate[0] != '\0' && code_of(e->sqlstate) == ASYNCJOB_AUTH_REQUIRED) ||
 		strstr(e->message, "authentication failed") != NULL ||
 		strstr(e->message, "no pg_hba.conf entry") != NULL)
 		e->pub.code = ASYNCJOB_AUTH_REQUIRED;

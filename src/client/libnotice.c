@@ -118,7 +118,7 @@ parse_notice(const char *p, AjlNotice *n)
 		else
 		{
 			char	   *end;
-			double		value = strtod(p, &end);
+			double		value = ajl_strtod(p, &end);
 
 			if (end == p)
 				return NULL;

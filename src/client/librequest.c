@@ -17,6 +17,11 @@
  * durable, so also a crash of the server makes no second job and loses none.
  * A unique_key could not do this: it holds only until the job has finished.
  *
+ * The next connection may be to another server: a standby that was promoted
+ * without our transaction, or what asyncjob_set_conninfo() names.  There the
+ * same transaction id is somebody else's, so "committed" counts only where
+ * the job can be seen; else nobody knows, and that is the answer.
+ *
  * A statement that may be run twice (ASYNCJOB_RETRY) is simply sent again;
  * any other fails when its answer is lost.
  *
@@ -118,7 +123,7 @@ asyncjob_rows_int(const asyncjob_rows *rows, int row, int column)
 double
 asyncjob_rows_double(const asyncjob_rows *rows, int row, int column)
 {
-	return strtod(asyncjob_rows_text(rows, row, column), NULL);
+	return ajl_strtod(asyncjob_rows_text(rows, row, column), NULL);
 }
 
 /* ---- sending ---- */
@@ -175,6 +180,15 @@ ajl_requests_free(asyncjob_client *c)
 	}
 	c->requests_end = &c->requests;
 	c->nrequests = 0;
+}
+
+/* Nobody waits for the answers to requests that were sent with arg. */
+void
+ajl_requests_forget(asyncjob_client *c, const void *arg)
+{
+	for (AjlRequest *r = c->requests; r != NULL; r = r->next)
+		if (r->arg == arg)
+			r->reply = NULL;
 }
 
 /* Append a request with copies of all it needs; NULL if memory is out. */
@@ -359,7 +373,7 @@ asyncjob_send_submit(asyncjob_client *c, const asyncjob_submission *submission,
 static void
 send_stage(asyncjob_client *c, AjlRequest *r, AjlStage stage)
 {
-	const char *params[] = {r->xid, r->pid};
+	const char *params[] = {r->xid, r->pid, NULL};
 
 	r->stage = stage;
 	switch (stage)
@@ -377,14 +391,16 @@ send_stage(asyncjob_client *c, AjlRequest *r, AjlStage stage)
 			ajl_send(c, AJL_REQUEST, "ROLLBACK", 0, NULL);
 			break;
 		case AJL_CHECK:
+			params[2] = asyncjob_rows_text(r->rows, 0, 0);
 			ajl_send(c, AJL_REQUEST,
 					 "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8),"
+					 " EXISTS (SELECT FROM asyncjob.job j WHERE j.id = $3::pg_catalog.int8),"
 					 " (SELECT pg_catalog.bool_or(pg_catalog.pg_terminate_backend(a.pid))"
 					 "  FROM pg_catalog.pg_stat_activity a"
 					 "  WHERE a.pid = $2::pg_catalog.int4"
 					 "  AND a.backend_xid::pg_catalog.text::pg_catalog.numeric ="
 					 "   $1::pg_catalog.xid8::pg_catalog.text::pg_catalog.numeric % 4294967296)",
-					 2, params);
+					 3, params);
 			break;
 	}
 }
@@ -534,7 +550,14 @@ submit_answered(asyncjob_client *c, AjlRequest *r, PGresult **res)
 				!PQgetisnull(*res, 0, 0) ? PQgetvalue(*res, 0, 0) : "";
 			if (strcmp(fate, "committed") == 0)
 			{
-				reply_to(c, r, NULL);
+				if (PQgetvalue(*res, 0, 1)[0] == 't')
+					reply_to(c, r, NULL);
+				else
+				{
+					ajl_error_set(&e, ASYNCJOB_SUBMISSION_FAILED,
+								  "this role and server do not know the job");
+					fail_request(c, r, &e);
+				}
 				break;
 			}
 			if (strcmp(fate, "in progress") == 0)

@@ -85,6 +85,18 @@ add_sub(asyncjob_client *c, AjlSubKind kind, int64_t job_id,
 	return sub->id;
 }
 
+/* The same for a program, whose callback may end all of it while we connect. */
+static asyncjob_subscription
+add_sub_of_program(asyncjob_client *c, AjlSubKind kind, const char *session,
+				   const char *channel, const asyncjob_callbacks *callbacks)
+{
+	asyncjob_subscription id;
+
+	ajl_enter(c);
+	id = add_sub(c, kind, 0, session, channel, callbacks);
+	return ajl_leave(c) ? id : 0;
+}
+
 asyncjob_subscription
 asyncjob_subscribe_job(asyncjob_client *c, int64_t job_id, int32_t since_seq,
 					   const asyncjob_callbacks *callbacks)
@@ -100,6 +112,7 @@ asyncjob_subscribe_job(asyncjob_client *c, int64_t job_id, int32_t since_seq,
 		return 0;
 	}
 	snprintf(channel, sizeof(channel), "asyncjob_job_%lld", (long long) job_id);
+	ajl_enter(c);
 	id = add_sub(c, AJL_SUB_JOB, job_id, NULL, channel, callbacks);
 	if (id != 0)
 	{
@@ -109,7 +122,7 @@ asyncjob_subscribe_job(asyncjob_client *c, int64_t job_id, int32_t since_seq,
 		if (sub != NULL)
 			ajl_track_find(c, sub, job_id)->last_seq = since_seq;
 	}
-	return id;
+	return ajl_leave(c) ? id : 0;
 }
 
 asyncjob_subscription
@@ -121,13 +134,13 @@ asyncjob_subscribe_session(asyncjob_client *c, const char *session_id,
 		ajl_error_set(&c->error, ASYNCJOB_INVALID_INPUT, "a session's id is needed");
 		return 0;
 	}
-	return add_sub(c, AJL_SUB_SESSION, 0, session_id, NULL, callbacks);
+	return add_sub_of_program(c, AJL_SUB_SESSION, session_id, NULL, callbacks);
 }
 
 asyncjob_subscription
 asyncjob_subscribe_all(asyncjob_client *c, const asyncjob_callbacks *callbacks)
 {
-	return add_sub(c, AJL_SUB_ALL, 0, NULL, "asyncjob", callbacks);
+	return add_sub_of_program(c, AJL_SUB_ALL, NULL, "asyncjob", callbacks);
 }
 
 /*

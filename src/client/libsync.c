@@ -155,7 +155,7 @@ start_list(asyncjob_client *c, AjlSub *sub)
 		alive -= LIST_MARGIN_S;
 		if (alive < sub->floor)
 			alive = sub->floor;
-		(void) snprintf(since, sizeof(since), "%.6f", alive);
+		ajl_format_micros(since, sizeof(since), alive);
 		params[0] = since;
 	}
 	c->flight_sub = sub;
@@ -335,7 +335,7 @@ listen_answered(asyncjob_client *c, const AjlError *e)
 static void
 list_answered(asyncjob_client *c, AjlSub *sub, PGresult *res)
 {
-	double		now = strtod(PQgetvalue(res, 0, 0), NULL);
+	double		now = ajl_strtod(PQgetvalue(res, 0, 0), NULL);
 	bool		first = sub->synced < 0;
 
 	for (int i = 0; i < PQntuples(res); i++)
@@ -377,6 +377,7 @@ fetched(asyncjob_client *c, int64_t job_id, const AjlError *e)
 		if (t->job_id != job_id || !t->fetching)
 			continue;
 		t->fetching = false;
+		t->solo = false;
 		if (t->dead || t->sub->dead)
 			continue;
 		if (e != NULL)
@@ -444,7 +445,7 @@ fetch_answered(asyncjob_client *c, const PGresult *res)
 			.job_id = job_id,
 			.seq = (int32_t) strtol(PQgetvalue(res, i, 1), NULL, 10),
 			.kind = kind_of(PQgetvalue(res, i, 2)),
-			.at = strtod(PQgetvalue(res, i, 4), NULL),
+			.at = ajl_strtod(PQgetvalue(res, i, 4), NULL),
 			.step = text_of(res, i, 5),
 			.level = text_of(res, i, 6),
 			.message = text_of(res, i, 7),

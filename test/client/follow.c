@@ -3,7 +3,7 @@
  * follow.c
  *		A program that knows libasyncjob only as it is installed, for tests.
  *
- *		follow [--slow MS] [--kill-self N] jobs < IDS
+ *		follow [--slow MS] jobs < IDS
  *		follow session ID COUNT | follow all COUNT
  *		follow submit COUNT PIPELINE PARAMS
  *
@@ -19,6 +19,7 @@
  */
 #include <asyncjob_client.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,10 @@ main(int argc, char **argv)
 	char		line[64];
 	long		until = 0;
 
+	/* as programs with a graphical interface do */
+	(void) setlocale(LC_ALL, "");
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("one half is %.1f\n", 0.5);
 	if (argc > 2 && strcmp(argv[1], "--slow") == 0)
 	{
 		slow_ms = atoi(argv[2]);

@@ -56,6 +56,30 @@ command_like([ 'pkg-config', '--modversion', 'libasyncjob' ],
 	  or diag('Added names go into test/client/abi.expected; for others the soname must change.');
 }
 
+# A locale that writes 0,5 for a half, made of nothing but this: programs that
+# call setlocale() have one, and the library must not mind.
+my $comma = grep { -x "$_/localedef" } split /:/, $ENV{PATH};
+if ($comma)
+{
+	append_to_file("$dir/comma", <<'LOCALE');
+LC_NUMERIC
+decimal_point "<U002C>"
+thousands_sep ""
+grouping -1
+END LC_NUMERIC
+LOCALE
+	append_to_file("$dir/ascii", <<'EOT');
+<code_set_name> ANSI_X3.4-1968
+<comment_char> %
+<escape_char> /
+CHARMAP
+<U0000>..<U007F> /x00 ascii
+END CHARMAP
+EOT
+	system("localedef -c -i $dir/comma -f $dir/ascii $dir/xx_XX >/dev/null 2>&1");
+	ok(-d "$dir/xx_XX", 'a locale with a decimal comma');
+}
+
 # ---- server ------------------------------------------------------------
 my $node = PostgreSQL::Test::Cluster->new('library');
 $node->init(allows_streaming => 1);	# a COMMIT shall wait for a standby
@@ -71,7 +95,7 @@ BEGIN
         PERFORM asyncjob.progress(i / 4.0);
     END LOOP;
     IF a ? 'fail' THEN
-        RAISE EXCEPTION 'as asked' USING ERRCODE = 'AJ001';
+        RAISE EXCEPTION 'as asked' USING ERRCODE = 'AJ001', HINT = 'Do not ask.';
     END IF;
     RETURN a;
 END $$;
@@ -108,6 +132,7 @@ sub follow
 	my $file = "$dir/in" . ++$files;
 
 	append_to_file($file, $in);
+	local %ENV = (%ENV, LOCPATH => $dir, LC_ALL => 'xx_XX') if $comma;
 	$run{h} = IPC::Run::start([ "$dir/follow", @args ], '<', $file, '>', \$run{out},
 		'2>', \$run{err}, IPC::Run::timeout($timeout));
 	return \%run;
@@ -172,6 +197,9 @@ sub until_told
 		$_->{h}->pump_nb foreach $watch_session, $watch_all;
 	}
 	told($watch_jobs, 'restarts, jobs', @jobs);
+	like($watch_jobs->{out}, qr/^one half is 0,5$/m, 'restarts: in a locale with a decimal comma')
+	  if $comma;
+	like($watch_jobs->{out}, qr/^update \d+ 0 progress running$/m, 'restarts: live progress is told');
 	cmp_ok(scalar(() = $watch_jobs->{out} =~ /^connection connected/mg), '>=', 4,
 		'restarts: the connection was made again each time');
 	told($watch_session, 'restarts, session', @jobs);
@@ -214,6 +242,24 @@ sub until_told
 			"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'libasyncjob'"),
 		1, 'a thousand: one connection');
 	told($watch, 'a thousand', @jobs);
+}
+
+# ---- the first program of the docs -------------------------------------
+{
+	my ($o, $e) = ('', '');
+
+	command_ok(
+		[ 'sh', '-c', "$cc -Wall -Wextra -Werror -o $dir/first docs/examples/first.c \$(pkg-config --cflags --libs libasyncjob)" ],
+		'the first example compiles as it says');
+	IPC::Run::run([ "$dir/first", 'noop', '{"hello": "world"}' ], '<', \'', '>', \$o, '2>', \$e);
+	like("$? $o$e", qr/\A0 job \d+: \{"hello": "world"\}\n\z/, 'and prints a result');
+	IPC::Run::run([ "$dir/first", 'work', '{"s": 0, "fail": 1}' ], '<', \'', '>', \$o, '2>', \$e);
+	like(($? >> 8) . " $e", qr/\A1 JOB_FAILED: job \d+ failed: as asked\nDo not ask\.\n\z/,
+		'a failed job: the error is the job\'s own');
+	local $ENV{PGUSER} = 'nobody_of_this_name';
+	IPC::Run::run([ "$dir/first", 'noop' ], '<', \'', '>', \$o, '2>', \$e);
+	like(($? >> 8) . " $e", qr/\A1 AUTH_REQUIRED: connection to server .* failed: FATAL:  role "nobody_of_this_name" does not exist\n/,
+		'no such role');
 }
 
 # ---- a failed job, one that isn't there, another role's ----------------

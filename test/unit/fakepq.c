@@ -50,6 +50,7 @@ struct pg_conn
 	bool		in_transaction;
 	int			xid;
 	bool		submitted;
+	PGVerbosity verbosity;
 	PQnoticeReceiver receiver;
 	void	   *receiver_arg;
 	PGnotify   *first;
@@ -370,6 +371,11 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 		strncat(fake.listening, sql, sizeof(fake.listening) - strlen(fake.listening) - 1);
 		return result(PGRES_COMMAND_OK, 0, 0);
 	}
+	if (strstr(sql, "updates_many") != NULL && fake.refuse_updates > 0)
+	{
+		fake.refuse_updates--;
+		return error("57014", "canceling statement due to statement timeout");
+	}
 	if (strstr(sql, "updates_many") != NULL)
 		return answer_updates(params[0], params[1]);
 	if (strstr(sql, "recent_jobs") != NULL)
@@ -415,7 +421,8 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 	}
 	if (strncmp(sql, "SELECT pg_catalog.pg_xact_status", 32) == 0)
 	{
-		res = result(PGRES_TUPLES_OK, 1, 2);
+		res = result(PGRES_TUPLES_OK, 1, 3);
+		put(res, 0, 1, fake.other_server ? "f" : "t");
 		if (fake.slow_commit > 0)
 		{
 			fake.slow_commit--;
@@ -430,7 +437,13 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 	if (strncmp(sql, "SELECT asyncjob.complete(", 25) == 0 ||
 		strncmp(sql, "SELECT asyncjob.fail(", 21) == 0 ||
 		strncmp(sql, "SELECT asyncjob.heartbeat(", 26) == 0)
+	{
+		if (sql[16] == 'c' && params[2] != NULL && strcmp(params[2], "no JSON") == 0)
+			return error("22P02", "invalid input syntax for type json");
+		if (sql[16] == 'f' && nparams > 3 && strcmp(params[3], "nonsense") == 0)
+			return error("22023", "sqlstate is not one");
 		return answer_step(sql[16], atoi(params[0]));
+	}
 	if (strcmp(sql, "SELECT 1") == 0)
 	{
 		res = result(PGRES_TUPLES_OK, 1, 1);
@@ -513,7 +526,9 @@ PQconnectPoll(PGconn *conn)
 {
 	if (fails() || fake.down)
 	{
-		break_connection(conn, fake.connect_error ? fake.connect_error : "connection refused\n");
+		break_connection(conn, fake.connect_verbose && conn->verbosity == PQERRORS_VERBOSE
+						 ? fake.connect_verbose
+						 : fake.connect_error ? fake.connect_error : "connection refused\n");
 		return PGRES_POLLING_FAILED;
 	}
 	if (conn->status == CONNECTION_STARTED)
@@ -578,12 +593,25 @@ PQconnectionNeedsPassword(const PGconn *conn)
 	return 0;
 }
 
+/* As libpq's, it clears the message. */
 int
 PQsetnonblocking(PGconn *conn, int on)
 {
-	(void) conn;
 	(void) on;
-	return fails() ? -1 : 0;
+	conn->message = "";
+	if (!fails())
+		return 0;
+	conn->message = "could not flush\n";
+	return -1;
+}
+
+PGVerbosity
+PQsetErrorVerbosity(PGconn *conn, PGVerbosity verbosity)
+{
+	PGVerbosity old = conn->verbosity;
+
+	conn->verbosity = verbosity;
+	return old;
 }
 
 PQnoticeReceiver

@@ -35,7 +35,10 @@ typedef struct FakeServer
 	int			cancel_every;	/* each so manieth is cancelled meanwhile */
 	const char *refuse_submit;	/* SQLSTATE of submit() */
 	const char *connect_error;	/* message, instead of the usual one */
+	const char *connect_verbose;	/* the same at PQERRORS_VERBOSE */
+	bool		other_server;	/* has transactions, but not our jobs */
 	int			slow_commit;	/* so many answers say "in progress" */
+	int			refuse_updates; /* so many of updates_many() time out */
 
 	/* what it sees */
 	long		calls;

@@ -524,6 +524,30 @@ refusals(void)
 		ok(seen.ok == 1, "another one is tried at once");
 		asyncjob_free(c);
 	}
+
+	/* what libpq says of two hosts, the second in another language */
+	begin();
+	fake.down = true;
+	fake.connect_verbose =
+		"connection to server at \"a\", port 5432 failed: FATAL:  57P03: the database system is starting up\n"
+		"LOCATION:  ProcessStartupPacket, postmaster.c:2290\n"
+		"connection to server at \"b\", port 5432 failed: FATAL:  28000: Rolle \"x\" existiert nicht\n"
+		"ORT:  InitializeSessionUserId, miscinit.c:736\n";
+	{
+		asyncjob_client *c = new_client(3);
+
+		(void) asyncjob_send_submit(c, &submission, on_submitted, &zero);
+		for (int t = 0; t < 100 && asyncjob_pending(c) > 0; t++)
+			turn(c);
+		ok(seen.code == ASYNCJOB_AUTH_REQUIRED && fake.connections == 1 &&
+		   strcmp(asyncjob_connection_error(c)->sqlstate, "28000") == 0,
+		   "no such role is AUTH_REQUIRED, in whatever language, and not tried again");
+		ok(strcmp(seen.message,
+				  "connection to server at \"a\", port 5432 failed: FATAL:  the database system is starting up\n"
+				  "connection to server at \"b\", port 5432 failed: FATAL:  Rolle \"x\" existiert nicht") == 0,
+		   "and said as psql says it: %s", strrchr(seen.message, '\n') + 1);
+		asyncjob_free(c);
+	}
 	begin();
 	fake.no_extension = true;
 	{
@@ -557,6 +581,68 @@ refusals(void)
 		   "the shorter options of an older header");
 		asyncjob_free(c);
 	}
+}
+
+/*
+ * The connection is lost at each point of a submission, and the next one is
+ * to a server where our transaction's id is somebody else's.
+ */
+static void
+another_server(void)
+{
+	static int	zero = 0;
+	asyncjob_submission submission = ASYNCJOB_SUBMISSION_INIT;
+	int			unknown = 0;
+	int			wrong_answers = 0;
+
+	submission.pipeline = "p";
+	for (long n = 1;; n++)
+	{
+		asyncjob_client *c;
+
+		begin();
+		c = new_client(3);
+		fake.fail_at = n;
+		fake.other_server = true;
+		(void) asyncjob_send_submit(c, &submission, on_submitted, &zero);
+		for (int t = 0; t < 100 && asyncjob_pending(c) > 0; t++)
+			turn(c);
+		asyncjob_free(c);
+		if (fake.failed == 0)
+			break;
+		if (seen.refused > 0 && seen.code == ASYNCJOB_SUBMISSION_FAILED &&
+			strstr(seen.message, "job 1 was being submitted") != NULL)
+			unknown++;
+		else if (seen.replies[0] != 1 || fake.njobs != seen.ok)
+			wrong_answers++;
+	}
+	ok(unknown > 0 && wrong_answers == 0,
+	   "a transaction that is another server's is not taken for ours, %d times", unknown);
+}
+
+/* A batch that is refused for one of its jobs is done one by one, once. */
+static void
+one_by_one(void)
+{
+	asyncjob_client *c;
+	long		before;
+
+	begin();
+	c = new_client(3);
+	for (int i = 0; i < 20; i++)
+		(void) asyncjob_subscribe_job(c, fake_add_job(), 0, NULL);
+	fake.refuse_updates = 1;
+	for (int i = 0; i < 40; i++)
+		(void) asyncjob_dispatch(c);
+	before = fake.statements;
+	for (int job = 1; job <= 20; job++)
+		fake_advance(job);
+	for (int i = 0; i < 40; i++)
+		(void) asyncjob_dispatch(c);
+	ok(seen.last[kind_job][20] == 2 && fake.statements <= before + 2,
+	   "after a refused batch of 20 jobs %ld statements fetch them again",
+	   fake.statements - before);
+	asyncjob_free(c);
 }
 
 /* A statement that must not be run twice, and one that may. */
@@ -692,6 +778,16 @@ free_client(asyncjob_client *c, const asyncjob_update *u, void *arg)
 }
 
 static void
+free_when_connecting(asyncjob_client *c, asyncjob_connection state,
+					 const asyncjob_error *e, void *arg)
+{
+	(void) e;
+	(void) arg;
+	if (state == ASYNCJOB_CONNECTING)
+		asyncjob_free(c);
+}
+
+static void
 blocking_call(asyncjob_client *c, const asyncjob_update *u, void *arg)
 {
 	bool		done;
@@ -737,6 +833,25 @@ inside_callbacks(void)
 			break;
 	}
 	ok(seen.last[kind_session][1] == 1 && leaks() == NULL, "a callback may free the client");
+
+	for (int kind = 0; kind < 4; kind++)
+	{
+		asyncjob_options o = ASYNCJOB_OPTIONS_INIT;
+		asyncjob_subscription sub = 1;
+
+		begin();
+		o.callbacks.on_connection = free_when_connecting;
+		c = asyncjob_new(&o);
+		if (kind == 0)
+			sub = asyncjob_subscribe_job(c, 1, 0, NULL);
+		else if (kind == 1)
+			sub = asyncjob_subscribe_session(c, "s", NULL);
+		else if (kind == 2)
+			sub = asyncjob_subscribe_all(c, NULL);
+		else
+			sub = asyncjob_connect(c) == ASYNCJOB_OK ? 0 : 1;
+		ok(sub == 0 && leaks() == NULL, "also where subscribing connects, %d", kind);
+	}
 
 	begin();
 	(void) fake_add_job();
@@ -801,6 +916,8 @@ main(void)
 	no_server();
 	comes_back();
 	refusals();
+	another_server();
+	one_by_one();
 	queries();
 	notices();
 	inside_callbacks();
