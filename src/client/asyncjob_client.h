@@ -393,13 +393,14 @@ extern asyncjob_worker *asyncjob_worker_new(const asyncjob_worker_options *optio
 /*
  * Work until asyncjob_worker_stop().  Then running handlers are waited for,
  * and steps that none has begun are given back.  A connection that is lost is
- * made again for ever; fails where the server refuses us.
+ * made again for ever; fails where the server refuses us.  A worker runs once.
  */
 extern int	asyncjob_worker_run(asyncjob_worker *worker);
 
 /*
  * May be called by any thread and by a signal handler.  Called twice, the
- * worker leaves without reporting: leases then expire.
+ * worker reports nothing more and returns as soon as the running handlers
+ * have, to whom their tasks are lost then; leases expire.
  */
 extern void asyncjob_worker_stop(asyncjob_worker *worker);
 extern const asyncjob_error *asyncjob_worker_error(const asyncjob_worker *worker);

@@ -16,6 +16,10 @@
  * therefore sent again after a lost connection; if the first was carried out
  * the second is refused with 55000, which is then no news.
  *
+ * An output or an error that the server refuses for what it is (no JSON, a
+ * wrong SQLSTATE) fails the step with the refusal as its message: the lease
+ * would else have to expire before anybody heard of it.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -48,6 +52,8 @@ struct asyncjob_task
 	bool		gone;			/* freed with that answer */
 	atomic_bool lost;
 	int			result;
+	bool		refused;		/* what the handler gave; this says so instead */
+	AjlError	refusal;
 
 	/* under the worker's lock */
 	double		progress;		/* < 0: none */
@@ -67,8 +73,9 @@ struct asyncjob_worker
 	atomic_int	stops;			/* how often it was told to stop */
 
 	/* main thread */
-	asyncjob_task *held;
-	int			nheld;
+	asyncjob_task *held;		/* and those gone but for a heartbeat's answer */
+	int			nheld;			/* without the latter */
+	bool		ran;
 	bool		claiming;
 	bool		may_be_work;
 	int64_t		next_poll;
@@ -243,21 +250,29 @@ free_task(asyncjob_task *t)
 	ajl_free(t);
 }
 
-/* The server knows what came of the task, or has given it to another. */
 static void
-let_go(asyncjob_worker *w, asyncjob_task *t)
+forget_task(asyncjob_worker *w, asyncjob_task *t)
 {
 	asyncjob_task **p = &w->held;
 
 	while (*p != t)
 		p = &(*p)->next_held;
 	*p = t->next_held;
+	free_task(t);
+}
+
+/* The server knows what came of the task, or has given it to another. */
+static void
+let_go(asyncjob_worker *w, asyncjob_task *t)
+{
 	w->nheld--;
 	w->may_be_work = true;
 	t->gone = true;
 	if (!t->beating)
-		free_task(t);
+		forget_task(w, t);
 }
+
+static bool finish(asyncjob_worker *w, asyncjob_task *t, bool give_back);
 
 static void
 on_finished(asyncjob_client *c, const asyncjob_error *e, asyncjob_rows *rows, void *arg)
@@ -268,6 +283,16 @@ on_finished(asyncjob_client *c, const asyncjob_error *e, asyncjob_rows *rows, vo
 	(void) rows;
 	if (e != NULL && !(atomic_load(&t->lost) && strcmp(e->sqlstate, NOT_HELD) == 0))
 		report(t->worker, t->job_id, e);
+	if (e != NULL && e->code == ASYNCJOB_INVALID_INPUT && strcmp(e->sqlstate, NOT_HELD) != 0 &&
+		!t->refused)
+	{
+		t->refused = true;
+		ajl_error_set(&t->refusal, ASYNCJOB_INVALID_INPUT, "the handler's %s was refused: %s",
+					  t->result == 0 ? "output" : "error", e->message);
+		ajl_error_detail(&t->refusal, e->detail);
+		if (finish(t->worker, t, false))
+			return;
+	}
 	let_go(t->worker, t);
 }
 
@@ -284,6 +309,14 @@ finish(asyncjob_worker *w, asyncjob_task *t, bool give_back)
 		rc = asyncjob_send_query(w->client, "SELECT asyncjob.fail($1, $2,"
 								 " 'the worker was stopped before it began', 'AJ003', '0 s')",
 								 2, params, ASYNCJOB_RETRY, on_finished, t);
+	else if (t->refused)
+	{
+		params[2] = t->refusal.message;
+		params[3] = "AJ104";
+		params[4] = t->refusal.detail[0] ? t->refusal.detail : NULL;
+		rc = asyncjob_send_query(w->client, "SELECT asyncjob.fail($1, $2, $3, $4, $5)", 5,
+								 params, ASYNCJOB_RETRY, on_finished, t);
+	}
 	else if (t->result == 0)
 		rc = asyncjob_send_query(w->client, "SELECT asyncjob.complete($1, $2, $3)", 3,
 								 params, ASYNCJOB_RETRY, on_finished, t);
@@ -310,7 +343,7 @@ on_beat(asyncjob_client *c, const asyncjob_error *e, asyncjob_rows *rows, void *
 	if (e != NULL && strcmp(e->sqlstate, NOT_HELD) == 0)
 		atomic_store(&t->lost, true);
 	if (t->gone)
-		free_task(t);
+		forget_task(t->worker, t);
 }
 
 static void
@@ -328,7 +361,7 @@ beat(asyncjob_worker *w, asyncjob_task *t, int64_t now)
 	pthread_mutex_lock(&w->lock);
 	if (t->progress < 0)
 		params[3] = NULL;
-	snprintf(progress, sizeof(progress), "%.6f", t->progress);
+	ajl_format_micros(progress, sizeof(progress), t->progress);
 	snprintf(message, sizeof(message), "%s", t->message);
 	pthread_mutex_unlock(&w->lock);
 	if (message[0] == '\0')
@@ -467,7 +500,7 @@ wait_for_something(asyncjob_worker *w)
 	char		bytes[64];
 
 	for (asyncjob_task *t = w->held; t != NULL; t = t->next_held)
-		if (t->beat_at < due)
+		if (t->beat_at < due && !t->gone)
 			due = t->beat_at;
 	if (timeout < 0 || due - now < timeout)
 		timeout = due > now ? (int) (due - now) : 0;
@@ -497,6 +530,10 @@ asyncjob_worker_run(asyncjob_worker *w)
 {
 	int			rc = ASYNCJOB_OK;
 
+	if (w->ran)
+		return (int) ajl_error_set(&w->error, ASYNCJOB_INVALID_INPUT,
+								   "a worker runs once; make another one to go on");
+	w->ran = true;
 	while (w->nthreads < w->options.threads &&
 		   pthread_create(&w->threads[w->nthreads], NULL, handle_tasks, w) == 0)
 		w->nthreads++;
@@ -519,7 +556,9 @@ asyncjob_worker_run(asyncjob_worker *w)
 			w->next_poll = now + w->options.poll_interval_ms;
 		}
 		for (asyncjob_task *t = w->held; t != NULL; t = t->next_held)
-			if (now >= t->beat_at && !t->beating && !atomic_load(&t->lost))
+			if (t->gone)
+				continue;		/* but for an answer */
+			else if (now >= t->beat_at && !t->beating && !atomic_load(&t->lost))
 				beat(w, t, now);
 			else if (now >= t->beat_at)
 				t->beat_at = now + w->options.lease_ms / 3;
@@ -537,6 +576,10 @@ asyncjob_worker_run(asyncjob_worker *w)
 		if (asyncjob_connection_state(w->client) == ASYNCJOB_ERROR)
 			rc = (int) ajl_error_copy(&w->error, &w->client->link_error);
 	}
+
+	/* What handlers still do is in vain; those that ask may return at once. */
+	for (asyncjob_task *t = w->held; t != NULL; t = t->next_held)
+		atomic_store(&t->lost, true);
 	pthread_mutex_lock(&w->lock);
 	w->leave = true;
 	w->todo = NULL;

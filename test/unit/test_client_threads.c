@@ -108,6 +108,10 @@ handle(asyncjob_task *task, void *arg)
 	(void) asyncjob_task_lost(task);
 	if (n == STEPS && !asyncjob_task_stopping(task))
 		asyncjob_worker_stop(worker);	/* once: twice would be at once */
+	if (asyncjob_task_job_id(task) % 11 == 5)
+		return asyncjob_task_output(task, "no JSON");
+	if (asyncjob_task_job_id(task) % 11 == 6)
+		return asyncjob_task_error(task, "nonsense", "not in a SQLSTATE", NULL, NULL) + 1;
 	if (asyncjob_task_job_id(task) % 3 == 0)
 		return asyncjob_task_error(task, NULL, "every third", NULL, NULL) + 1;
 	return asyncjob_task_output(task, "{}");
@@ -132,10 +136,12 @@ work(void)
 	rc = asyncjob_worker_run(worker);
 	ok(rc == ASYNCJOB_OK && fake.claimed == STEPS && atomic_load(&handled) <= STEPS,
 	   "the worker stops when it is told to, after %d steps", fake.claimed);
-	ok(fake.completed + fake.given_up == STEPS && fake.completed > STEPS / 2,
+	ok(fake.completed + fake.given_up == STEPS && fake.completed > STEPS / 3,
 	   "each step has one end: %d completed, %d not", fake.completed, fake.given_up);
 	ok(fake.beats > 0 && atomic_load(&odd) == 0, "leases are renewed meanwhile, %d times",
 	   fake.beats);
+	ok(asyncjob_worker_run(worker) == ASYNCJOB_INVALID_INPUT, "a worker runs once: %s",
+	   asyncjob_worker_error(worker)->message);
 	asyncjob_worker_free(worker);
 	ok(fake.results == 0 && fake.open_connections == 0, "nothing is left");
 	o.lease_ms = 10;
