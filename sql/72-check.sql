@@ -31,10 +31,14 @@ BEGIN
     RETURN NEXT;
 
     item := 'coordinator';
+    -- who may not read the type of other roles' processes may read their names
     ok := EXISTS (SELECT FROM pg_stat_activity
-                  WHERE backend_type = 'asyncjob coordinator' AND datname = current_database());
+                  WHERE coalesce(backend_type, application_name) = 'asyncjob coordinator'
+                    AND datname = current_database());
     detail := CASE WHEN ok THEN 'the coordinator of this database runs'
+                   WHEN pg_is_in_recovery() THEN 'this server is a standby: jobs run here when it is promoted'
                    ELSE 'no coordinator runs for this database' END;
+    ok := ok OR (preloaded AND pg_is_in_recovery());
     hint := CASE WHEN ok THEN NULL WHEN NOT preloaded THEN 'Preload asyncjob first.'
                  ELSE 'See asyncjob.databases, asyncjob.max_databases and the server log.' END;
     RETURN NEXT;
@@ -57,7 +61,43 @@ BEGIN
            FROM pg_roles r WHERE r.rolname = current_user)
           AND has_database_privilege(current_database(), 'CONNECT');
     detail := format('role %I %s own jobs', current_user, CASE WHEN ok THEN 'can' ELSE 'cannot' END);
-    hint := CASE WHEN NOT ok THEN 'ALTER ROLE ... LOGIN and GRANT CONNECT ON DATABASE.' END;
+    hint := CASE WHEN NOT ok THEN format('Run ALTER ROLE %I LOGIN and GRANT CONNECT ON DATABASE %I TO %I.',
+                                         current_user, current_database(), current_user) END;
+    RETURN NEXT;
+
+    -- roles that lost their right to connect after they had submitted
+    item := 'owners';
+    SELECT count(*) = 0,
+           CASE WHEN count(*) = 0 THEN 'all owners of queued jobs can connect'
+                ELSE format('no worker can connect as %s, with queued jobs', string_agg(quote_ident(r.rolname), ', ')) END,
+           string_agg(format('%sGRANT CONNECT ON DATABASE %I TO %I.',
+                             CASE WHEN current_setting('server_version_num')::integer < 170000
+                                  THEN format('ALTER ROLE %I LOGIN; ', r.rolname) ELSE '' END,
+                             current_database(), r.rolname), ' ')
+    INTO ok, detail, hint
+    FROM pg_roles r
+    WHERE ((NOT r.rolcanlogin AND current_setting('server_version_num')::integer < 170000)
+           OR NOT has_database_privilege(r.oid, current_database(), 'CONNECT'))
+      AND EXISTS (SELECT FROM asyncjob.job j
+                  WHERE j.owner = r.oid AND j.state = 'queued' AND NOT j.external);
+    RETURN NEXT;
+
+    item := 'rights';
+    SELECT count(*) = 0,
+           CASE WHEN count(*) > 0 THEN format('role %I may not execute %s', current_user, string_agg(f, ', '))
+                WHEN has_function_privilege('asyncjob.pause_queue(text)', 'EXECUTE')
+                THEN format('role %I may submit, follow and administer', current_user)
+                ELSE format('role %I may submit and follow', current_user) END,
+           CASE WHEN count(*) > 0
+                THEN format('Run asyncjob.grant_usage(%L) again: an update does not grant the functions that it adds.',
+                            current_user) END
+    INTO ok, detail, hint
+    FROM (SELECT DISTINCT p.proname || '()' AS f FROM pg_proc p
+          WHERE p.pronamespace = 'asyncjob'::regnamespace
+            AND p.proname IN ('artifact_data', 'artifacts', 'cancel', 'channel', 'explain', 'list_jobs',
+                              'recent_jobs', 'redrive', 'result', 'retry', 'status', 'steps', 'submit',
+                              'updates', 'updates_many', 'wait')
+            AND NOT has_function_privilege(p.oid, 'EXECUTE')) missing;
     RETURN NEXT;
 
     item := 'pg_cron';

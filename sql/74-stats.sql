@@ -130,7 +130,7 @@ CREATE FUNCTION asyncjob.metrics() RETURNS text
     pipeline AS MATERIALIZED (SELECT * FROM asyncjob.pipeline_stats('1 hour')),
     sample (place, line) AS (
         SELECT 1, asyncjob._sample('asyncjob_up', '{}', (SELECT count(*) FROM pg_stat_activity a
-            WHERE a.backend_type = 'asyncjob coordinator' AND a.datname = current_database() LIMIT 1))
+            WHERE coalesce(a.backend_type, a.application_name) = 'asyncjob coordinator' AND a.datname = current_database() LIMIT 1))
         UNION ALL SELECT 2, asyncjob._sample('asyncjob_jobs', jsonb_build_object('queue', q.queue, 'state', s.state), s.n)
         FROM queue q CROSS JOIN LATERAL (VALUES ('queued', q.queued), ('running', q.running), ('waiting', q.waiting),
             ('failed', q.dead_letters)) s (state, n)
@@ -165,7 +165,7 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp AS $$
     WITH found (grave, item, detail) AS (
-        SELECT c.item <> 'max_worker_processes', c.item, c.detail || '. ' || c.hint
+        SELECT c.item NOT IN ('max_worker_processes', 'owners', 'rights'), c.item, c.detail || '. ' || c.hint
         FROM asyncjob.check() c WHERE NOT c.ok AND c.item <> 'pg_cron'
         UNION ALL
         SELECT false, 'alarm', format('alarm %s is raised since %s: %s is %s, above %s',

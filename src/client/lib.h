@@ -111,6 +111,7 @@ typedef struct AjlSub
 	AjlSubKind	kind;
 	AjlSubState state;
 	bool		dead;			/* freed by ajl_sweep */
+	bool		deaf;			/* a standby refuses LISTEN: polling is all */
 	int64_t		job_id;			/* of kind JOB */
 	char	   *session;
 	char	   *channel;
@@ -208,6 +209,7 @@ struct asyncjob_client
 	int64_t		polled_at;		/* ms */
 	int64_t		next_poll;
 	int64_t		fetch_at;		/* ms; not before: memory was short */
+	int64_t		deaf_at;		/* ms; a standby refused LISTEN */
 
 	int			depth;			/* of calls that call back */
 	bool		doomed;			/* asyncjob_free() from a callback */

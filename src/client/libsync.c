@@ -12,7 +12,9 @@
  * After that a notice makes a job dirty, and dirty jobs are fetched again, up
  * to AJL_BATCH in one statement.  Every poll_interval, longer with many
  * subscriptions, all unfinished jobs are fetched without a notice: where
- * nothing is preloaded nobody announces anything.
+ * nothing is preloaded nobody announces anything.  A hot standby refuses
+ * LISTEN; there the polls are all there is, and once a minute another LISTEN,
+ * for the standby may have been promoted meanwhile.
  *
  * The list after a lost connection goes back to LIST_MARGIN_S before the last
  * answer, for finished_at is set some time before a job's end is committed.
@@ -34,6 +36,8 @@
 
 #define LIST_MARGIN_S	300
 #define KEEP_MS			600000
+#define DEAF_MS			60000
+#define IN_RECOVERY		"25006"
 #define LATE_MS			60000	/* who comes later than this has a backlog */
 
 /* Forget what was so on the lost connection. */
@@ -295,15 +299,19 @@ channel_answered(asyncjob_client *c, AjlSub *sub, PGresult *res)
 static void
 listen_answered(asyncjob_client *c, const AjlError *e)
 {
+	if (e != NULL && strcmp(e->sqlstate, IN_RECOVERY) == 0)
+		c->deaf_at = ajl_clock();
 	for (AjlSub *sub = c->subs; sub != NULL; sub = sub->next)
 	{
 		AjlTrack   *t;
 
 		if (sub->dead || sub->state != AJL_SUB_LISTENING)
 			continue;
-		if (e != NULL && refused(e))
+		sub->deaf = e != NULL && strcmp(e->sqlstate, IN_RECOVERY) == 0 &&
+			sub->kind != AJL_SUB_QUEUE;
+		if (e != NULL && !sub->deaf && refused(e))
 			ajl_sub_end(c, sub, e, sub->job_id);
-		else if (e != NULL)
+		else if (e != NULL && !sub->deaf)
 		{
 			sub->state = AJL_SUB_NEW;
 			sub->relist_at = later(c);
@@ -526,8 +534,14 @@ ajl_sync_poll(asyncjob_client *c)
 		}
 	for (AjlSub *sub = c->subs; sub != NULL; sub = sub->next)
 	{
-		if (sub->dead || sub->state != AJL_SUB_LIVE || sub->kind == AJL_SUB_JOB ||
-			sub->kind == AJL_SUB_QUEUE)
+		if (sub->dead || sub->state != AJL_SUB_LIVE || sub->kind == AJL_SUB_QUEUE)
+			continue;
+		if (sub->deaf && now - c->deaf_at > DEAF_MS)
+		{
+			sub->state = AJL_SUB_NEW;
+			continue;
+		}
+		if (sub->kind == AJL_SUB_JOB)
 			continue;
 		if (in_time && sub->synced >= 0)
 		{
@@ -537,7 +551,7 @@ ajl_sync_poll(asyncjob_client *c)
 			if (floor > sub->floor)
 				sub->floor = floor;
 		}
-		if (sub->kind == AJL_SUB_SESSION)
+		if (sub->kind == AJL_SUB_SESSION || sub->deaf)
 			sub->state = AJL_SUB_UNLISTED;
 	}
 }

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use AsyncJobTest;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -48,6 +49,17 @@ is(aj_status($standby, $before, 'state, step_no'), 'running|2', 'status() tells 
 is(aj_status($standby, $held, 'state'), 'queued', 'of queued jobs too');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.list_jobs()'), 4, 'list_jobs() works');
 
+is($standby->safe_psql('postgres', "SELECT ok, detail FROM asyncjob.check() WHERE item = 'coordinator'"),
+	't|this server is a standby: jobs run here when it is promoted', 'check() knows that it is one');
+
+# The client follows a job there, where it cannot LISTEN, and further when the
+# standby has become the primary.
+my ($seen, $errors) = ('', '');
+my $watch = IPC::Run::start(
+	[ 'asyncjob', '-h', $standby->host, '-p', $standby->port, '-d', 'postgres', 'watch', $held ],
+	\'', \$seen, \$errors, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+$watch->pump until $seen =~ /job $held queued/;
+
 # The primary is lost and the standby takes over.
 $primary->stop('immediate');
 is( $standby->safe_psql('postgres', "SELECT string_agg(state::text, ' ' ORDER BY id) FROM asyncjob.job"),
@@ -68,6 +80,10 @@ is(aj_wait($standby, $later), 'completed', 'a job that was due later runs');
 is(aj_status($standby, $held, 'state'), 'queued', 'that of a paused queue does not');
 $standby->safe_psql('postgres', "SELECT asyncjob.resume_queue('held')");
 is(aj_wait($standby, $held), 'completed', 'before it is resumed');
+$watch->finish;
+is($watch->full_result(0) >> 8, 0, 'who watched it on the standby sees its end');
+like($seen, qr/job $held completed/, 'and says so');
+is($errors, '', 'without an error');
 aj_gate($standby, 1);
 for my $id ($before, $after)
 {

@@ -368,6 +368,9 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 	}
 	if (strncmp(sql, "LISTEN", 6) == 0 || strncmp(sql, "UNLISTEN", 8) == 0)
 	{
+		fake.listens++;
+		if (fake.standby)
+			return error("25006", "cannot execute LISTEN during recovery");
 		strncat(fake.listening, sql, sizeof(fake.listening) - strlen(fake.listening) - 1);
 		return result(PGRES_COMMAND_OK, 0, 0);
 	}

@@ -36,6 +36,7 @@ typedef struct FakeServer
 	const char *refuse_submit;	/* SQLSTATE of submit() */
 	const char *connect_error;	/* message, instead of the usual one */
 	const char *connect_verbose;	/* the same at PQERRORS_VERBOSE */
+	bool		standby;		/* LISTEN is refused */
 	bool		other_server;	/* has transactions, but not our jobs */
 	int			slow_commit;	/* so many answers say "in progress" */
 	int			refuse_updates; /* so many of updates_many() time out */
@@ -44,6 +45,7 @@ typedef struct FakeServer
 	long		calls;
 	long		failed;			/* calls that failed */
 	long		statements;
+	long		listens;
 	long		connections;
 	long		open_connections;
 	long		results;		/* PGresults that exist */

@@ -758,6 +758,44 @@ notices(void)
 	asyncjob_free(c);
 }
 
+/* A hot standby refuses LISTEN; then it is promoted. */
+static void
+standby(void)
+{
+	asyncjob_callbacks session_cb = callbacks(&kind_session);
+	asyncjob_callbacks all_cb = callbacks(&kind_all);
+	asyncjob_client *c;
+	int64_t		until;
+
+	begin();
+	fake.standby = true;
+	(void) fake_add_job();
+	c = new_client(3);
+	(void) asyncjob_subscribe_job(c, 1, 0, NULL);
+	(void) asyncjob_subscribe_session(c, "s", &session_cb);
+	(void) asyncjob_subscribe_all(c, &all_cb);
+	for (until = fake_now + 20000; fake_now < until;)
+		turn(c);
+	for (int i = 0; i < FAKE_LAST; i++)
+		fake_advance(1);
+	for (until = fake_now + 20000; fake_now < until;)
+		turn(c);
+	ok(seen.ends[kind_job][1] == 1 && seen.ends[kind_session][1] == 1 && seen.ends[kind_all][1] == 1 &&
+	   seen.errors == 0 && seen.wrong[0] == '\0', "a standby is asked without being told");
+	ok(fake.listens <= 4, "which LISTEN is not tried on all the time: %ld times", fake.listens);
+	fake.standby = false;
+	for (until = fake_now + 120000; fake_now < until;)
+		turn(c);
+	(void) fake_add_job();
+	until = fake_now;
+	fake_advance(2);
+	for (int i = 0; i < 10; i++)
+		(void) asyncjob_dispatch(c);
+	ok(seen.last[kind_all][2] == 2, "after its promotion it tells");
+	asyncjob_free(c);
+	ok(leaks() == NULL, "nothing is left");
+}
+
 /* ---- what a callback may do ---- */
 
 static asyncjob_subscription victim;
@@ -920,6 +958,7 @@ main(void)
 	one_by_one();
 	queries();
 	notices();
+	standby();
 	inside_callbacks();
 	blocking();
 	return unit_done();
