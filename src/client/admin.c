@@ -15,20 +15,6 @@
 
 #include "client.h"
 
-/* Print a one-column result as it is. */
-static int
-print_lines(const char *sql, int nparams, const char *const *params)
-{
-	AjcResult  *res = ajc_query(sql, nparams, params, 0);
-
-	if (!ajc_query_ok(res))
-		return ajc_failed(res);
-	for (int i = 0; i < ajc_ntuples(res); i++)
-		printf("%s\n", ajc_value(res, i, 0));
-	ajc_clear(res);
-	return EXIT_OK;
-}
-
 int
 ajc_cmd_retry(const AjcOptions *options, int argc, char **argv)
 {
@@ -37,11 +23,6 @@ ajc_cmd_retry(const AjcOptions *options, int argc, char **argv)
 	AjcResult  *res;
 	int			rc = EXIT_OK;
 
-	if (argc != 1)
-	{
-		fprintf(stderr, "asyncjob: which job? Usage: asyncjob retry JOB\n");
-		return EXIT_ERROR;
-	}
 	job = argv[0];
 	res = ajc_query("SELECT asyncjob.retry($1::pg_catalog.int8)", 1, &job, AJC_ONCE);
 	if (!ajc_query_ok(res))
@@ -65,14 +46,9 @@ ajc_cmd_queues(const AjcOptions *options, int argc, char **argv)
 	AjcResult  *res;
 
 	(void) argv;
-	if (argc != 0)
-	{
-		fprintf(stderr, "asyncjob: queues takes options only\n");
-		return EXIT_ERROR;
-	}
 	if (options->json)
-		return print_lines("SELECT pg_catalog.to_jsonb(q) FROM asyncjob.queues q ORDER BY q.name",
-						   0, NULL);
+		return ajc_print_lines("SELECT pg_catalog.to_jsonb(q) FROM asyncjob.queues q ORDER BY q.name",
+							   0, NULL);
 	res = ajc_query("SELECT q.name, CASE WHEN q.paused THEN 'paused' ELSE 'open' END,"
 					" q.queued, q.running FROM asyncjob.queues q ORDER BY q.name", 0, NULL, 0);
 	if (!ajc_query_ok(res))
@@ -80,6 +56,7 @@ ajc_cmd_queues(const AjcOptions *options, int argc, char **argv)
 	printf("%-40s %-8s %10s %10s\n", "queue", "state", "queued", "running");
 	for (int i = 0; i < ajc_ntuples(res); i++)
 	{
+		ajc_sanitize(ajc_value(res, i, 0));
 		ajc_print_padded(ajc_value(res, i, 0), 40);
 		printf(" %-8s %10s %10s\n", ajc_value(res, i, 1), ajc_value(res, i, 2),
 			   ajc_value(res, i, 3));
@@ -103,6 +80,12 @@ dead_filter(const AjcOptions *options, const char *arg, char *buf, size_t size)
 	if (arg != NULL && (options->all || options->queue || options->pipeline))
 	{
 		fprintf(stderr, "asyncjob: a job or a filter, not both\n");
+		return NULL;
+	}
+	if (arg != NULL && strspn(arg, "0123456789") != strlen(arg) && arg[strspn(arg, " \t\r\n")] != '{')
+	{
+		fprintf(stderr, "asyncjob: \"%s\" is neither a job nor a filter in JSON\n"
+				"HINT:  --pipeline %s or --queue %s chooses by name.\n", arg, arg, arg);
 		return NULL;
 	}
 	if (arg != NULL)
@@ -141,7 +124,7 @@ list_dead(const AjcOptions *options)
 	"  ORDER BY d.failed_at DESC, d.job_id DESC LIMIT $3::pg_catalog.int8) d" \
 	" ORDER BY d.failed_at, d.job_id"
 	if (options->json)
-		return print_lines("SELECT pg_catalog.to_jsonb(d)" DEAD_FROM, 3, params);
+		return ajc_print_lines("SELECT pg_catalog.to_jsonb(d)" DEAD_FROM, 3, params);
 	res = ajc_query("SELECT d.job_id, d.pipeline,"
 					" pg_catalog.to_char(d.failed_at, 'YYYY-MM-DD HH24:MI'),"
 					" coalesce(d.message, '')" DEAD_FROM, 3, params, 0);
@@ -150,8 +133,11 @@ list_dead(const AjcOptions *options)
 	n = ajc_ntuples(res);
 	if (n > 0)
 		printf("%10s  %-16s %-16s  %s\n", "job", "pipeline", "failed", "error");
+	else
+		ajc_say_none("dead letters");
 	for (int i = 0; i < n; i++)
 	{
+		ajc_sanitize(ajc_value(res, i, 1));
 		ajc_sanitize(ajc_value(res, i, 3));
 		printf("%10s  ", ajc_value(res, i, 0));
 		ajc_print_padded(ajc_value(res, i, 1), 16);
@@ -171,8 +157,8 @@ show_dead(const AjcOptions *options, const char *job)
 	AjcResult  *res;
 
 	if (options->json)
-		return print_lines("SELECT pg_catalog.to_jsonb(d) FROM asyncjob.dead_letters d"
-						   " WHERE d.job_id = $1::pg_catalog.int8", 1, &job);
+		return ajc_print_lines("SELECT pg_catalog.to_jsonb(d) FROM asyncjob.dead_letters d"
+							   " WHERE d.job_id = $1::pg_catalog.int8", 1, &job);
 	res = ajc_query("SELECT e.key, CASE WHEN pg_catalog.jsonb_typeof(e.value) IN ('object', 'array')"
 					" THEN E'\\n' || pg_catalog.jsonb_pretty(e.value) ELSE e.value #>> '{}' END"
 					" FROM asyncjob.dead_letters d,"
@@ -189,8 +175,7 @@ show_dead(const AjcOptions *options, const char *job)
 	}
 	for (int i = 0; i < ajc_ntuples(res); i++)
 	{
-		if (ajc_value(res, i, 1)[0] != '\n')
-			ajc_sanitize(ajc_value(res, i, 1));
+		ajc_sanitize_text(ajc_value(res, i, 1));
 		printf("%-12s %s\n", ajc_value(res, i, 0), ajc_value(res, i, 1));
 	}
 	ajc_clear(res);
@@ -274,16 +259,18 @@ ajc_cmd_check(const AjcOptions *options, int argc, char **argv)
 	int			bad = 0;
 
 	(void) argv;
-	if (argc != 0)
-	{
-		fprintf(stderr, "asyncjob: check takes options only\n");
-		return EXIT_ERROR;
-	}
 	res = ajc_query(options->json ? "SELECT c.item, c.ok, c.detail, c.hint, pg_catalog.to_jsonb(c)"
 					" FROM asyncjob.check() c"
 					: "SELECT c.item, c.ok, c.detail, c.hint FROM asyncjob.check() c", 0, NULL, 0);
 	if (!ajc_query_ok(res))
+	{
+		if (strcmp(res->sqlstate, "42501") == 0 && !options->json)
+		{
+			printf("missing rights: this role may not use asyncjob\n");
+			fflush(stdout);
+		}
 		return ajc_failed(res);
+	}
 	for (int i = 0; i < ajc_ntuples(res); i++)
 	{
 		bool		ok = ajc_value(res, i, 1)[0] == 't';
@@ -347,11 +334,6 @@ ajc_cmd_report(const AjcOptions *options, int argc, char **argv)
 	AjcResult  *res;
 	int			rc;
 
-	if (argc != 1)
-	{
-		fprintf(stderr, "asyncjob: which job? Usage: asyncjob report JOB [--open]\n");
-		return EXIT_ERROR;
-	}
 	params[0] = argv[0];
 	res = ajc_query("SELECT a.name, a.size FROM asyncjob.artifacts($1::pg_catalog.int8) a"
 					" WHERE a.media_type LIKE 'text/html%' ORDER BY a.created_at DESC LIMIT 1",

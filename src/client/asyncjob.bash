@@ -5,7 +5,7 @@ _asyncjob()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands='submit watch status result artifacts report cancel retry list check queues top dead load'
-    local connection='--host --port --username --dbname --no-password --help --version'
+    local connection='--host --port --username --dbname --no-password --password --help --version'
     local command='' word i conn=() skip=0
 
     # the command, and the connection options before and after it
@@ -42,7 +42,7 @@ _asyncjob()
             watch) options='--session --all --plain --json' ;;
             status|queues|check) options='--json' ;;
             list) options='--state --session --user --limit --json' ;;
-            artifacts) options='--save' ;;
+            artifacts) options='--save --json' ;;
             report) options='--open' ;;
             retry) options='--watch --plain' ;;
             dead) options='--queue --pipeline --all --limit --json' ;;

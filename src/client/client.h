@@ -13,6 +13,7 @@
 #ifndef AJC_CLIENT_H
 #define AJC_CLIENT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ typedef struct AjcOptions
 	const char *user;
 	const char *dbname;
 	bool		no_password;
+	bool		ask_password;
 
 	bool		wait;
 	bool		watch;
@@ -123,21 +125,26 @@ extern size_t ajc_length(const AjcResult *res, int row, int column);
 extern void ajc_clear(AjcResult *res);
 extern void ajc_report_error(const AjcResult *res);
 extern int	ajc_failed(AjcResult *res);
+extern int	ajc_print_lines(const char *sql, int nparams, const char *const *params);
 extern bool ajc_connection_lost(void);
 extern bool ajc_gave_up(void);
 extern void ajc_say_connection_lost(const char *job);
 
 /* util.c */
-extern volatile int ajc_interrupts;
+extern volatile sig_atomic_t ajc_interrupts;
+extern volatile sig_atomic_t ajc_terminated;
 extern void ajc_catch_interrupts(bool on);
 extern double ajc_now(void);
 extern void *ajc_alloc(void *old, size_t size);
 extern void ajc_format_duration(char *buf, size_t size, double seconds);
 extern void ajc_format_size(char *buf, size_t size, double bytes);
+extern size_t ajc_fit(const char *s, int width, int *used);
 extern int	ajc_width(const char *s);
 extern void ajc_print_padded(const char *s, int width);
 extern char *ajc_read_params(const char *arg);
 extern void ajc_sanitize(char *s);
+extern void ajc_sanitize_text(char *s);
+extern void ajc_say_none(const char *what);
 
 /* status.c */
 extern bool ajc_get_status(const char *job, AjcStatus *st);

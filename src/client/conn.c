@@ -30,9 +30,14 @@ asyncjob_client *ajc_client = NULL;
 double		ajc_patience_s = 10;
 
 static double lost_since = -1;
-static char password[256];
+static char password[4096];
 
-/* Ask on the terminal, without echo; false if there is no terminal. */
+static const char *role_name(void);
+
+/*
+ * Ask on the terminal, without echo; false if there is no terminal.  Ctrl-C
+ * ends the program, but not before the terminal echoes again.
+ */
 static bool
 ask_password(void)
 {
@@ -43,7 +48,8 @@ ask_password(void)
 
 	if (tty == NULL)
 		return false;
-	fputs("Password: ", tty);
+	ajc_catch_interrupts(true);
+	fprintf(tty, "Password for user %s: ", role_name());
 	fflush(tty);
 	if (tcgetattr(fileno(tty), &saved) == 0)
 	{
@@ -57,6 +63,9 @@ ask_password(void)
 		ok = fgets(password, sizeof(password), tty) != NULL;
 	fputc('\n', tty);
 	fclose(tty);
+	if (ajc_interrupts > 0)
+		exit(EXIT_INTERRUPTED);
+	ajc_catch_interrupts(false);
 	password[strcspn(password, "\n")] = '\0';
 	return ok;
 }
@@ -86,7 +95,8 @@ add_setting(const char *keyword, const char *value)
 
 /*
  * One connection string of all that was given; -d may itself be one, or a
- * URI, and other options come before what it says.  False after a message.
+ * URI, and then overrides the other options, as it does for psql.  False after
+ * a message.
  */
 static bool
 make_conninfo(const AjcOptions *options)
@@ -96,6 +106,9 @@ make_conninfo(const AjcOptions *options)
 	free(conninfo);
 	conninfo = NULL;
 	conninfo_used = 0;
+	add_setting("host", options->host);
+	add_setting("port", options->port);
+	add_setting("user", options->user);
 	if (dbname != NULL && (strchr(dbname, '=') != NULL || strstr(dbname, "://") != NULL))
 	{
 		char	   *message = NULL;
@@ -113,11 +126,26 @@ make_conninfo(const AjcOptions *options)
 	}
 	else
 		add_setting("dbname", dbname);
-	add_setting("host", options->host);
-	add_setting("port", options->port);
-	add_setting("user", options->user);
 	add_setting("password", password[0] ? password : NULL);
 	return true;
+}
+
+/* Whom we connect as, by what was given and libpq's defaults */
+static const char *
+role_name(void)
+{
+	static char name[128];
+	PQconninfoOption *sources[] = {PQconninfoParse(conninfo ? conninfo : "", NULL), PQconndefaults()};
+
+	snprintf(name, sizeof(name), "?");
+	for (int i = 1; i >= 0; i--)
+	{
+		for (PQconninfoOption * o = sources[i]; o != NULL && o->keyword != NULL; o++)
+			if (strcmp(o->keyword, "user") == 0 && o->val != NULL)
+				snprintf(name, sizeof(name), "%s", o->val);
+		PQconninfoFree(sources[i]);
+	}
+	return name;
 }
 
 /* ---- what the library tells ---- */
@@ -147,9 +175,13 @@ on_connection(asyncjob_client *client, asyncjob_connection state,
 static void
 on_notice(asyncjob_client *client, const char *severity, const char *message, void *arg)
 {
+	char	   *text = strcpy(ajc_alloc(NULL, strlen(message) + 1), message);
+
 	(void) client;
 	(void) arg;
-	fprintf(stderr, "%s:  %s\n", severity, message);
+	ajc_sanitize_text(text);
+	fprintf(stderr, "%s:  %s\n", severity, text);
+	free(text);
 }
 
 /* Returns an exit code; errors are reported. */
@@ -161,6 +193,11 @@ ajc_connect(const AjcOptions *options)
 
 	if (!make_conninfo(options))
 		return EXIT_ERROR;
+	if (options->ask_password && (!ask_password() || !make_conninfo(options)))
+	{
+		fprintf(stderr, "asyncjob: there is no terminal to ask for a password on\n");
+		return EXIT_CONNECTION;
+	}
 	o.conninfo = conninfo;
 	o.application_name = "asyncjob";
 	o.max_retries = -1;
@@ -239,7 +276,21 @@ ajc_say_connection_lost(const char *job)
 static char *
 copy_text(const char *text)
 {
-	return strcpy(ajc_alloc(NULL, strlen(text) + 1), text);
+	char	   *copy = strcpy(ajc_alloc(NULL, strlen(text) + 1), text);
+
+	ajc_sanitize_text(copy);
+	return copy;
+}
+
+/* Which of our own functions gives a right that the server says is missing */
+static const char *
+grant_for(const AjcResult *res)
+{
+	if (strcmp(res->sqlstate, "42501") != 0 || res->hint[0])
+		return NULL;
+	if (strstr(res->message, "schema asyncjob") != NULL)
+		return "grant_usage";
+	return strstr(res->message, "denied for function") != NULL ? "grant_admin" : NULL;
 }
 
 static void
@@ -383,6 +434,9 @@ ajc_report_error(const AjcResult *res)
 		fprintf(stderr, "DETAIL:  %s\n", res->detail);
 	if (res->hint[0])
 		fprintf(stderr, "HINT:  %s\n", res->hint);
+	if (grant_for(res) != NULL)
+		fprintf(stderr, "HINT:  Have an administrator run: SELECT asyncjob.%s('%s');\n",
+				grant_for(res), role_name());
 }
 
 /* Report an error and give the exit code for it. */
@@ -392,4 +446,18 @@ ajc_failed(AjcResult *res)
 	ajc_report_error(res);
 	ajc_clear(res);
 	return ajc_connection_lost() ? EXIT_CONNECTION : EXIT_ERROR;
+}
+
+/* Print a one-column result as it is. */
+int
+ajc_print_lines(const char *sql, int nparams, const char *const *params)
+{
+	AjcResult  *res = ajc_query(sql, nparams, params, 0);
+
+	if (!ajc_query_ok(res))
+		return ajc_failed(res);
+	for (int i = 0; i < ajc_ntuples(res); i++)
+		printf("%s\n", ajc_value(res, i, 0));
+	ajc_clear(res);
+	return EXIT_OK;
 }

@@ -25,6 +25,7 @@
 
 #define NAME_WIDTH		16
 #define MAX_BAR			32
+#define MAX_SAID		2000	/* far more than are watched at once */
 
 static bool in_place;
 static bool active;
@@ -44,6 +45,23 @@ typedef struct Said
 
 static Said *said;
 static int	nsaid;
+
+/* Of the jobs that have ended only the last ones may be spoken of again. */
+static void
+forget_said(void)
+{
+	int			too_many = nsaid - MAX_SAID / 2;
+	int			kept = 0;
+
+	for (int i = 0; i < nsaid; i++)
+		if (too_many > 0 && (strcmp(said[i].state, "completed") == 0 ||
+							 strcmp(said[i].state, "failed") == 0 ||
+							 strcmp(said[i].state, "cancelled") == 0))
+			too_many--;
+		else
+			said[kept++] = said[i];
+	nsaid = kept;
+}
 
 static void
 measure(void)
@@ -268,6 +286,8 @@ say_job(const AjcStatus *st)
 	ajc_print_padded(line, ajc_width(line) < 80 ? ajc_width(line) : 80);
 	putchar('\n');
 	fflush(stdout);
+	if (nsaid > MAX_SAID)
+		forget_said();
 }
 
 void

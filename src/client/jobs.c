@@ -13,20 +13,6 @@
 
 #include "client.h"
 
-/* Print a one-column result as it is. */
-static int
-print_json(const char *sql, int nparams, const char *const *params)
-{
-	AjcResult  *res = ajc_query(sql, nparams, params, 0);
-
-	if (!ajc_query_ok(res))
-		return ajc_failed(res);
-	for (int i = 0; i < ajc_ntuples(res); i++)
-		printf("%s\n", ajc_value(res, i, 0));
-	ajc_clear(res);
-	return EXIT_OK;
-}
-
 int
 ajc_cmd_status(const AjcOptions *options, int argc, char **argv)
 {
@@ -36,15 +22,10 @@ ajc_cmd_status(const AjcOptions *options, int argc, char **argv)
 	const char *job;
 	int			nsteps;
 
-	if (argc != 1)
-	{
-		fprintf(stderr, "asyncjob: which job? Usage: asyncjob status JOB\n");
-		return EXIT_ERROR;
-	}
 	job = argv[0];
 	if (options->json)
-		return print_json("SELECT pg_catalog.to_jsonb(s) FROM"
-						  " asyncjob.status($1::pg_catalog.int8) s", 1, &job);
+		return ajc_print_lines("SELECT pg_catalog.to_jsonb(s) FROM"
+							   " asyncjob.status($1::pg_catalog.int8) s", 1, &job);
 	if (!ajc_get_status(job, &st) || (nsteps = ajc_get_steps(job, &steps)) < 0)
 	{
 		if (ajc_connection_lost())
@@ -70,7 +51,11 @@ ajc_cmd_status(const AjcOptions *options, int argc, char **argv)
 		printf("left       %s (estimate)\n", text);
 	}
 	if (st.message[0] && !ajc_final(&st))
-		printf("message    %.68s\n", st.message);
+	{
+		fputs("message    ", stdout);
+		ajc_print_padded(st.message, ajc_width(st.message) < 68 ? ajc_width(st.message) : 68);
+		putchar('\n');
+	}
 	for (int i = 0; i < nsteps; i++)
 	{
 		text[0] = '\0';
@@ -104,17 +89,12 @@ ajc_cmd_list(const AjcOptions *options, int argc, char **argv)
 	AjcResult  *res;
 
 	(void) argv;
-	if (argc != 0)
-	{
-		fprintf(stderr, "asyncjob: list takes options only\n");
-		return EXIT_ERROR;
-	}
 #define LIST_CALL \
 	"asyncjob.list_jobs(user_id => $1, session_id => $2, state => $3," \
 	" max_rows => $4::pg_catalog.int4)"
 	if (options->json)
-		return print_json("SELECT pg_catalog.to_jsonb(l) FROM " LIST_CALL " l"
-						  " ORDER BY l.job_id", 4, params);
+		return ajc_print_lines("SELECT pg_catalog.to_jsonb(l) FROM " LIST_CALL " l"
+							   " ORDER BY l.job_id", 4, params);
 	res = ajc_query("SELECT l.job_id, l.pipeline, l.state, l.progress, l.step,"
 					" pg_catalog.to_char(l.created_at, 'YYYY-MM-DD HH24:MI'),"
 					" pg_catalog.date_part('epoch', coalesce(l.finished_at,"
@@ -125,6 +105,8 @@ ajc_cmd_list(const AjcOptions *options, int argc, char **argv)
 	if (ajc_ntuples(res) > 0)
 		printf("%10s  %-18s %-10s %5s  %-16s  %s\n", "job", "pipeline", "state",
 			   "done", "submitted", "time");
+	else
+		ajc_say_none("such jobs");
 	for (int i = 0; i < ajc_ntuples(res); i++)
 	{
 		char		elapsed[32] = "";
@@ -151,11 +133,6 @@ ajc_cmd_cancel(const AjcOptions *options, int argc, char **argv)
 	bool		done;
 
 	(void) options;
-	if (argc < 1 || argc > 2)
-	{
-		fprintf(stderr, "asyncjob: usage: asyncjob cancel JOB [REASON]\n");
-		return EXIT_ERROR;
-	}
 	if (argc == 2)
 		res = ajc_query("SELECT asyncjob.cancel($1::pg_catalog.int8, $2)", 2, params, 0);
 	else

@@ -4,13 +4,15 @@
  *		The asyncjob command: its words and options.
  *
  * Options may stand before or after the command's word.  One that the command
- * has no use for is an error, not ignored.
+ * has no use for is an error, not ignored.  What can be said to be wrong
+ * without a server is said before one is looked for.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
  */
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,23 +43,28 @@ typedef struct Command
 	const char *name;
 	int			bit;
 	int			(*run) (const AjcOptions *options, int argc, char **argv);
+	int			least;			/* arguments */
+	int			most;
+	const char *arguments;
+	const char *missing;		/* what to ask for if there are too few */
 } Command;
 
 static const Command commands[] = {
-	{"submit", SUBMIT, ajc_cmd_submit},
-	{"watch", WATCH, ajc_cmd_watch},
-	{"status", STATUS, ajc_cmd_status},
-	{"result", RESULT, ajc_cmd_result},
-	{"artifacts", ARTIFACTS, ajc_cmd_artifacts},
-	{"cancel", CANCEL, ajc_cmd_cancel},
-	{"list", LIST, ajc_cmd_list},
-	{"retry", RETRY, ajc_cmd_retry},
-	{"queues", QUEUES, ajc_cmd_queues},
-	{"top", TOP, ajc_cmd_top},
-	{"dead", DEAD, ajc_cmd_dead},
-	{"load", LOAD, ajc_cmd_load},
-	{"check", CHECK, ajc_cmd_check},
-	{"report", REPORT, ajc_cmd_report},
+	{"submit", SUBMIT, ajc_cmd_submit, 1, 2, "PIPELINE [PARAMS | @FILE | -]", "which pipeline?"},
+	{"watch", WATCH, ajc_cmd_watch, 0, 1, "JOB | --session ID | --all", NULL},
+	{"status", STATUS, ajc_cmd_status, 1, 1, "JOB", "which job?"},
+	{"result", RESULT, ajc_cmd_result, 1, 1, "JOB", "which job?"},
+	{"artifacts", ARTIFACTS, ajc_cmd_artifacts, 1, 1, "JOB [--save DIR]", "which job?"},
+	{"cancel", CANCEL, ajc_cmd_cancel, 1, 2, "JOB [REASON]", "which job?"},
+	{"list", LIST, ajc_cmd_list, 0, 0, "[OPTIONS]", NULL},
+	{"retry", RETRY, ajc_cmd_retry, 1, 1, "JOB [--watch]", "which job?"},
+	{"queues", QUEUES, ajc_cmd_queues, 0, 0, "[--json]", NULL},
+	{"top", TOP, ajc_cmd_top, 0, 0, "", NULL},
+	{"dead", DEAD, ajc_cmd_dead, 0, 2, "[list | show JOB | redrive WHICH | purge WHICH]", NULL},
+	{"load", LOAD, ajc_cmd_load, 2, 2, "dem|site|wind|turbine|telemetry FILE [--name NAME]",
+	"what, and from which file?"},
+	{"check", CHECK, ajc_cmd_check, 0, 0, "[--json]", NULL},
+	{"report", REPORT, ajc_cmd_report, 1, 1, "JOB [--open]", "which job?"},
 };
 
 typedef struct Option
@@ -77,10 +84,11 @@ static const Option option_table[] = {
 	{"username", 'U', true, FIELD(user), EVERY},
 	{"dbname", 'd', true, FIELD(dbname), EVERY},
 	{"no-password", 'w', false, FIELD(no_password), EVERY},
+	{"password", 'W', false, FIELD(ask_password), EVERY},
 	{"wait", 256, false, FIELD(wait), SUBMIT},
 	{"watch", 257, false, FIELD(watch), SUBMIT | RETRY},
 	{"all", 258, false, FIELD(all), WATCH | DEAD},
-	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT | QUEUES | DEAD | CHECK | LOAD},
+	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT | ARTIFACTS | QUEUES | DEAD | CHECK | LOAD},
 	{"plain", 260, false, FIELD(plain), SUBMIT | WATCH | RETRY},
 	{"queue", 261, true, FIELD(queue), SUBMIT | DEAD},
 	{"priority", 262, true, FIELD(priority), SUBMIT},
@@ -157,9 +165,9 @@ help(void)
 		  "  --save DIR             artifacts: write them into files of that directory\n"
 		  "  --open                 report: show it in the browser\n"
 		  "  --name NAME            load: what to call it (the file's name)\n"
-		  "  --epsg N               load dem: coordinate system (4326)\n"
-		  "  --json                 one JSON object a line: watch, status, list, queues,\n"
-		  "                         dead, check, load\n"
+		  "  --epsg N               load dem: coordinate system (4326, or the raster's own)\n"
+		  "  --json                 one JSON object a line: watch, status, list, artifacts,\n"
+		  "                         queues, dead, check, load\n"
 		  "\n"
 		  "Connection options, as psql's:\n"
 		  "  -h, --host HOST        server or directory of its socket (PGHOST)\n"
@@ -167,6 +175,7 @@ help(void)
 		  "  -U, --username NAME    role (PGUSER)\n"
 		  "  -d, --dbname NAME      database or connection string (PGDATABASE)\n"
 		  "  -w, --no-password      never ask for a password\n"
+		  "  -W, --password         ask for one at once (it is asked for when needed)\n"
 		  "  -V, --version          print the version, then exit\n"
 		  "  -?, --help             print this, then exit\n"
 		  "\n"
@@ -180,7 +189,7 @@ help(void)
 		  "  2    no connection\n"
 		  "  3    the job failed\n"
 		  "  4    the job was cancelled\n"
-		  "  130  stopped by Ctrl-C; the job goes on\n", stdout);
+		  "  130  stopped by Ctrl-C or SIGTERM; the job goes on\n", stdout);
 }
 
 static int
@@ -202,6 +211,92 @@ valid_job(const char *arg)
 	return false;
 }
 
+static bool
+valid_number(const char *option, const char *value)
+{
+	if (value == NULL || (value[0] != '\0' && strlen(value) <= 9 &&
+						  strspn(value, "0123456789") == strlen(value)))
+		return true;
+	fprintf(stderr, "asyncjob: --%s takes a number, not \"%s\"\n", option, value);
+	return false;
+}
+
+/* How many letters are to be added, taken away or changed */
+static int
+distance(const char *a, const char *b)
+{
+	int			row[32];
+	int			n = (int) strlen(b);
+
+	if (strlen(a) > 20 || n > 20)
+		return 99;
+	for (int j = 0; j <= n; j++)
+		row[j] = j;
+	for (int i = 1; a[i - 1]; i++)
+	{
+		int			above = row[0];
+
+		row[0] = i;
+		for (int j = 1; j <= n; j++)
+		{
+			int			best = above + (a[i - 1] != b[j - 1]);
+
+			above = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+static int
+unknown_command(const char *word)
+{
+	const Command *like = NULL;
+	int			least = 3;
+
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (distance(word, commands[i].name) < least)
+		{
+			like = &commands[i];
+			least = distance(word, like->name);
+		}
+	fprintf(stderr, "asyncjob: unknown command \"%s\"\n", word);
+	if (like)
+		fprintf(stderr, "HINT:  Did you mean \"%s\"?\n", like->name);
+	return usage_error();
+}
+
+/* Too few or too many arguments; false after a message. */
+static bool
+valid_arguments(const Command *command, int argc, char **argv)
+{
+	if (argc >= command->least && argc <= command->most)
+		return true;
+	if (argc < command->least)
+		fprintf(stderr, "asyncjob: %s Usage: asyncjob %s %s\n", command->missing,
+				command->name, command->arguments);
+	else
+		fprintf(stderr, "asyncjob: \"%s\" is one argument too many; usage: asyncjob %s %s\n",
+				argv[command->most], command->name, command->arguments);
+	if (command->bit == SUBMIT && argc > command->most)
+		fprintf(stderr, "HINT:  JSON is to be quoted for the shell: '{\"key\": 1}'\n");
+	return false;
+}
+
+/* What was printed may not have come to where it should. */
+static int
+flush_output(int rc)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return rc;
+	fprintf(stderr, "asyncjob: could not write the output\n");
+	return rc == EXIT_OK ? EXIT_ERROR : rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -213,6 +308,7 @@ main(int argc, char **argv)
 	int			letter;
 	int			rc;
 
+	setlocale(LC_CTYPE, "");
 	memset(&options, 0, sizeof(options));
 	memset(long_options, 0, sizeof(long_options));
 	for (size_t i = 0; i < NOPTIONS; i++)
@@ -265,14 +361,16 @@ main(int argc, char **argv)
 		fprintf(stderr, "asyncjob: no command given\n");
 		return usage_error();
 	}
+	if (strcmp(argv[0], "help") == 0)
+	{
+		help();
+		return EXIT_OK;
+	}
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (strcmp(commands[i].name, argv[0]) == 0)
 			command = &commands[i];
 	if (command == NULL)
-	{
-		fprintf(stderr, "asyncjob: unknown command \"%s\"\n", argv[0]);
-		return usage_error();
-	}
+		return unknown_command(argv[0]);
 	argc--;
 	argv++;
 	for (size_t i = 0; i < NOPTIONS; i++)
@@ -287,14 +385,17 @@ main(int argc, char **argv)
 		fprintf(stderr, "asyncjob: --wait and --watch exclude each other\n");
 		return usage_error();
 	}
+	if (!valid_arguments(command, argc, argv) || !valid_number("limit", options.limit) ||
+		!valid_number("epsg", options.epsg))
+		return EXIT_ERROR;
 	if ((command->bit & (WATCH | STATUS | RESULT | ARTIFACTS | CANCEL | RETRY | REPORT)) && argc > 0 && !valid_job(argv[0]))
+		return EXIT_ERROR;
+	if (command->bit == DEAD && argc == 2 && strcmp(argv[0], "show") == 0 && !valid_job(argv[1]))
 		return EXIT_ERROR;
 
 	rc = ajc_connect(&options);
 	if (rc == EXIT_OK)
 		rc = command->run(&options, argc, argv);
 	ajc_disconnect();
-	if (fflush(stdout) != 0 && rc == EXIT_OK)
-		rc = EXIT_ERROR;
-	return rc;
+	return flush_output(rc);
 }

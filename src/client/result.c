@@ -12,6 +12,7 @@
  *-------------------------------------------------------------------------
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,6 @@ ajc_cmd_result(const AjcOptions *options, int argc, char **argv)
 	int			rc = EXIT_OK;
 
 	(void) options;
-	if (argc != 1)
-	{
-		fprintf(stderr, "asyncjob: which job? Usage: asyncjob result JOB\n");
-		return EXIT_ERROR;
-	}
 	job = argv[0];
 	if (!ajc_get_status(job, &st))
 	{
@@ -60,7 +56,12 @@ ajc_cmd_result(const AjcOptions *options, int argc, char **argv)
 					? "SELECT pg_catalog.jsonb_pretty(asyncjob.result($1::pg_catalog.int8))"
 					: "SELECT asyncjob.result($1::pg_catalog.int8)", 1, &job, 0);
 	if (ajc_query_ok(res))
+	{
+		/* JSON escapes most control characters itself, but not all */
+		if (isatty(STDOUT_FILENO))
+			ajc_sanitize_text(ajc_value(res, 0, 0));
 		printf("%s\n", ajc_is_null(res, 0, 0) ? "null" : ajc_value(res, 0, 0));
+	}
 	else
 	{
 		ajc_report_error(res);
@@ -85,11 +86,18 @@ file_name(char *path, size_t size, const char *dir, const char *name,
 	};
 	const char *extension = "";
 	int			n;
+	bool		odd = false;
 
-	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
+	for (const char *p = name; *p; p++)
+		odd = odd || (unsigned char) *p < 0x20 || *p == 0x7F;
+	if (odd || name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
 	{
+		char	   *shown = strcpy(ajc_alloc(NULL, strlen(name) + 1), name);
+
+		ajc_sanitize(shown);
 		fprintf(stderr, "asyncjob: artifact \"%s\" has no name that a file could have\n",
-				name);
+				shown);
+		free(shown);
 		return false;
 	}
 	if (strchr(name, '.') == NULL)
@@ -98,6 +106,20 @@ file_name(char *path, size_t size, const char *dir, const char *name,
 				extension = types[i][1];
 	n = snprintf(path, size, "%s/%s%s", dir, name, extension);
 	return n > 0 && (size_t) n < size;
+}
+
+/*
+ * A new file, whatever stood in its place: in a directory that others may
+ * write to it could be a link to a file of ours.
+ */
+static FILE *
+create_file(const char *path)
+{
+	int			fd;
+
+	(void) unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	return fd < 0 ? NULL : fdopen(fd, "wb");
 }
 
 /* Write one artifact into a file; reports what goes wrong. */
@@ -113,7 +135,7 @@ ajc_save_artifact(const char *job, const char *name, const char *path, long long
 	int			rc = EXIT_OK;
 
 	snprintf(part, sizeof(part), "%s.part", path);
-	f = fopen(part, "wb");
+	f = create_file(part);
 	if (f == NULL)
 	{
 		fprintf(stderr, "asyncjob: could not write \"%s\": %s\n", part, strerror(errno));
@@ -170,12 +192,16 @@ ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 	AjcResult  *res;
 	int			rc = EXIT_OK;
 
-	if (argc != 1)
+	job = argv[0];
+	if (options->json && options->save)
 	{
-		fprintf(stderr, "asyncjob: which job? Usage: asyncjob artifacts JOB [--save DIR]\n");
+		fprintf(stderr, "asyncjob: --json and --save exclude each other\n");
 		return EXIT_ERROR;
 	}
-	job = argv[0];
+	if (options->json)
+		return ajc_print_lines("SELECT pg_catalog.to_jsonb(a)"
+							   " FROM asyncjob.artifacts($1::pg_catalog.int8) a"
+							   " ORDER BY a.created_at, a.name", 1, &job);
 	res = ajc_query("SELECT a.name, a.step, a.kind, a.media_type, a.size"
 					" FROM asyncjob.artifacts($1::pg_catalog.int8) a"
 					" ORDER BY a.created_at, a.name", 1, &job, 0);
@@ -191,7 +217,9 @@ ajc_cmd_artifacts(const AjcOptions *options, int argc, char **argv)
 				strerror(errno));
 		rc = EXIT_ERROR;
 	}
-	else if (!options->save && ajc_ntuples(res) > 0)
+	else if (ajc_ntuples(res) == 0)
+		ajc_say_none("artifacts");
+	else if (!options->save)
 		printf("%-24s %-14s %-28s %9s\n", "artifact", "step", "media type", "size");
 	for (int i = 0; rc == EXIT_OK && i < ajc_ntuples(res); i++)
 	{

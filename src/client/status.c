@@ -51,7 +51,9 @@ dup_text(const AjcResult *res, int row, int column)
 	if (ajc_is_null(res, row, column))
 		return NULL;
 	copy = ajc_alloc(NULL, ajc_length(res, row, column) + 1);
-	return strcpy(copy, ajc_value(res, row, column));
+	strcpy(copy, ajc_value(res, row, column));
+	ajc_sanitize_text(copy);
+	return copy;
 }
 
 static double
@@ -119,14 +121,14 @@ ajc_get_status(const char *job, AjcStatus *st)
 
 /*
  * Read the statuses of several jobs, '{1,2}'; found gets each of those that
- * are ours.  False on failure, which is reported unless the connection was lost.
+ * are there and ours.  False on failure, which is reported unless the connection was lost.
  */
 bool
 ajc_get_statuses(const char *jobs, void (*found) (const AjcStatus *st))
 {
 	AjcResult  *res = ajc_query("SELECT " STATUS_COLUMNS
-								" FROM pg_catalog.unnest($1::pg_catalog.int8[]) i (job),"
-								" LATERAL asyncjob.status(i.job) s", 1, &jobs, 0);
+								" FROM asyncjob.job j, LATERAL asyncjob.status(j.id) s"
+								" WHERE j.id = ANY ($1::pg_catalog.int8[])", 1, &jobs, 0);
 	bool		ok = ajc_query_ok(res);
 
 	for (int i = 0; i < ajc_ntuples(res); i++)
@@ -210,7 +212,10 @@ print_cancel_reason(const AjcStatus *st)
 					" WHERE u.kind = 'state' AND u.message IS NOT NULL"
 					" ORDER BY u.seq DESC LIMIT 1", 1, params, 0);
 	if (ajc_query_ok(res) && ajc_ntuples(res) == 1)
+	{
+		ajc_sanitize_text(ajc_value(res, 0, 0));
 		fprintf(stderr, ": %s", ajc_value(res, 0, 0));
+	}
 	ajc_clear(res);
 }
 

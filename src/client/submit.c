@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -35,6 +36,14 @@ print_result(const char *job)
 	return rc;
 }
 
+/* The name of a file where parameters should stand */
+static bool
+is_file(const char *arg)
+{
+	return strcmp(arg, "-") != 0 && arg[0] != '@' &&
+		arg[strspn(arg, " \t\r\n")] != '{' && access(arg, R_OK) == 0;
+}
+
 int
 ajc_cmd_submit(const AjcOptions *options, int argc, char **argv)
 {
@@ -44,9 +53,10 @@ ajc_cmd_submit(const AjcOptions *options, int argc, char **argv)
 	AjcResult  *res;
 	int			rc = EXIT_OK;
 
-	if (argc < 1 || argc > 2)
+	if (argc == 2 && is_file(argv[1]))
 	{
-		fprintf(stderr, "asyncjob: usage: asyncjob submit PIPELINE [PARAMS | @FILE | -]\n");
+		fprintf(stderr, "asyncjob: \"%s\" is no JSON object, but a file\n"
+				"HINT:  @%s reads it.\n", argv[1], argv[1]);
 		return EXIT_ERROR;
 	}
 	if (argc == 2 && (text = ajc_read_params(argv[1])) == NULL)
@@ -65,6 +75,13 @@ ajc_cmd_submit(const AjcOptions *options, int argc, char **argv)
 	{
 		if (ajc_connection_lost())
 			fprintf(stderr, "asyncjob: whether the job was submitted is not known; asyncjob list tells\n");
+		else if (strcmp(res->sqlstate, "22P02") == 0 && strstr(res->message, "json") && argc == 2 && argv[1][0] != '@' && !res->hint[0])
+		{
+			int			rc_failed = ajc_failed(res);
+
+			fprintf(stderr, "HINT:  Quote JSON for the shell: '{\"key\": 1}', or put it into a file and say @FILE.\n");
+			return rc_failed;
+		}
 		return ajc_failed(res);
 	}
 	snprintf(job, sizeof(job), "%s", ajc_value(res, 0, 0));

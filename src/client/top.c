@@ -5,7 +5,8 @@
  *
  * The tables are read once a second and after each key that changes
  * something; rates and times come from a subscription to all jobs, over the
- * last minute.  Keys act on the line under the cursor.
+ * last minute.  Keys act on the line under the cursor, which stays with its
+ * job or queue when the lines move; what can't be undone is asked for.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -30,8 +31,8 @@ ajc_cmd_top(const AjcOptions *options, int argc, char **argv)
 
 #else
 
-#include <locale.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -162,7 +163,44 @@ static AjcResult *jobs;
 static bool show_failed;
 static Part part;
 static int	cursor;
+static char chosen[256];		/* the job or queue under it */
+static char to_cancel[32];		/* a job, while we ask whether to */
 static char notice[512];
+
+static int
+lines_of(const AjcResult *res)
+{
+	return res ? ajc_ntuples(res) : 0;
+}
+
+static const AjcResult *
+lines(void)
+{
+	return part == JOBS ? jobs : queues;
+}
+
+/* The cursor was moved: what is under it now? */
+static void
+choose(void)
+{
+	if (cursor >= lines_of(lines()))
+		cursor = lines_of(lines()) > 0 ? lines_of(lines()) - 1 : 0;
+	snprintf(chosen, sizeof(chosen), "%s",
+			 cursor < lines_of(lines()) ? ajc_value(lines(), cursor, 0) : "");
+}
+
+/* The lines have moved: the cursor with them, if there still is what it was on. */
+static void
+follow_chosen(void)
+{
+	for (int i = 0; i < lines_of(lines()); i++)
+		if (strcmp(ajc_value(lines(), i, 0), chosen) == 0)
+		{
+			cursor = i;
+			return;
+		}
+	choose();
+}
 
 static void
 read_part(AjcResult **into, const char *sql, int nparams, const char *const *params)
@@ -196,14 +234,27 @@ read_all(void)
 			  " coalesce(l.error_message, l.message, '')"
 			  " FROM asyncjob.list_jobs(state => $1, max_rows => 200) l"
 			  " ORDER BY l.job_id DESC", 1, params);
+	follow_chosen();
 }
 
 /* ---- the screen ---- */
 
-static int
-lines_of(const AjcResult *res)
+/* Add to a line what has room in it. */
+static void put(const char *fmt,...) __attribute__((format(printf, 1, 2)));
+
+static void
+put(const char *fmt,...)
 {
-	return res ? ajc_ntuples(res) : 0;
+	char		text[512];
+	int			room = COLS - 1 - getcurx(stdscr);
+	int			used;
+	va_list		ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (room > 0)
+		addnstr(text, (int) ajc_fit(text, room, &used));
 }
 
 /* Text in exactly so many columns, or fewer at the end of a line. */
@@ -211,19 +262,13 @@ static void
 cell(const char *text, int width)
 {
 	char		copy[256];
-	int			used = 0;
-	size_t		n = 0;
+	int			used;
+	size_t		n;
 
 	snprintf(copy, sizeof(copy), "%s", text);
 	ajc_sanitize(copy);
-	while (copy[n] && used < width)
-	{
-		n++;
-		while (((unsigned char) copy[n] & 0xC0) == 0x80)
-			n++;
-		used++;
-	}
-	printw("%.*s%*s", (int) n, copy, width - used, "");
+	n = ajc_fit(copy, width, &used);
+	put("%.*s%*s", (int) n, copy, width > used ? width - used : 0, "");
 }
 
 static void
@@ -231,7 +276,7 @@ heading(int y, const char *text)
 {
 	attron(A_REVERSE);
 	mvhline(y, 0, ' ', COLS);
-	mvaddstr(y, 1, text);
+	mvaddnstr(y, 1, text, COLS - 2);
 	attroff(A_REVERSE);
 }
 
@@ -240,6 +285,7 @@ draw_head(void)
 {
 	char		wait[80],
 				run[80],
+				line[256],
 				clock[16];
 	time_t		now = time(NULL);
 	struct tm	tm;
@@ -260,10 +306,13 @@ draw_head(void)
 		}
 	percentiles(wait, sizeof(wait), true);
 	percentiles(run, sizeof(run), false);
-	mvprintw(0, 0, "asyncjob top  %s  workers %d, busy %d  ended %.1f/s%s  failed %.1f/s",
+	snprintf(line, sizeof(line),
+			 "asyncjob top  %s  workers %d, busy %d  ended %.1f/s%s  failed %.1f/s",
 			 clock, lines_of(workers), busy, done / 10.0,
 			 nsamples >= SAMPLES && done == SAMPLES ? "+" : "", failed / 10.0);
-	mvprintw(1, 0, "waited (p50 / p95) %s   ran %s", wait, run);
+	mvaddnstr(0, 0, line, COLS);
+	snprintf(line, sizeof(line), "waited (p50 / p95) %s   ran %s", wait, run);
+	mvaddnstr(1, 0, line, COLS);
 }
 
 static void
@@ -292,8 +341,8 @@ draw(void)
 		draw_line(y, part == QUEUES && cursor == i);
 		cell("", 3);
 		cell(ajc_value(queues, i, 0), 30);
-		printw(" %-8s %10s %10s", ajc_value(queues, i, 1)[0] == 't' ? "paused" : "open",
-			   ajc_value(queues, i, 2), ajc_value(queues, i, 3));
+		put(" %-8s %10s %10s", ajc_value(queues, i, 1)[0] == 't' ? "paused" : "open",
+			ajc_value(queues, i, 2), ajc_value(queues, i, 3));
 		attroff(A_BOLD | A_UNDERLINE);
 	}
 	heading(y++, show_failed
@@ -311,16 +360,16 @@ draw(void)
 		ajc_format_duration(took, sizeof(took), strtod(ajc_value(jobs, i, 5), NULL));
 		draw_line(y, part == JOBS && cursor == i);
 		cell("", 1);
-		printw("%10s   ", ajc_value(jobs, i, 0));
+		put("%10s   ", ajc_value(jobs, i, 0));
 		cell(ajc_value(jobs, i, 1), 16);
 		cell(" ", 1);
 		cell(ajc_value(jobs, i, 4), 14);
-		printw(" %-9s", took);
+		put(" %-9s", took);
 		if (show_failed)
 			cell(ajc_value(jobs, i, 6), COLS > 57 ? COLS - 57 : 1);
 		else
 		{
-			printw("%3d %% ", (int) (fraction * 100));
+			put("%3d %% ", (int) (fraction * 100));
 			for (int k = 0; k < 17 && COLS >= 80; k++)
 				addch(k < (int) (fraction * 17 + 1e-9) ? '#' : '.');
 		}
@@ -328,7 +377,9 @@ draw(void)
 	}
 	attron(A_REVERSE);
 	mvhline(LINES - 1, 0, ' ', COLS);
-	if (notice[0])
+	if (to_cancel[0])
+		mvprintw(LINES - 1, 1, "Cancel job %s?  y yes  n no", to_cancel);
+	else if (notice[0])
 	{
 		move(LINES - 1, 1);
 		cell(notice, COLS - 2);
@@ -360,10 +411,22 @@ act(const char *sql, const char *id, int flags, const char *done)
 static bool
 press(int key)
 {
-	int			n = part == JOBS ? lines_of(jobs) : lines_of(queues);
-	const char *id = cursor < n ? ajc_value(part == JOBS ? jobs : queues, cursor, 0) : NULL;
+	int			n = lines_of(lines());
+	char		copy[sizeof(chosen)];
+	const char *id = cursor < n ? strcpy(copy, chosen) : NULL;
 
 	notice[0] = '\0';
+	if (to_cancel[0])
+	{
+		if (key == 'y' || key == 'Y')
+			act("SELECT asyncjob.cancel($1::pg_catalog.int8, 'cancelled in asyncjob top')",
+				to_cancel, 0, "cancelling");
+		else
+			snprintf(notice, sizeof(notice), "%s: goes on", to_cancel);
+		to_cancel[0] = '\0';
+		read_all();
+		return true;
+	}
 	switch (key)
 	{
 		case 'q':
@@ -372,19 +435,23 @@ press(int key)
 		case KEY_UP:
 		case 'k':
 			cursor = cursor > 0 ? cursor - 1 : 0;
+			choose();
 			break;
 		case KEY_DOWN:
 		case 'j':
 			cursor = cursor + 1 < n ? cursor + 1 : cursor;
+			choose();
 			break;
 		case '\t':
 			part = part == JOBS ? QUEUES : JOBS;
 			cursor = 0;
+			choose();
 			break;
 		case 'f':
 			show_failed = !show_failed;
 			part = JOBS;
 			cursor = 0;
+			chosen[0] = '\0';
 			break;
 		case 'p':
 			if (part != QUEUES || id == NULL)
@@ -400,8 +467,7 @@ press(int key)
 			if (part != JOBS || id == NULL)
 				snprintf(notice, sizeof(notice), "there is no job under the cursor");
 			else if (key == 'c')
-				act("SELECT asyncjob.cancel($1::pg_catalog.int8, 'cancelled in asyncjob top')",
-					id, 0, "cancelling");
+				snprintf(to_cancel, sizeof(to_cancel), "%.20s", id);
 			else if (key == 'r')
 				act("SELECT asyncjob.retry($1::pg_catalog.int8)", id, AJC_ONCE, "queued again");
 			else
@@ -424,11 +490,6 @@ ajc_cmd_top(const AjcOptions *options, int argc, char **argv)
 
 	(void) options;
 	(void) argv;
-	if (argc != 0)
-	{
-		fprintf(stderr, "asyncjob: top takes options only\n");
-		return EXIT_ERROR;
-	}
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 	{
 		fprintf(stderr, "asyncjob: top needs a terminal\n"
@@ -439,7 +500,6 @@ ajc_cmd_top(const AjcOptions *options, int argc, char **argv)
 	cb.on_complete = on_complete;
 	(void) asyncjob_subscribe_all(ajc_client, &cb);
 	ajc_patience_s = 3600;
-	setlocale(LC_CTYPE, "");
 	ajc_catch_interrupts(true);
 	if (newterm(NULL, stdout, stdin) == NULL)
 	{

@@ -8,20 +8,26 @@
  *-------------------------------------------------------------------------
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #include "client.h"
 
-volatile int ajc_interrupts = 0;
+volatile sig_atomic_t ajc_interrupts = 0;
+volatile sig_atomic_t ajc_terminated = 0;
 
+/* Only who sits before the terminal can mean to cancel by doing it twice. */
 static void
 on_interrupt(int signo)
 {
-	(void) signo;
+	if (signo == SIGTERM)
+		ajc_terminated = 1;
 	ajc_interrupts++;
 }
 
@@ -90,37 +96,60 @@ ajc_format_size(char *buf, size_t size, double bytes)
 		snprintf(buf, size, "%.1f GB", bytes / 1e9);
 }
 
-/* Columns of a UTF-8 string, one per character. */
+/*
+ * Bytes of a UTF-8 string's beginning that fit into so many columns, and how
+ * many of them it takes: East Asian characters take two, combining ones none.
+ * In a locale that isn't UTF-8 each character counts as one.
+ */
+size_t
+ajc_fit(const char *s, int width, int *used)
+{
+	size_t		n = 0;
+
+	*used = 0;
+	while (s[n] != '\0')
+	{
+		mbstate_t	state;
+		wchar_t		c;
+		size_t		len;
+		int			w = 1;
+
+		memset(&state, 0, sizeof(state));
+		len = mbrtowc(&c, s + n, MB_CUR_MAX, &state);
+		if (len >= 1 && len <= 4)
+			w = wcwidth(c) >= 0 ? wcwidth(c) : 1;
+		else
+			for (len = 1; ((unsigned char) s[n + len] & 0xC0) == 0x80; len++)
+				;
+		if (*used + w > width)
+			break;
+		*used += w;
+		n += len;
+	}
+	return n;
+}
+
 int
 ajc_width(const char *s)
 {
-	int			width = 0;
+	int			used;
 
-	for (; *s; s++)
-		if (((unsigned char) *s & 0xC0) != 0x80)
-			width++;
-	return width;
+	(void) ajc_fit(s, INT_MAX, &used);
+	return used;
 }
 
 /* Print in exactly width columns: cut, or filled with spaces. */
 void
 ajc_print_padded(const char *s, int width)
 {
-	int			used = 0;
+	int			used;
+	size_t		n = ajc_fit(s, width, &used);
 
-	for (; *s; s++)
-	{
-		if (((unsigned char) *s & 0xC0) != 0x80 && ++used > width)
-			return;
-		putchar(*s);
-	}
-	for (; used < width; used++)
-		putchar(' ');
+	printf("%.*s%*s", (int) n, s, width > used ? width - used : 0, "");
 }
 
-/* What comes from a job must not steer the terminal. */
-void
-ajc_sanitize(char *s)
+static void
+sanitize(char *s, const char *allowed)
 {
 	for (; *s; s++)
 	{
@@ -128,9 +157,31 @@ ajc_sanitize(char *s)
 		if ((unsigned char) s[0] == 0xC2 && (unsigned char) s[1] >= 0x80 &&
 			(unsigned char) s[1] < 0xA0)
 			s[0] = s[1] = ' ';
-		else if ((unsigned char) *s < 0x20 || *s == 0x7F)
+		else if (((unsigned char) *s < 0x20 && strchr(allowed, *s) == NULL) || *s == 0x7F)
 			*s = ' ';
 	}
+}
+
+/* What comes from a job must not steer the terminal, nor begin a line. */
+void
+ajc_sanitize(char *s)
+{
+	sanitize(s, "");
+}
+
+/* The same for a text that may have several lines */
+void
+ajc_sanitize_text(char *s)
+{
+	sanitize(s, "\n\t");
+}
+
+/* People want to be told; programs see that there is nothing. */
+void
+ajc_say_none(const char *what)
+{
+	if (isatty(STDOUT_FILENO))
+		fprintf(stderr, "asyncjob: no %s\n", what);
 }
 
 /*

@@ -28,6 +28,7 @@
 #define MIN_PAUSE_S		0.05
 #define MANY_PAUSE_S	0.2
 #define MANY_AT_ONCE	100
+#define KEEP_WATCHED	500
 
 /* What the subscription has said since the last look */
 typedef struct View
@@ -181,11 +182,16 @@ stop_or_cancel(const char *job)
 	bool		ok;
 
 	ajc_display_end();
+	if (ajc_terminated)
+	{
+		fprintf(stderr, "\nStopped watching; job %s goes on.\n", job);
+		return false;
+	}
 	fprintf(stderr, "\nStopped watching; job %s goes on. Ctrl-C again cancels it.\n",
 			job);
 	while (ajc_interrupts < 2 && ajc_now() < until)
 		(void) poll(NULL, 0, 50);
-	if (ajc_interrupts < 2)
+	if (ajc_interrupts < 2 || ajc_terminated)
 		return false;
 	ajc_interrupts = 0;
 	res = ajc_query("SELECT asyncjob.cancel($1::pg_catalog.int8, $2)", 2, params, 0);
@@ -271,12 +277,16 @@ ajc_follow(const AjcOptions *options, const char *job, bool quiet,
 typedef struct Watched
 {
 	AjcStatus	st;
+	asyncjob_job_state ended;	/* by its last update; UNKNOWN: it hasn't */
 	bool		stale;
+	bool		asked;
 	bool		started;		/* st has been read */
 } Watched;
 
 static Watched *watched;
 static int	nwatched;
+static int	seen_jobs;			/* ever */
+static int	worst;				/* exit code of those that were forgotten */
 
 static int
 find_watched(int64_t job_id)
@@ -296,15 +306,67 @@ on_many_update(asyncjob_client *client, const asyncjob_update *u, void *arg)
 
 	on_update(client, u, arg);
 	if (((View *) arg)->json)
+	{
+		seen_jobs++;
 		return;
+	}
 	if (k < 0)
 	{
 		watched = ajc_alloc(watched, sizeof(Watched) * (size_t) (nwatched + 1));
 		k = nwatched++;
+		seen_jobs++;
 		memset(&watched[k], 0, sizeof(Watched));
 		watched[k].st.job_id = u->job_id;
 	}
 	watched[k].stale = true;
+	if (u->kind == ASYNCJOB_UPDATE_STATE)
+		watched[k].ended = u->is_final ? u->state : ASYNCJOB_UNKNOWN;
+}
+
+static int
+exit_code_of(const Watched *w)
+{
+	if (w->started && !w->stale)
+		return ajc_exit_code(&w->st);
+	return w->ended == ASYNCJOB_FAILED ? EXIT_JOB_FAILED
+		: w->ended == ASYNCJOB_CANCELLED ? EXIT_JOB_CANCELLED : EXIT_OK;
+}
+
+/*
+ * Forget the jobs that are no more, and of those that have ended the oldest:
+ * a view of all jobs may go on for days.  Where they end faster than they can
+ * be read and shown they are only counted.
+ */
+static void
+forget_watched(void)
+{
+	int			too_many = nwatched - KEEP_WATCHED;
+	int			uncounted[2] = {0, 0};	/* completed, not so */
+	int			kept = 0;
+
+	for (int k = 0; k < nwatched; k++)
+	{
+		Watched    *w = &watched[k];
+		bool		shown = w->started && !w->stale && ajc_final(&w->st);
+		bool		vanished = w->asked && w->stale;
+
+		w->asked = false;
+		if (!vanished && !(too_many > 0 && (shown || w->ended != ASYNCJOB_UNKNOWN)))
+		{
+			watched[kept++] = *w;
+			continue;
+		}
+		too_many--;
+		if (!shown && !vanished)
+			uncounted[w->ended != ASYNCJOB_COMPLETED]++;
+		if (worst == EXIT_OK)
+			worst = exit_code_of(w);
+		ajc_free_status(&w->st);
+	}
+	nwatched = kept;
+	if (uncounted[0] + uncounted[1] > 0)
+		ajc_display_note("%d more jobs completed, %d failed or were cancelled",
+						 uncounted[0], uncounted[1]);
 }
 
 static void
@@ -331,12 +393,19 @@ refresh_many(void)
 
 	for (int k = nwatched - 1; k >= 0 && n < MANY_AT_ONCE; k--)
 		if (watched[k].stale || (watched[k].started && strcmp(watched[k].st.state, "running") == 0))
+		{
 			used += (size_t) snprintf(jobs + used, sizeof(jobs) - used, "%c%" PRId64,
 									  n++ == 0 ? '{' : ',', watched[k].st.job_id);
+			watched[k].asked = watched[k].stale = true;
+		}
 	if (n == 0)
 		return true;
 	snprintf(jobs + used, sizeof(jobs) - used, "}");
-	return ajc_get_statuses(jobs, found_status);
+	if (ajc_get_statuses(jobs, found_status))
+		return true;
+	for (int k = 0; k < nwatched; k++)
+		watched[k].asked = false;
+	return false;
 }
 
 static void
@@ -350,6 +419,7 @@ display_many(void)
 			st[n++] = watched[k].st;
 	ajc_display_jobs(st, n);
 	free(st);
+	forget_watched();
 }
 
 /* Are there jobs of the session that have not ended?  -1: not known */
@@ -437,10 +507,14 @@ follow_many(const AjcOptions *options)
 		fprintf(stderr, "\nStopped watching; the jobs go on.\n");
 		rc = EXIT_INTERRUPTED;
 	}
+	if (rc == EXIT_OK && seen_jobs == 0)
+		ajc_say_none("unfinished jobs in this session");
+	if (rc == EXIT_OK)
+		rc = worst;
 	for (int k = 0; k < nwatched; k++)
 	{
 		if (rc == EXIT_OK)
-			rc = ajc_exit_code(&watched[k].st);
+			rc = exit_code_of(&watched[k]);
 		ajc_free_status(&watched[k].st);
 	}
 	free(watched);

@@ -116,8 +116,15 @@ is((grep { length > 80 } split /\n/, $help), 0, '--help fits 80 columns');
 my $version = $node->safe_psql('postgres',
 	"SELECT extversion FROM pg_extension WHERE extname = 'asyncjob'");
 client_is('--version', ['--version'], 0, qr/\Aasyncjob \Q$version\E\n\z/, $none);
+client_is('help', ['help'], 0, qr/Exit codes:/, $none);
 client_is('no command', [], 1, $none, qr/no command/);
-client_is('unknown command', ['sumbit'], 1, $none, qr/unknown command "sumbit"/);
+client_is('unknown command', ['sumbit'], 1, $none,
+	qr/unknown command "sumbit"\nHINT:  Did you mean "submit"\?/);
+client_is('nothing like it', ['frobnicate'], 1, $none, qr/\Aasyncjob: unknown command "frobnicate"\nTry/);
+client_is('no pipeline, and no server asked', [ '-h', '/nowhere', 'submit' ], 1, $none, qr/which pipeline\? Usage:/);
+client_is('JSON without quotes', [ 'submit', 'noop', '{a:', '1}' ], 1, $none,
+	qr/"1\}" is one argument too many.*\nHINT:.*quoted for the shell/);
+client_is('a limit that is no number', [ 'list', '--limit', 'x' ], 1, $none, qr/--limit takes a number, not "x"/);
 client_is('unknown option', [ 'list', '--nonsense' ], 1, $none, qr/nonsense/);
 client_is('option of another command', [ 'status', '--wait', '1' ],
 	1, $none, qr/status has no option --wait/);
@@ -127,6 +134,8 @@ client_is('job id that is none', [ 'watch', "1; DROP TABLE x" ],
 	1, $none, qr/is not the id of a job/);
 client_is('unknown job', [ 'status', '987654321' ], 1, $none, qr/987654321.*does not exist/);
 client_is('watch without a job', ['watch'], 1, $none, qr/which job/);
+client_is('status without a job', ['status'], 1, $none, qr/which job\? Usage: asyncjob status JOB/);
+client_is('status of two jobs', [ 'status', '1', '2' ], 1, $none, qr/"2" is one argument too many/);
 
 # ---- connections -------------------------------------------------------
 client_is('no server', [ '-h', "$dir/nowhere", 'list' ], 2, $none, qr/nowhere/);
@@ -136,6 +145,25 @@ client_is('no extension', [ '-d', 'bare', 'list' ],
 	1, $none, qr/does not have the extension\nHINT:.*CREATE EXTENSION/);
 client_is('connection string',
 	[ '-d', 'dbname=postgres application_name=x', 'list' ], 0, qr//, $none);
+client_is('a connection string overrides other options, as for psql',
+	[ '-h', "$dir/nowhere", '-d', 'dbname=postgres host=' . $node->host, 'list' ], 0, qr//, $none);
+client_is('no such role', [ '-U', 'nobody_at_all', 'list' ], 2, $none,
+	qr/connection to server .* failed: FATAL:  role "nobody_at_all" does not exist/);
+$node->safe_psql('postgres', 'CREATE ROLE stranger LOGIN; CREATE ROLE plain LOGIN; SELECT asyncjob.grant_usage($$plain$$)');
+client_is('a role without rights', [ '-U', 'stranger', 'list' ], 1, $none,
+	qr/permission denied for schema asyncjob\nHINT:  .*SELECT asyncjob\.grant_usage\('stranger'\);/);
+client_is('check by a role without rights', [ '-U', 'stranger', 'check' ], 1,
+	qr/^missing rights/, qr/HINT:  .*SELECT asyncjob\.grant_usage\('stranger'\);/);
+$node->poll_query_until('postgres',
+	q(SELECT ok FROM asyncjob.check() WHERE item = 'coordinator')) or die 'no coordinator';
+client_is('check by an ordinary role', [ '-U', 'plain', 'check' ], 0,
+	qr/^ok +coordinator:.*^ok +rights: role plain may submit and follow$/ms, $none);
+is($node->safe_psql('postgres', 'SELECT status FROM asyncjob.health()', extra_params => [ '-U', 'plain' ]),
+	'ok', 'health() for an ordinary role');
+$node->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION asyncjob.updates_many FROM plain');
+client_is('check finds a function that is not granted', [ '-U', 'plain', 'check' ], 1,
+	qr/^missing rights: role plain may not execute updates_many\(\)\n +Run asyncjob\.grant_usage\('plain'\)/m, $none);
+$node->safe_psql('postgres', "SELECT asyncjob.grant_usage('plain')");
 
 # ---- submit ------------------------------------------------------------
 client_is('submit', [ 'submit', 'noop', '{}' ], 0, qr/\A\d+\n\z/, $none);
@@ -160,7 +188,9 @@ append_to_file("$dir/params.json", '{"from": "file"}');
 is("$rc $out$err", qq(0 {"from": "file"}\n), 'parameters from a file');
 
 client_is('parameters that are not JSON', [ 'submit', 'noop', '{bad' ],
-	1, $none, qr/invalid input syntax for type json\nDETAIL:/);
+	1, $none, qr/invalid input syntax for type json\nDETAIL:.*\nHINT:  Quote JSON for the shell/);
+client_is('a file without its @', [ 'submit', 'noop', "$dir/params.json" ],
+	1, $none, qr/params\.json" is no JSON object, but a file\nHINT:  \@.*params\.json reads it/);
 client_is('file that is not there', [ 'submit', 'noop', "\@$dir/none" ],
 	1, $none, qr/could not open/);
 client_is('unknown pipeline', [ 'submit', 'nonesuch' ],
@@ -243,6 +273,74 @@ foreach my $times (1, 2)
 		$times == 1 ? 'running' : 'cancelled', "Ctrl-C, $times times: state of the job");
 }
 
+# SIGTERM, even twice, is not meant for the job.
+{
+	$job = submit('slow', '{"seconds": 600}');
+	my ($o, $e) = ('', '');
+	my $h = IPC::Run::start([ 'asyncjob', 'watch', $job ], \'', \$o, \$e,
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+
+	$h->pump until $o =~ /running/;
+	$h->signal('TERM');
+	$h->signal('TERM');
+	$h->finish;
+	is($h->full_result(0) >> 8, 130, 'SIGTERM: exit code');
+	like($e, qr/Stopped watching; job $job goes on\.\n\z/, 'SIGTERM: what is said');
+	is($node->safe_psql('postgres', "SELECT state FROM asyncjob.status($job)"), 'running',
+		'SIGTERM: the job goes on');
+	client('', 'cancel', $job);
+}
+
+# ---- what comes from others must not steer the terminal ----------------
+{
+	$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION hostile(jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION E'\n\x1b[2J\x1b]0;owned\x07bad \u009b31m' USING ERRCODE = 'AJ001',
+        DETAIL = E'\x1b[31mred', HINT = E'\x1b[0m';
+END $$;
+SELECT asyncjob.create_pipeline('hostile', '[{"name": "h", "handler": "public.hostile"}]');
+SQL
+	my ($c, $o, $e) = client('', 'submit', 'hostile', '--wait');
+	my ($id) = $e =~ /job (\d+) failed/;
+
+	is($c, 3, 'hostile error: exit code');
+	foreach my $args ([ 'status', $id ], [ 'watch', $id ], [ 'result', $id ],
+		[ 'dead', 'show', $id ], ['dead'])
+	{
+		($c, $o, $e) = client('', @$args);
+		unlike("$o$e", qr/[\x00-\x08\x0b-\x1f\x7f]|\xc2\x9b/, "hostile error: @$args");
+		like("$o$e", qr/owned/, "hostile error: @$args says it");
+	}
+}
+
+# ---- very many jobs, some of which are gone before they are read -------
+{
+	my ($o, $e) = ('', '');
+	my $h = IPC::Run::start([ 'asyncjob', 'watch', '--all', '--plain' ], \'', \$o, \$e,
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	my $ended = sub {
+		my $n = () = $o =~ /^\d\d:\d\d:\d\d job \d+ completed/mg;
+		$n += $1 while $o =~ /^(\d+) more jobs completed/mg;
+		return $n;
+	};
+
+	$job = submit('slow', '{"seconds": 600}');
+	$h->pump until $o =~ /job $job running/;
+	client('', 'cancel', $job);
+	$h->pump until $o =~ /job $job cancelled/;
+	$node->safe_psql('postgres', "SELECT count(asyncjob.submit('noop')) FROM generate_series(1, 4000)");
+	$h->pump until $ended->() >= 4000;
+	$job = submit('noop');
+	$h->pump until $o =~ /job $job completed/;
+	is($ended->(), 4001, 'watch --all: each of many jobs is shown or counted, once');
+	like($o, qr/more jobs completed/, 'watch --all: some are only counted');
+	$h->signal('INT');
+	$h->finish;
+	is($h->full_result(0) >> 8, 130, 'watch --all: Ctrl-C');
+	is($e, "\nStopped watching; the jobs go on.\n", 'watch --all: no error');
+}
+
 # ---- a server that restarts --------------------------------------------
 {
 	$job = submit('slow', '{"seconds": 3}');
@@ -288,6 +386,13 @@ is($rc, 0, 'artifacts --save: exit code') or diag($err);
 is(join(' ', map { s{.*/}{}r } glob("$dir/made/*")), 'blob table.csv',
 	'artifacts --save: names of the files');
 is(slurp_file("$dir/made/table.csv"), "a,b\n1,2.5\n", 'artifacts --save: small file');
+client_is('artifacts --json', [ 'artifacts', $job, '--json' ], 0, qr/\A(\{.*"media_type": .*\}\n){2}\z/, $none);
+
+# somebody has laid a link where the file is to be written
+append_to_file("$dir/precious", "mine\n");
+symlink("$dir/precious", "$dir/made/table.csv.part") or die 'no link';
+($rc, $out, $err) = client('', 'artifacts', $job, '--save', "$dir/made");
+is("$rc " . slurp_file("$dir/precious"), "0 mine\n", 'artifacts --save: a link is not followed');
 is(sha256_hex(slurp_file("$dir/made/blob")),
 	$node->safe_psql('postgres', "SELECT sha256 FROM asyncjob.artifacts($job) WHERE name = 'blob'"),
 	'artifacts --save: large file');

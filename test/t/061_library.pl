@@ -199,11 +199,19 @@ sub until_told
 	told($watch_jobs, 'restarts, jobs', @jobs);
 	like($watch_jobs->{out}, qr/^one half is 0,5$/m, 'restarts: in a locale with a decimal comma')
 	  if $comma;
-	like($watch_jobs->{out}, qr/^update \d+ 0 progress running$/m, 'restarts: live progress is told');
 	cmp_ok(scalar(() = $watch_jobs->{out} =~ /^connection connected/mg), '>=', 4,
 		'restarts: the connection was made again each time');
 	told($watch_session, 'restarts, session', @jobs);
 	told($watch_all, 'restarts, all', @jobs);
+}
+
+# ---- live progress ----------------------------------------------------
+{
+	my @jobs = submit_many(1, '{"s": 2}', '');
+	my $watch = follow("$jobs[0]\n", 'jobs');
+
+	told($watch, 'progress', @jobs);
+	like($watch->{out}, qr/^update $jobs[0] 0 progress running$/m, 'live progress is told');
 }
 
 # ---- connections cut at random -----------------------------------------

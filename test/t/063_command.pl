@@ -95,6 +95,9 @@ client_is('dead', ['dead'], 0, qr/\A +job .*\n( +\d+ +fetch .* the station is do
 client_is('dead of a queue', [ 'dead', '--queue', 'reports' ], 0, $none, $none);
 client_is('dead show', [ 'dead', 'show', $dead[0] ], 0, qr/^message +the station is down$.*/m, $none);
 client_is('dead show of none', [ 'dead', 'show', '999' ], 1, $none, qr/job 999 is no dead letter\nHINT/);
+client_is('dead show of no job', [ 'dead', 'show', 'x' ], 1, $none, qr/"x" is not the id of a job/);
+client_is('dead redrive of a word', [ 'dead', 'redrive', 'fetch' ], 1, $none,
+	qr/"fetch" is neither a job nor a filter in JSON\nHINT:  --pipeline fetch/);
 client_is('dead purge without saying which', [ 'dead', 'purge' ], 1, $none, qr/which dead letters\?/);
 client_is('dead nonsense', [ 'dead', 'bury' ], 1, $none, qr/usage: asyncjob dead/);
 
@@ -173,13 +176,32 @@ append_to_file("$dir/t.tif", 'x');
 		1, $none, qr/gdal_translate is not installed\nHINT/);
 
 	# what GDAL would write
+	# (of cells that are not square it is not to make square ones by calling
+	# them so); what it warns of is seen only where it fails
 	mkdir "$dir/bin";
-	append_to_file("$dir/bin/gdal_translate",
-		"#!/bin/sh\nfor last; do :; done\ncp $data/dem/jacksboro_wgs84.asc \"\$last\"\n");
-	chmod 0755, "$dir/bin/gdal_translate";
+	append_to_file("$dir/bin/gdal_translate", <<"SH");
+#!/bin/sh
+echo 'a warning' >&2
+case "\$*" in *FORCE_CELLSIZE*|*bad.tif*) exit 1 ;; esac
+for last; do :; done
+/bin/cp $data/dem/jacksboro_utm16_90m.asc "\$last"
+SH
+	append_to_file("$dir/bin/gdalsrsinfo", "#!/bin/sh\necho\ncase \"\$*\" in *t.tif*) echo EPSG:32616 ;; *) echo EPSG:-1 ;; esac\n");
+	chmod 0755, "$dir/bin/gdal_translate", "$dir/bin/gdalsrsinfo";
 	local $ENV{PATH} = "$dir/bin:$ENV{PATH}";
-	client_is('load dem, GeoTIFF', [ 'load', 'dem', "$dir/t.tif" ], 0, qr/^ncols +403$/m, $none);
+	client_is('load dem, GeoTIFF', [ 'load', 'dem', "$dir/t.tif" ], 0,
+		qr/^epsg +32616\n(?s:.*)^ncols +344\n/m, $none);
+	append_to_file("$dir/-u.1.tif", 'x');
+	client_is('load dem, GeoTIFF without coordinate system', [ 'load', 'dem', "$dir/-u.1.tif" ], 1, $none,
+		qr/does not say in which coordinate system it is\nHINT:.*--epsg/);
+	client_is('load dem, GeoTIFF with --epsg', [ 'load', 'dem', "$dir/-u.1.tif", '--epsg', '32616' ], 0,
+		qr/^name +-u\.1$/m, $none);
+	append_to_file("$dir/bad.tif", 'x');
+	client_is('load dem, no GeoTIFF', [ 'load', 'dem', "$dir/bad.tif" ], 1, $none,
+		qr/gdal_translate could not read .*\na warning/);
+	client_is('load dem, GeoTIFF that is not there', [ 'load', 'dem', "$dir/none.tif" ], 1, $none, qr/could not open/);
 }
+client_is('load without a name', [ 'load', 'site', "$dir/" ], 1, $none, qr/\S/);
 client_is('load of what is no input', [ 'load', 'dinner', "$dir/t.tif" ], 1, $none, qr/cannot load "dinner"/);
 client_is('load of a file that is not there', [ 'load', 'site', "$dir/none" ], 1, $none, qr/could not open/);
 
@@ -202,11 +224,18 @@ like(complete('asyncjob load'), qr/\Adem site telemetry turbine wind\z/, 'comple
 like(complete('asyncjob submit --queue'), qr/\Adefault reports\z/, 'completion: queues of the server');
 like(complete('asyncjob status'), qr/\b$dead[0]\b/, 'completion: jobs of the server');
 like(complete('asyncjob dead -'), qr/--pipeline/, 'completion: options of the command');
+{
+	my @commands = (client('', '--help'))[1] =~ /^  ([a-z]+)\b.* {2}\S/mg;
+	my %offered = map { $_ => 1 } split / /, complete('asyncjob');
+
+	is(join(' ', grep { !$offered{$_} } @commands), '', 'completion: every command of --help');
+	cmp_ok(scalar(@commands), '>', 12, 'completion: there are some');
+}
 
 # ---- on a terminal -----------------------------------------------------
 SKIP:
 {
-	skip 'tmux is not installed', 12 unless grep { -x "$_/tmux" } split /:/, $ENV{PATH};
+	skip 'tmux is not installed', 14 unless grep { -x "$_/tmux" } split /:/, $ENV{PATH};
 	my @tmux = ('tmux', '-S', "$dir/tmux");
 	my $screen = sub {
 		my ($pattern) = @_;
@@ -238,6 +267,10 @@ SKIP:
 	system(@tmux, 'send-keys', 'p');
 	like($screen->(qr/default: resumed/), qr/default +open/, 'top: p resumes it');
 	system(@tmux, 'send-keys', 'Tab', 'c');
+	like($screen->(qr/Cancel job/), qr/^ *Cancel job $slow\?/m, 'top: c asks');
+	system(@tmux, 'send-keys', 'n');
+	like($screen->(qr/goes on/), qr/^ *$slow: goes on/m, 'top: n leaves it alone');
+	system(@tmux, 'send-keys', 'c', 'y');
 	$node->poll_query_until('postgres', "SELECT state = 'cancelled' FROM asyncjob.status($slow)");
 	is($node->safe_psql('postgres', "SELECT message FROM asyncjob.status($slow)"),
 		'cancelled in asyncjob top', 'top: c cancels');
