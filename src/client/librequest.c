@@ -394,7 +394,7 @@ send_stage(asyncjob_client *c, AjlRequest *r, AjlStage stage)
 			params[2] = asyncjob_rows_text(r->rows, 0, 0);
 			ajl_send(c, AJL_REQUEST,
 					 "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8),"
-					 " EXISTS (SELECT FROM asyncjob.job j WHERE j.id = $3::pg_catalog.int8),"
+					 " EXISTS (SELECT FROM asyncjob.updates_many(ARRAY[$3::pg_catalog.int8], ARRAY[2147483647])),"
 					 " (SELECT pg_catalog.bool_or(pg_catalog.pg_terminate_backend(a.pid))"
 					 "  FROM pg_catalog.pg_stat_activity a"
 					 "  WHERE a.pid = $2::pg_catalog.int4"

@@ -127,8 +127,9 @@ bool
 ajc_get_statuses(const char *jobs, void (*found) (const AjcStatus *st))
 {
 	AjcResult  *res = ajc_query("SELECT " STATUS_COLUMNS
-								" FROM asyncjob.job j, LATERAL asyncjob.status(j.id) s"
-								" WHERE j.id = ANY ($1::pg_catalog.int8[])", 1, &jobs, 0);
+								" FROM asyncjob.updates_many($1::pg_catalog.int8[], pg_catalog.array_fill("
+								"  2147483647, ARRAY[pg_catalog.cardinality($1::pg_catalog.int8[])])) j,"
+								" LATERAL asyncjob.status(j.job_id) s", 1, &jobs, 0);
 	bool		ok = ajc_query_ok(res);
 
 	for (int i = 0; i < ajc_ntuples(res); i++)

@@ -374,12 +374,12 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 		strncat(fake.listening, sql, sizeof(fake.listening) - strlen(fake.listening) - 1);
 		return result(PGRES_COMMAND_OK, 0, 0);
 	}
-	if (strstr(sql, "updates_many") != NULL && fake.refuse_updates > 0)
+	if (strncmp(sql, "SELECT u.job_id", 15) == 0 && fake.refuse_updates > 0)
 	{
 		fake.refuse_updates--;
 		return error("57014", "canceling statement due to statement timeout");
 	}
-	if (strstr(sql, "updates_many") != NULL)
+	if (strncmp(sql, "SELECT u.job_id", 15) == 0)
 		return answer_updates(params[0], params[1]);
 	if (strstr(sql, "recent_jobs") != NULL)
 		return answer_recent(params[0]);
