@@ -93,6 +93,10 @@ $(foreach v,$(OLD_VERSIONS),$(eval $(call update_script,$(v))))
 $(KERNEL_OBJS): override CFLAGS += $(KERNEL_CFLAGS)
 $(CLIENT_OBJS): override CPPFLAGS := -I$(srcdir)/src/include -I$(includedir) -MMD -MP -D_GNU_SOURCE $(if $(NCURSES),,-DAJC_NO_NCURSES)
 
+# From PostgreSQL 16 on PGXS hides all names of a module; which ones of the
+# library are seen is up to its version script.
+$(LIB_OBJS): override CFLAGS += -fvisibility=default
+
 $(STEPS_LIB): $(STEP_OBJS) $(KERNEL_OBJS)
 	$(CC) $(CFLAGS) -shared -o $@ $^ $(LDFLAGS) -Wl,-Bsymbolic -lpng -lm
 

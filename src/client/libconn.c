@@ -138,6 +138,22 @@ attempt_failed(asyncjob_client *c, bool for_good)
 	c->deadline = ajl_clock() + ajl_backoff_ms(c, in_vain ? 64 : c->attempts);
 }
 
+/*
+ * Is it the string itself that cannot be understood?  Then another attempt is
+ * none the better.  What has no "=" and is no URI is the name of a database.
+ */
+static bool
+malformed(const char *conninfo)
+{
+	PQconninfoOption *parsed;
+
+	if (strchr(conninfo, '=') == NULL && strstr(conninfo, "://") == NULL)
+		return false;
+	parsed = PQconninfoParse(conninfo, NULL);
+	PQconninfoFree(parsed);
+	return parsed == NULL;
+}
+
 /* Begin an attempt to connect. */
 void
 ajl_link_start(asyncjob_client *c)
@@ -164,7 +180,10 @@ ajl_link_start(asyncjob_client *c)
 		if (c->link != AJL_LINK_POLLING)
 			return;				/* disconnected by the callback */
 		ajl_error_of_connection(&c->link_error, c->conn);
-		attempt_failed(c, c->link_error.pub.code == ASYNCJOB_AUTH_REQUIRED);
+		if (c->conn != NULL && malformed(c->conninfo))
+			c->link_error.pub.code = ASYNCJOB_INVALID_INPUT;
+		attempt_failed(c, c->link_error.pub.code != ASYNCJOB_CONNECTION_FAILED &&
+					   c->link_error.pub.code != ASYNCJOB_OUT_OF_MEMORY);
 		return;
 	}
 	PQsetNoticeReceiver(c->conn, on_notice, c);

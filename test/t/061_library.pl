@@ -52,6 +52,9 @@ command_like([ 'pkg-config', '--modversion', 'libasyncjob' ],
 		'the interface compiles as strict C');
 	IPC::Run::run([ "$dir/abi" ], '>', \$abi);
 	$abi = join('', sort split /^/, $abi . $symbols);
+	my $man = slurp_file('docs/man/libasyncjob.3');
+	is(join(' ', grep { $man !~ /\b$_\b/ } $symbols =~ /^(asyncjob_\w+)/mg), '',
+		'the manual page names each function');
 	is($abi, slurp_file('test/client/abi.expected'), 'the interface is as it was released')
 	  or diag('Added names go into test/client/abi.expected; for others the soname must change.');
 }

@@ -507,7 +507,6 @@ PQconnectStartParams(const char *const *keywords, const char *const *values, int
 	PGconn	   *conn;
 
 	(void) keywords;
-	(void) values;
 	(void) expand;
 	if (fails())
 		return NULL;
@@ -515,13 +514,28 @@ PQconnectStartParams(const char *const *keywords, const char *const *values, int
 	conn->message = "";
 	conn->last = &conn->first;
 	conn->status = CONNECTION_STARTED;
-	if (fails())
+	if (strcmp(values[0], "nonsense=1") == 0)
+		break_connection(conn, "invalid connection option \"nonsense\"\n");
+	else if (fails())
 		break_connection(conn, "could not create socket\n");
 	fake.connections++;
 	fake.open_connections++;
 	fake.listening[0] = '\0';
 	current = conn;
 	return conn;
+}
+
+PQconninfoOption *
+PQconninfoParse(const char *conninfo, char **message)
+{
+	(void) message;
+	return strcmp(conninfo, "nonsense=1") == 0 ? NULL : calloc(1, sizeof(PQconninfoOption));
+}
+
+void
+PQconninfoFree(PQconninfoOption *options)
+{
+	free(options);
 }
 
 PostgresPollingStatusType

@@ -549,6 +549,18 @@ refusals(void)
 		asyncjob_free(c);
 	}
 	begin();
+	{
+		asyncjob_client *c = new_client(3);
+
+		(void) asyncjob_set_conninfo(c, "nonsense=1");
+		(void) asyncjob_send_submit(c, &submission, on_submitted, &zero);
+		for (int t = 0; t < 100 && asyncjob_pending(c) > 0; t++)
+			turn(c);
+		ok(seen.code == ASYNCJOB_INVALID_INPUT && fake.connections == 1,
+		   "a connection string that is none is not tried again: %s", seen.message);
+		asyncjob_free(c);
+	}
+	begin();
 	fake.no_extension = true;
 	{
 		asyncjob_client *c = new_client(3);
