@@ -52,6 +52,7 @@ struct asyncjob_task
 	bool		gone;			/* freed with that answer */
 	atomic_bool lost;
 	int			result;
+	int			connection;		/* over which its end was sent */
 	bool		refused;		/* what the handler gave; this says so instead */
 	AjlError	refusal;
 
@@ -76,6 +77,7 @@ struct asyncjob_worker
 	asyncjob_task *held;		/* and those gone but for a heartbeat's answer */
 	int			nheld;			/* without the latter */
 	bool		ran;
+	int			connections;	/* made so far */
 	bool		claiming;
 	bool		may_be_work;
 	int64_t		next_poll;
@@ -281,7 +283,8 @@ on_finished(asyncjob_client *c, const asyncjob_error *e, asyncjob_rows *rows, vo
 
 	(void) c;
 	(void) rows;
-	if (e != NULL && !(atomic_load(&t->lost) && strcmp(e->sqlstate, NOT_HELD) == 0))
+	if (e != NULL && !(strcmp(e->sqlstate, NOT_HELD) == 0 &&
+					   (atomic_load(&t->lost) || t->connection != t->worker->connections)))
 		report(t->worker, t->job_id, e);
 	if (e != NULL && e->code == ASYNCJOB_INVALID_INPUT && strcmp(e->sqlstate, NOT_HELD) != 0 &&
 		!t->refused)
@@ -304,6 +307,7 @@ finish(asyncjob_worker *w, asyncjob_task *t, bool give_back)
 	const char *params[] = {id, t->token, t->output, NULL, NULL, NULL};
 	int			rc;
 
+	t->connection = w->connections;
 	snprintf(id, sizeof(id), "%lld", (long long) t->job_id);
 	if (give_back)
 		rc = asyncjob_send_query(w->client, "SELECT asyncjob.fail($1, $2,"
@@ -435,6 +439,15 @@ on_work(asyncjob_client *c, const asyncjob_update *u, void *arg)
 	(void) c;
 	(void) u;
 	((asyncjob_worker *) arg)->may_be_work = true;
+}
+
+static void
+on_connection(asyncjob_client *c, asyncjob_connection state, const asyncjob_error *e, void *arg)
+{
+	(void) c;
+	(void) e;
+	if (state == ASYNCJOB_CONNECTED)
+		((asyncjob_worker *) arg)->connections++;
 }
 
 static void
@@ -656,6 +669,8 @@ asyncjob_worker_new(const asyncjob_worker_options *options)
 	client.application_name = "asyncjob worker";
 	client.max_retries = -1;
 	client.subscription_timeout_ms = -1;
+	client.callbacks.on_connection = on_connection;
+	client.callbacks.arg = w;
 	w->client = asyncjob_new(&client);
 	w->queues = array_text(o.queues);
 	w->threads = ajl_alloc(sizeof(pthread_t) * (size_t) o.threads);

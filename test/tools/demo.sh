@@ -48,24 +48,21 @@ export PGUSER=analyst PGDATABASE=demo
 # The wind climate is published: the twelve sectors of Horns Rev 1 (as in
 # PyWake's example site), measured offshore at 70 m. The site has no public
 # measurement of its own, so it stands in for one, and the report says so.
-psql -qX -v ON_ERROR_STOP=1 <<'SQL'
-\set asc `cat test/data/dem/jacksboro_wgs84.asc`
-SELECT asyncjob.load_dem('jacksboro', :'asc', 4326) \g /dev/null
-\set site `cat test/data/site/demo_site_jacksboro.geojson`
-SELECT asyncjob.load_site('ridge', :'site'::jsonb) \g /dev/null
-SELECT asyncjob.load_weibull('horns_rev_1',
-    '{"direction_deg": [0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 330],
-      "frequency": [0.03597152, 0.03948682, 0.05167395, 0.07000154,
-                    0.08364547, 0.06434850, 0.08643194, 0.11770510,
-                    0.15157570, 0.14737920, 0.10012050, 0.05165975],
-      "weibull_a_m_s": [9.176929, 9.782334, 9.531809, 9.909545, 10.04269, 9.593921,
-                        9.584007, 10.51499, 11.39895, 11.68746, 11.63732, 10.08803],
-      "weibull_k": [2.392578, 2.447266, 2.412109, 2.591797, 2.755859, 2.595703,
-                    2.583984, 2.548828, 2.470703, 2.607422, 2.626953, 2.326172],
-      "height_m": 70, "turbulence_intensity": 0.1,
-      "source": "Horns Rev 1, 12 sectors, as in the example site of PyWake; stands in for a measurement on the site"}'
-    ) \g /dev/null
-SQL
+cat >"$WORK/horns_rev_1.json" <<'EOT'
+{"direction_deg": [0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 330],
+ "frequency": [0.03597152, 0.03948682, 0.05167395, 0.07000154,
+               0.08364547, 0.06434850, 0.08643194, 0.11770510,
+               0.15157570, 0.14737920, 0.10012050, 0.05165975],
+ "weibull_a_m_s": [9.176929, 9.782334, 9.531809, 9.909545, 10.04269, 9.593921,
+                   9.584007, 10.51499, 11.39895, 11.68746, 11.63732, 10.08803],
+ "weibull_k": [2.392578, 2.447266, 2.412109, 2.591797, 2.755859, 2.595703,
+               2.583984, 2.548828, 2.470703, 2.607422, 2.626953, 2.326172],
+ "height_m": 70, "turbulence_intensity": 0.1,
+ "source": "Horns Rev 1, 12 sectors, as in the example site of PyWake; stands in for a measurement on the site"}
+EOT
+asyncjob load dem test/data/dem/jacksboro_wgs84.asc --name jacksboro >/dev/null
+asyncjob load site test/data/site/demo_site_jacksboro.geojson --name ridge >/dev/null
+asyncjob load wind "$WORK/horns_rev_1.json" >/dev/null
 
 cat >"$WORK/params.json" <<EOT
 {"site": "ridge", "dem": "jacksboro", "wind": "horns_rev_1",

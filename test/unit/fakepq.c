@@ -533,7 +533,7 @@ PQconninfoParse(const char *conninfo, char **message)
 }
 
 void
-PQconninfoFree(PQconninfoOption *options)
+PQconninfoFree(PQconninfoOption * options)
 {
 	free(options);
 }
