@@ -325,7 +325,14 @@ ajc_display_jobs(const AjcStatus *st, int njobs)
 				 st[i].pipeline);
 		if (st[i].elapsed_s >= 0)
 			ajc_format_duration(elapsed, sizeof(elapsed), st[i].elapsed_s);
-		if (strcmp(state_of(&st[i]), "running") == 0)
+		if (strcmp(state_of(&st[i]), "running") == 0 && st[i].eta_s >= 0)
+		{
+			char		left[32];
+
+			ajc_format_duration(left, sizeof(left), st[i].eta_s);
+			snprintf(note, sizeof(note), "%s, %s left  %s", elapsed, left, st[i].step);
+		}
+		else if (strcmp(state_of(&st[i]), "running") == 0)
 			snprintf(note, sizeof(note), "%s  %s", elapsed, st[i].step);
 		else
 			snprintf(note, sizeof(note), "%s  %s", st[i].state, elapsed);

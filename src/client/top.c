@@ -160,7 +160,15 @@ typedef enum Part
 static AjcResult *queues;
 static AjcResult *workers;
 static AjcResult *jobs;
-static bool show_failed;
+
+/* What stands below the queues */
+static enum
+{
+	RUNNING,
+	FAILED,
+	WORKERS
+}			show = RUNNING;
+
 static Part part;
 static int	cursor;
 static char chosen[256];		/* the job or queue under it */
@@ -176,7 +184,7 @@ lines_of(const AjcResult *res)
 static const AjcResult *
 lines(void)
 {
-	return part == JOBS ? jobs : queues;
+	return part == QUEUES ? queues : show == WORKERS ? workers : jobs;
 }
 
 /* The cursor was moved: what is under it now? */
@@ -221,7 +229,7 @@ read_part(AjcResult **into, const char *sql, int nparams, const char *const *par
 static void
 read_all(void)
 {
-	const char *params[] = {show_failed ? "failed" : "running"};
+	const char *params[] = {show == FAILED ? "failed" : "running"};
 
 	read_part(&queues, "SELECT q.name, q.paused, q.queued, q.running FROM asyncjob.queues q"
 			  " ORDER BY q.queued + q.running DESC, q.name LIMIT 50", 0, NULL);
@@ -323,36 +331,22 @@ draw_line(int y, bool selected)
 		attron(A_BOLD | A_UNDERLINE);
 }
 
-static void
-draw(void)
+/* The first line of a list that shows the cursor in so many lines */
+static int
+first_line(int shown)
 {
-	int			room = LINES - 4;
-	int			nqueues = lines_of(queues) < room / 3 ? lines_of(queues) : room / 3;
-	int			y = 3;
-	int			first;
-	int			shown;
+	return part == JOBS && cursor >= shown ? cursor - shown + 1 : 0;
+}
 
-	erase();
-	draw_head();
-	heading(2, part == QUEUES ? "> QUEUE                          state        queued    running"
-			: "  QUEUE                          state        queued    running");
-	for (int i = 0; i < nqueues; i++, y++)
-	{
-		draw_line(y, part == QUEUES && cursor == i);
-		cell("", 3);
-		cell(ajc_value(queues, i, 0), 30);
-		put(" %-8s %10s %10s", ajc_value(queues, i, 1)[0] == 't' ? "paused" : "open",
-			ajc_value(queues, i, 2), ajc_value(queues, i, 3));
-		attroff(A_BOLD | A_UNDERLINE);
-	}
-	heading(y++, show_failed
+static void
+draw_jobs(int y)
+{
+	heading(y++, show == FAILED
 			? (part == JOBS ? "> FAILED JOB  pipeline         step           took      error"
 			   : "  FAILED JOB  pipeline         step           took      error")
 			: (part == JOBS ? "> JOB         pipeline         step           time     done"
 			   : "  JOB         pipeline         step           time     done"));
-	shown = LINES - 1 - y;
-	first = part == JOBS && cursor >= shown ? cursor - shown + 1 : 0;
-	for (int i = first; i < lines_of(jobs) && y < LINES - 1; i++, y++)
+	for (int i = first_line(LINES - 1 - y); i < lines_of(jobs) && y < LINES - 1; i++, y++)
 	{
 		char		took[32];
 		double		fraction = strtod(ajc_value(jobs, i, 3), NULL);
@@ -365,7 +359,7 @@ draw(void)
 		cell(" ", 1);
 		cell(ajc_value(jobs, i, 4), 14);
 		put(" %-9s", took);
-		if (show_failed)
+		if (show == FAILED)
 			cell(ajc_value(jobs, i, 6), COLS > 57 ? COLS - 57 : 1);
 		else
 		{
@@ -375,6 +369,53 @@ draw(void)
 		}
 		attroff(A_BOLD | A_UNDERLINE);
 	}
+}
+
+static void
+draw_workers(int y)
+{
+	heading(y++, part == JOBS ? "> WORKER      role                 state      since     job"
+			: "  WORKER      role                 state      since     job");
+	for (int i = first_line(LINES - 1 - y); i < lines_of(workers) && y < LINES - 1; i++, y++)
+	{
+		char		since[32];
+
+		ajc_format_duration(since, sizeof(since), strtod(ajc_value(workers, i, 4), NULL));
+		draw_line(y, part == JOBS && cursor == i);
+		cell("", 1);
+		put("%10s   ", ajc_value(workers, i, 0));
+		cell(ajc_value(workers, i, 1), 20);
+		put(" %-10s %-9s ", ajc_value(workers, i, 2), since);
+		cell(ajc_value(workers, i, 3), 20);
+		attroff(A_BOLD | A_UNDERLINE);
+	}
+}
+
+static void
+draw(void)
+{
+	int			room = LINES - 4;
+	int			nqueues = lines_of(queues) < room / 3 ? lines_of(queues) : room / 3;
+	int			y = 3;
+	int			first = part == QUEUES && cursor >= nqueues ? cursor - nqueues + 1 : 0;
+
+	erase();
+	draw_head();
+	heading(2, part == QUEUES ? "> QUEUE                          state        queued    running"
+			: "  QUEUE                          state        queued    running");
+	for (int i = first; i < first + nqueues; i++, y++)
+	{
+		draw_line(y, part == QUEUES && cursor == i);
+		cell("", 3);
+		cell(ajc_value(queues, i, 0), 30);
+		put(" %-8s %10s %10s", ajc_value(queues, i, 1)[0] == 't' ? "paused" : "open",
+			ajc_value(queues, i, 2), ajc_value(queues, i, 3));
+		attroff(A_BOLD | A_UNDERLINE);
+	}
+	if (show == WORKERS)
+		draw_workers(y);
+	else
+		draw_jobs(y);
 	attron(A_REVERSE);
 	mvhline(LINES - 1, 0, ' ', COLS);
 	if (to_cancel[0])
@@ -386,7 +427,7 @@ draw(void)
 	}
 	else
 		mvaddnstr(LINES - 1, 1, ajc_connection_lost() ? "connection lost; trying again"
-				  : "q quit  TAB part  f failed  p pause  c cancel  r retry  e explain", COLS - 2);
+				  : "q quit  TAB part  f failed  w workers  p pause  c cancel  r retry  e explain", COLS - 2);
 	attroff(A_REVERSE);
 	refresh();
 }
@@ -448,7 +489,9 @@ press(int key)
 			choose();
 			break;
 		case 'f':
-			show_failed = !show_failed;
+		case 'w':
+			show = key == 'f' ? (show == FAILED ? RUNNING : FAILED)
+				: (show == WORKERS ? RUNNING : WORKERS);
 			part = JOBS;
 			cursor = 0;
 			chosen[0] = '\0';
@@ -464,7 +507,7 @@ press(int key)
 		case 'c':
 		case 'r':
 		case 'e':
-			if (part != JOBS || id == NULL)
+			if (part != JOBS || show == WORKERS || id == NULL)
 				snprintf(notice, sizeof(notice), "there is no job under the cursor");
 			else if (key == 'c')
 				snprintf(to_cancel, sizeof(to_cancel), "%.20s", id);

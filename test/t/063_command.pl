@@ -235,7 +235,7 @@ like(complete('asyncjob dead -'), qr/--pipeline/, 'completion: options of the co
 # ---- on a terminal -----------------------------------------------------
 SKIP:
 {
-	skip 'tmux is not installed', 14 unless grep { -x "$_/tmux" } split /:/, $ENV{PATH};
+	skip 'tmux is not installed', 15 unless grep { -x "$_/tmux" } split /:/, $ENV{PATH};
 	my @tmux = ('tmux', '-S', "$dir/tmux");
 	my $screen = sub {
 		my ($pattern) = @_;
@@ -260,6 +260,10 @@ SKIP:
 	like($text, qr/^ +$slow +slow +slow +.* 25 % ####/m, 'top: jobs with bars');
 	system(@tmux, 'send-keys', 'e');
 	like($screen->(qr/is running step/), qr/^ *$slow: It is running step 1 of 1/m, 'top: e explains');
+	system(@tmux, 'send-keys', 'w');
+	like($screen->(qr/WORKER/), qr/^> WORKER .*\n +\d+ +\w+ +busy +[\d.]+ s +$slow\b/m, 'top: w shows the workers');
+	system(@tmux, 'send-keys', 'w');
+	$screen->(qr/> JOB/);
 	system(@tmux, 'send-keys', 'Tab', 'p');
 	like($screen->(qr/default +paused/), qr/default: paused/, 'top: p pauses a queue');
 	is($node->safe_psql('postgres', q(SELECT paused FROM asyncjob.queues WHERE name = 'default')),
