@@ -477,17 +477,17 @@ press(int key)
 		case 'k':
 			cursor = cursor > 0 ? cursor - 1 : 0;
 			choose();
-			break;
+			return true;
 		case KEY_DOWN:
 		case 'j':
 			cursor = cursor + 1 < n ? cursor + 1 : cursor;
 			choose();
-			break;
+			return true;
 		case '\t':
 			part = part == JOBS ? QUEUES : JOBS;
 			cursor = 0;
 			choose();
-			break;
+			return true;
 		case 'f':
 		case 'w':
 			show = key == 'f' ? (show == FAILED ? RUNNING : FAILED)
@@ -581,7 +581,6 @@ ajc_cmd_top(const AjcOptions *options, int argc, char **argv)
 		while (going && (key = getch()) != ERR)
 		{
 			going = press(key);
-			next = ajc_now() + REFRESH_S;
 		}
 		if (ajc_gave_up())
 			rc = EXIT_CONNECTION;
