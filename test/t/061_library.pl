@@ -300,7 +300,11 @@ foreach my $how ('cuts', 'restarts')
 	until_told($run, qr/^submitted/m);
 	if ($how eq 'restarts')
 	{
-		$node->restart('immediate') foreach 1 .. 2;
+		foreach my $time (1, 2)
+		{
+			$node->stop('immediate');
+			$node->start;
+		}
 	}
 	while ($how eq 'cuts' && $run->{h}->pumpable && (() = $run->{out} =~ /^submitted/mg) < $n - 10)
 	{
