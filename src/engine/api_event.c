@@ -111,6 +111,30 @@ event_owner(FunctionCallInfo fcinfo, int n, const char *event, Oid caller)
 	return owner;
 }
 
+/*
+ * What a wait is called that was given no name: <event>/<key>.  A slash in the
+ * event is marked, so that no other event and key have the same; another
+ * role's event has its owner's number.
+ */
+static char *
+wait_name(const char *event, const char *key, Oid owner)
+{
+	StringInfoData s;
+
+	initStringInfo(&s);
+	for (const char *c = event; *c; c++)
+	{
+		if (*c == '/' || *c == '\\')
+			appendStringInfoChar(&s, '\\');
+		appendStringInfoChar(&s, *c);
+	}
+	if (OidIsValid(owner))
+		appendStringInfo(&s, "\\@%u", owner);
+	if (key != NULL)
+		appendStringInfo(&s, "/%s", key);
+	return s.data;
+}
+
 /* The payload out of a memo. */
 static Datum
 payload_of(const AjMemo *memo)
@@ -146,14 +170,12 @@ aj_wait_for_event(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("wait_for_event() can only be called in a job"),
 				 errhint("In run() and outside of a job there is nothing that could be put aside.")));
-	if (name == NULL)
-		name = key ? psprintf("%s/%s", event, key) : event;
-	if (strlen(name) > MAX_EVENT_LEN + MAX_KEY_LEN + 1)
-		name[MAX_EVENT_LEN] = '\0';
 
 	aj_scope_enter(&scope, aj_my_slot != NULL);
 	MemoryContextSwitchTo(context);
 	why.event_owner = event_owner(fcinfo, 4, event, caller);
+	if (name == NULL)
+		name = wait_name(event, key, why.event_owner == caller ? InvalidOid : why.event_owner);
 	found = aj_queue_memo(run->job, "event", name, &memo);
 	if (!found && key != NULL &&
 		aj_queue_find_event(why.event_owner, event, key, &payload))

@@ -98,7 +98,7 @@ check_weights(Jsonb *weights)
 }
 
 static void
-check_clear(ArrayType *clear)
+check_clear(FunctionCallInfo fcinfo, ArrayType *clear)
 {
 	Datum	   *names;
 	bool	   *nulls;
@@ -110,7 +110,16 @@ check_clear(ArrayType *clear)
 		bool		known = false;
 
 		for (int k = 0; k < lengthof(limit_names) && !nulls[i]; k++)
-			known |= strcmp(TextDatumGetCString(names[i]), limit_names[k]) == 0;
+		{
+			if (strcmp(TextDatumGetCString(names[i]), limit_names[k]) != 0)
+				continue;
+			known = true;
+			if (!PG_ARGISNULL(k + 1))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("%s is both given and to be cleared", limit_names[k]),
+						 errhint("Give a new value, or clear it.")));
+		}
 		if (!known)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -161,7 +170,7 @@ aj_check_limits(FunctionCallInfo fcinfo)
 		check_span(fcinfo, 11, "ageing");
 	if (PG_NARGS() > 12 && !PG_ARGISNULL(12))
 	{
-		check_clear(PG_GETARG_ARRAYTYPE_P(12));
+		check_clear(fcinfo, PG_GETARG_ARRAYTYPE_P(12));
 		any = true;
 	}
 	return any;

@@ -613,6 +613,10 @@ job_in_foreground(AjJob *job, bool catch)
 		run.dropped_logs = 0;
 		run.prepared = false;
 		run.in_place = !catch;
+		run.item = NULL;
+		run.item_no = 0;
+		run.items_error = NULL;
+		run.no_item = false;
 		run.suspend.kind = AJ_SUSPEND_NOT;
 		run.spawned = NIL;
 		run.spawn_names = NIL;
@@ -815,6 +819,52 @@ aj_drain(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The job that this transaction submitted and has run waits for its branches:
+ * run them, too, and then the job again, until it has ended or there is
+ * something to wait for.
+ */
+static void
+run_parts(int64 job_id, int last_step)
+{
+	MemoryContext old = CurrentMemoryContext,
+				context = AllocSetContextCreate(old, "asyncjob branches",
+												ALLOCSET_DEFAULT_SIZES);
+	int64	   *ids;
+	int			n;
+
+	do
+	{
+		AjScope		scope;
+
+		MemoryContextSwitchTo(old);
+		aj_scope_enter(&scope, false);
+		MemoryContextSwitchTo(old);
+		n = aj_queue_fresh_parts(job_id, last_step, &ids);
+		aj_scope_leave(&scope);
+		for (int i = 0; i < n; i++)
+		{
+			AjJob		job = {0};
+			bool		taken;
+
+			MemoryContextReset(context);
+			MemoryContextSwitchTo(context);
+			aj_scope_enter(&scope, false);
+			MemoryContextSwitchTo(context);
+			taken = aj_queue_take(ids[i], &job);
+			aj_scope_leave(&scope);
+			MemoryContextSwitchTo(context);
+			if (taken)
+				(void) job_in_foreground(&job, true);
+			if (taken && job.id == job_id)
+				last_step = job.step_no;
+			CHECK_FOR_INTERRUPTS();
+		}
+	} while (n > 0);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
  * asyncjob.synchronous: run what was just submitted, as far as it is due.  How
  * it ends is in the job, as if a worker had run it.
  */
@@ -845,8 +895,8 @@ run_submitted(const AjSubmission *s, const int64 *ids, int n)
 			taken = aj_queue_take(ids[i], &job);
 		aj_scope_leave(&scope);
 		MemoryContextSwitchTo(context);
-		if (taken)
-			(void) job_in_foreground(&job, true);
+		if (taken && job_in_foreground(&job, true) == AJ_WAITING)
+			run_parts(job.id, job.step_no);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -348,6 +348,10 @@ too_many_items(Progress *p, int step_no)
 	AjJob		at = *p->run->job;
 
 	at.step_no = step_no;
+
+	/* whatever runs beside it is of no use any more */
+	if (!p->alone)
+		aj_queue_cancel_descendants(p->run->job->id);
 	return end_failed(p, step_no, aj_error_to_jsonb(&error, &at));
 }
 
@@ -514,11 +518,67 @@ aj_dag_step_done(AjRun *run, AjOutcome outcome, Jsonb *output, Jsonb *error)
 	AjState		state;
 
 	aj_queue_add_outcome(run->job, run->job->step_no, outcome,
-						 run->job->failures + (error == NULL ? 1 : 0),
+						 run->job->failures + (outcome == AJ_OUTCOME_DONE ? 1 : 0),
 						 run->started, output, error);
 	state = proceed(&p);
 	MemoryContextSwitchTo(old);
 	return state;
+}
+
+/*
+ * Call the handler for one item.  Where the step is optional, so is each item:
+ * what went wrong is caught and added to errors, and the output is null.
+ */
+static Jsonb *
+call_item(AjRun *run, StringInfo errors, char **message)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int			nartifacts = list_length(run->artifacts);
+	Jsonb	   *volatile output = NULL;
+
+	if (!run->pipeline->steps[run->job->step_no].optional)
+		return aj_call_step(run);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		output = aj_call_step(run);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+		AjError    *error;
+		List	   *artifacts = list_truncate(run->artifacts, nartifacts);
+
+		MemoryContextSwitchTo(run->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		run->artifacts = NIL;
+		aj_forget_step(run);
+		run->artifacts = artifacts;
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);	/* it is the caller who is interrupted */
+		error = aj_error_copy(edata, run->context);
+		if (*message == NULL || strcmp(error->message, *message) < 0)
+			*message = error->message;
+		appendStringInfoString(errors, errors->len ? ", " : "[");
+		append_jsonb(errors, aj_error_to_jsonb(error, run->job));
+		/* an object: the number goes into it */
+		errors->data[--errors->len] = '\0';
+		appendStringInfo(errors, ", \"item_no\": %d}", run->item_no);
+		output = NULL;
+	}
+	PG_END_TRY();
+	return output;
 }
 
 /*
@@ -535,7 +595,11 @@ aj_dag_call_items(AjRun *run)
 	JsonbIterator *it;
 	JsonbValue	item;
 	JsonbIteratorToken token;
-	StringInfoData s;
+	StringInfoData s,
+				errors;
+	char	   *message = NULL;
+	int			n,
+				nfailed = 0;
 
 	old = MemoryContextSwitchTo(run->context);
 	aj_scope_enter(&scope, false);
@@ -544,21 +608,50 @@ aj_dag_call_items(AjRun *run)
 									step->for_each);
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(run->context);
+	n = JB_ROOT_COUNT(items);
+	if (n > MAX_ITEMS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("for_each of step \"%s\" finds more than %d items",
+						step->name, MAX_ITEMS),
+				 errhint("Split the array, and submit a job for each part.")));
 	initStringInfo(&s);
-	run->item_no = 0;
+	initStringInfo(&errors);
 	it = JsonbIteratorInit(&items->root);
 	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
 	{
+		Jsonb	   *output;
+
 		if (token != WJB_ELEM)
 			continue;
 		run->item = JsonbValueToJsonb(&item);
 		run->item_no++;
+		output = call_item(run, &errors, &message);
 		appendStringInfoString(&s, s.len ? ", " : "[");
-		append_jsonb(&s, aj_call_step(run));
+		if (output != NULL)
+			append_jsonb(&s, output);
+		else
+		{
+			appendStringInfoString(&s, "null");
+			nfailed++;
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 	run->item = NULL;
 	appendStringInfoString(&s, s.len ? "]" : "[]");
+	if (nfailed > 0)
+	{
+		StringInfoData error;
+
+		initStringInfo(&error);
+		appendStringInfoString(&error, "{\"message\": ");
+		escape_json(&error, psprintf("%d of %d items failed: %s", nfailed, n, message));
+		appendStringInfo(&error, ", \"items\": %s]}", errors.data);
+		run->items_error = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+															  CStringGetDatum(error.data)));
+		run->no_item = nfailed == n;
+		run->job->failures += run->no_item;
+	}
 	MemoryContextSwitchTo(old);
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
 }

@@ -30,6 +30,7 @@
 #include "guc.h"
 
 #define RATE_LIMIT_MS	(5 * 60 * 1000)
+#define SNOOZE_LEAST_MS	100
 
 const char *const aj_error_categories[] = {
 	"validation", "infeasible", "resource", "external", "rate_limit",
@@ -252,7 +253,11 @@ aj_error_verdict(const AjError *error, const AjJob *job, const AjStep *step,
 				if (wanted >= 0)
 					*delay_ms = wanted;
 				if (error->sqlerrcode == AJ_ERRCODE_SNOOZE)
+				{
+					/* nothing counts these: a step must not spin */
+					*delay_ms = Max(*delay_ms, SNOOZE_LEAST_MS);
 					return AJ_VERDICT_SNOOZE;
+				}
 				break;
 			}
 

@@ -637,7 +637,9 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	{
 		done = aj_queue_lock_held(job->id, worker_id, &cancelled) && !cancelled;
 		if (done)
-			run->state = aj_dag_step_done(run, AJ_OUTCOME_DONE, output, NULL);
+			run->state = run->no_item ?
+				aj_dag_step_done(run, AJ_OUTCOME_FAILED, NULL, run->items_error) :
+				aj_dag_step_done(run, AJ_OUTCOME_DONE, output, run->items_error);
 	}
 	else if (last)
 	{

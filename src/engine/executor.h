@@ -59,6 +59,8 @@ typedef struct AjRun
 	Jsonb	   *params;			/* of the job it belongs to (dag.c) */
 	Jsonb	   *item;			/* and its number, where one run has them all */
 	int			item_no;
+	Jsonb	   *items_error;	/* of items that failed, or NULL */
+	bool		no_item;		/* all of them did */
 	AjState		state;			/* of the job, after its step was finished */
 	MemoryContext context;		/* lives as long as the step */
 	List	   *logs;			/* of AjLogLine */

@@ -115,6 +115,14 @@ parse_count(const JsonbValue *v, const char *step, const char *key,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s of step \"%s\" is not a number", key, step)));
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq,
+										  NumericGetDatum(v->val.numeric),
+										  DirectFunctionCall1(numeric_floor,
+															  NumericGetDatum(v->val.numeric)))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of step \"%s\" is not a whole number", key, step),
+				 errhint("Give a number from %d to %d.", min, max)));
 	n = DatumGetInt64(DirectFunctionCall1(numeric_int8,
 										  NumericGetDatum(v->val.numeric)));
 	if (n < min || n > max)

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "external.h"
+#include "pipeline.h"
 #include "queue.h"
 #include "queue_dag.h"
 #include "scope.h"
@@ -238,11 +239,16 @@ AJ_STATEMENT(jsonpath_first,
 			 "  NOT IN ('false', 'null'), false)",
 			 JSONBOID, TEXTOID);
 
-/* one array stands for its elements */
+/*
+ * What a path without wildcard, range or filter finds is one thing: an array
+ * of the items.  What any other finds are the items, even if there is one only
+ * and that is an array.  A mere null is none.
+ */
 AJ_STATEMENT(jsonpath_items,
-			 "SELECT CASE WHEN jsonb_array_length(a.items) = 1"
+			 "SELECT CASE WHEN a.items = '[null]' THEN '[]'"
+			 "  WHEN jsonb_array_length(a.items) = 1 AND $2 !~ '[*?]| to '"
 			 "  AND jsonb_typeof(a.items -> 0) = 'array' THEN a.items -> 0"
-			 "  WHEN a.items = '[null]' THEN '[]' ELSE a.items END"
+			 "  ELSE a.items END"
 			 " FROM (SELECT jsonb_path_query_array($1, $2::jsonpath, '{}', true)"
 			 "  AS items) a",
 			 JSONBOID, TEXTOID);
@@ -278,6 +284,20 @@ AJ_STATEMENT(drop_cancelled,
 			 "  RETURNING c.id)"
 			 " DELETE FROM asyncjob.job_update u USING gone g WHERE u.job_id = g.id",
 			 INT8OID);
+
+/*
+ * Of a job, and its branches: what nobody has run yet.  $2 is the step that the
+ * job ran last, so one that is to be tried again isn't found.
+ */
+AJ_STATEMENT(fresh_parts,
+			 "SELECT j.id FROM asyncjob.job j WHERE j.id = $1"
+			 "  AND j.state = 'queued' AND NOT j.external AND j.step_no > $2"
+			 "  AND j.run_at <= clock_timestamp()"
+			 " UNION ALL (SELECT c.id FROM asyncjob.job c WHERE c.parent_id = $1"
+			 "  AND c.item_no IS NOT NULL AND c.state = 'queued' AND NOT c.external"
+			 "  AND c.started_at IS NULL AND c.run_at <= clock_timestamp()"
+			 "  ORDER BY c.id)",
+			 INT8OID, INT4OID);
 
 /*
  * Parents whose branches have ended without their doing anything about it:
@@ -440,6 +460,25 @@ aj_queue_unfinished_items(int64 job_id, int step_no)
 	return aj_execute(&unfinished_items, values, NULL, 0) > 0;
 }
 
+/*
+ * Parts of a job that are ready for the first time: the job itself, if it is
+ * beyond a step, or else its branches.  They are in the memory context of the
+ * call.
+ */
+int
+aj_queue_fresh_parts(int64 job_id, int after_step, int64 **ids)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[2] = {Int64GetDatum(job_id), Int32GetDatum(after_step)};
+	int			n = aj_execute(&fresh_parts, values, NULL, 0);
+	bool		isnull;
+
+	*ids = MemoryContextAlloc(context, (n + 1) * sizeof(int64));
+	for (int i = 0; i < n; i++)
+		(*ids)[i] = DatumGetInt64(aj_value(i, 1, &isnull));
+	return n;
+}
+
 /* A step that the job ran itself, or that was skipped, has come out. */
 void
 aj_queue_add_outcome(AjJob *job, int step_no, AjOutcome outcome, int attempt,
@@ -450,6 +489,8 @@ aj_queue_add_outcome(AjJob *job, int step_no, AjOutcome outcome, int attempt,
 	char		nulls[8] = "       ";
 	const char *word = outcome == AJ_OUTCOME_FAILED ? "failed" :
 	outcome == AJ_OUTCOME_SKIPPED ? "skipped" : NULL;
+	JsonbValue *message = error == NULL ? NULL :
+	getKeyJsonValueFromContainer(&error->root, "message", 7, NULL);
 
 	values[4] = jsonb_or_null(output, &nulls[4]);
 	values[5] = aj_text_or_null(word, &nulls[5]);
@@ -457,9 +498,9 @@ aj_queue_add_outcome(AjJob *job, int step_no, AjOutcome outcome, int attempt,
 	aj_execute(&add_outcome, values, nulls, 0);
 	job->seq++;
 	aj_queue_add_update(job->id, job->seq, GetCurrentTimestamp(), "step",
-						"running", step_no,
-						outcome == AJ_OUTCOME_FAILED ? "warning" : NULL,
-						word, error);
+						"running", step_no, error ? "warning" : NULL,
+						word == NULL && message != NULL ?
+						aj_json_cstring(message) : word, error);
 }
 
 /* What all branches of these states, of a step, leave behind. */

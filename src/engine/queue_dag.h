@@ -55,6 +55,7 @@ extern void aj_queue_lock_parent_of(int64 job_id);
 extern void aj_queue_outcomes(int64 job_id, int nsteps, AjOutcome *outcomes);
 extern void aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches);
 extern bool aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress);
+extern int	aj_queue_fresh_parts(int64 job_id, int after_step, int64 **ids);
 extern bool aj_queue_unfinished_items(int64 job_id, int step_no);
 extern void aj_queue_add_outcome(AjJob *job, int step_no, AjOutcome outcome,
 								 int attempt, TimestampTz started,

@@ -67,6 +67,12 @@ SELECT state, attempt, run_at - now() BETWEEN '179 min' AND '181 min' AS in_thre
 SELECT * FROM tap.history(:j);
 SELECT asyncjob.cancel(:j);
 
+-- but a step can't spin
+SELECT asyncjob.submit('regress_err', '{"code": "AJ003", "say": "snooze", "detail": "0 s"}') AS j \gset
+SELECT asyncjob.drain(10);
+SELECT state, attempt, run_at - (SELECT max(u.at) FROM asyncjob.updates(job_id) u) > '50 ms' AS rests FROM asyncjob.status(:j);
+SELECT asyncjob.cancel(:j);
+
 -- the backoff of a step: the last one repeats; max_attempts of the step
 SELECT asyncjob.create_pipeline('regress_back', '[{"name": "a", "handler": "aj_err.fail", "backoff": ["1 h", "2 h"], "max_attempts": 2}]') > 0 AS made;
 SELECT asyncjob.submit('regress_back', '{"code": "22012", "say": "no"}') AS j \gset

@@ -30,7 +30,8 @@ SELECT e.* FROM (VALUES
     ('{"backoff": {"initial": "1 s", "jitter": 2}}'), ('{"backoff": {"initial": "1 s", "jiter": 1}}'),
     ('{"backoff": {"delays": ["1 s"], "factor": 2}}'), ('{"backoff": {"delays": []}}'),
     ('{"backoff_for": []}'), ('{"backoff_for": {"weather": "5 min"}}'), ('{"backoff_for": {"rate_limit": true}}'),
-    ('{"max_attempts": 0}'), ('{"max_attempts": 101}'), ('{"max_attempts": "many"}')) v (step),
+    ('{"max_attempts": 0}'), ('{"max_attempts": 101}'), ('{"max_attempts": "many"}'),
+    ('{"max_attempts": 2.5}')) v (step),
     tap.err(format('SELECT aj_rp.make(%L)', v.step)) e;
 
 -- fifteen attempts with a list whose last delay repeats

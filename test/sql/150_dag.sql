@@ -166,10 +166,32 @@ SELECT asyncjob.submit('regress_fan', '{"items": [17, 17]}') AS d \gset
 SELECT asyncjob.drain();
 SELECT s.state, s.partial, s.error_message, asyncjob.result(s.job_id) FROM unnest(ARRAY[:a, :b, :c, :d]) i, asyncjob.status(i) s;
 SELECT asyncjob.run('regress_fan', '{"items": [1, 2]}');
+-- in run() as in the queue: the output of an item that fails is null, and no item stays behind for the steps that follow
+SELECT asyncjob.run('regress_fan', '{"items": [16, 17, 18]}');
+SELECT asyncjob.run('regress_fan', '{"items": [17, 17]}');
+-- an item may be an array, even if it is the only one; an array is taken for its items only where the path finds just it
+SELECT aj_dag.make('regress_arrays', '[{"name": "each", "handler": "asyncjob.step_noop", "for_each": "$.params.a[*]", "after": []},
+    {"name": "all", "handler": "asyncjob.step_noop", "for_each": "$.params.a", "after": []}]');
+SELECT p, jsonb_path_query_array(asyncjob.run('regress_arrays', p), '$.each[*].item') AS each,
+    jsonb_path_query_array(asyncjob.run('regress_arrays', p), '$.all[*].item') AS all
+FROM unnest(ARRAY['{"a": [[1, 2]]}', '{"a": [[1, 2], [3]]}', '{"a": [7]}', '{"a": []}', '{"a": null}', '{"a": 7}']::jsonb[]) p;
 -- too many
 SELECT asyncjob.submit('regress_fan', jsonb_build_object('items', (SELECT jsonb_agg(i) FROM generate_series(1, 10001) i))) AS j \gset
 SELECT asyncjob.drain();
 SELECT state, step, error_message, error_hint FROM asyncjob.status(:j);
+SELECT aj_dag.make('regress_many', '[{"name": "each", "handler": "asyncjob.step_noop", "for_each": "$.params", "after": []}]');
+SELECT * FROM tap.err('SELECT asyncjob.run(''regress_many'', (SELECT jsonb_agg(i) FROM generate_series(1, 10001) i))');
+-- what would run beside it is cancelled
+SELECT aj_dag.make('regress_many', '[
+    {"name": "a", "handler": "asyncjob.step_noop"}, {"name": "b", "handler": "aj_dag.may_break", "after": ["a"]},
+    {"name": "c", "handler": "asyncjob.step_noop", "after": ["a"]}, {"name": "d", "handler": "aj_dag.may_break", "after": ["b"]},
+    {"name": "each", "handler": "asyncjob.step_noop", "for_each": "$.params", "after": ["c"]}]');
+TRUNCATE aj_dag.ran;
+SELECT asyncjob.submit('regress_many', (SELECT jsonb_agg(i) FROM generate_series(1, 10001) i)) AS j \gset
+SELECT asyncjob.drain();
+SELECT state, error_message FROM asyncjob.status(:j);
+SELECT count(*) AS branches FROM asyncjob.job WHERE parent_id = :j;
+SELECT count(*) FROM aj_dag.ran;
 -- a step that must not fail: of its items only those that aren't done are run again
 SELECT aj_dag.make('regress_fan', '[{"name": "each", "handler": "aj_dag.may_break", "for_each": "$.params", "max_attempts": 1}]');
 TRUNCATE aj_dag.ran;

@@ -40,6 +40,7 @@ SELECT * FROM tap.err($$SELECT asyncjob.create_queue('regress_lim', fair => true
 SELECT * FROM tap.err($$SELECT asyncjob.create_queue('regress_lim', ageing => '0')$$);
 SELECT * FROM tap.err($$SELECT asyncjob.alter_queue('regress_none', max_running => 1)$$);
 SELECT * FROM tap.err($$SELECT asyncjob.alter_queue('default', clear => '{max_runing}')$$);
+SELECT * FROM tap.err($$SELECT asyncjob.alter_queue('default', max_running => 1, clear => '{max_running}')$$);
 SELECT * FROM tap.err($$SELECT asyncjob.alter_queue(NULL, max_running => 1)$$);
 SELECT * FROM tap.err($$SELECT asyncjob.drop_queue('default')$$);
 SELECT * FROM tap.err($$SELECT asyncjob.drop_queue('regress_none')$$);

@@ -31,6 +31,19 @@ CREATE FUNCTION aj_ev.show(jobs bigint[]) RETURNS TABLE (state text, result json
     FROM unnest(jobs) WITH ORDINALITY u (j, n), asyncjob.status(j) s ORDER BY n
 $$;
 
+-- an event and a key with a slash between them aren't those of another wait
+CREATE FUNCTION aj_ev.two(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN jsonb_build_array(asyncjob.wait_for_event('a/b', 'c'), asyncjob.wait_for_event('a', 'b/c'), asyncjob.wait_for_event('a\', 'b/c'));
+END
+$$;
+SELECT asyncjob.create_pipeline('regress_ev_two', '[{"name": "wait", "handler": "aj_ev.two"}]') > 0 AS made;
+SELECT asyncjob.emit('a/b', '1', 'c'), asyncjob.emit('a', '2', 'b/c'), asyncjob.emit('a\', '3', 'b/c');
+SELECT asyncjob.submit('regress_ev_two') AS a \gset
+SELECT asyncjob.drain();
+SELECT asyncjob.result(:a);
+SELECT asyncjob.forget_event('a/b', 'c'), asyncjob.forget_event('a', 'b/c'), asyncjob.forget_event('a\', 'b/c');
+
 -- with a key the first emit is kept
 SELECT asyncjob.emit('paid', '{"eur": 1}', 'order-1'), asyncjob.emit('paid', '{"eur": 2}', 'order-1'), asyncjob.emit('paid', '{"eur": 3}', 'order-2');
 SELECT owner, event, key, payload FROM asyncjob.events ORDER BY key;

@@ -56,6 +56,23 @@ SELECT asyncjob.submit('regress_fore', '{"n": 6}') AS j6 \gset
 SELECT state FROM asyncjob.status(:j6);
 ROLLBACK;
 SELECT (tap.err(format('SELECT asyncjob.status(%s)', :j6))).code, count(*) FROM aj_fore.ran WHERE n = 6;
+-- branches and items too, and one that fails waits for its next attempt
+SELECT asyncjob.create_pipeline('regress_fore_dag', '[{"name": "a", "handler": "asyncjob.step_noop"},
+    {"name": "b", "handler": "asyncjob.step_noop", "for_each": "$.params.items[*]", "after": ["a"]},
+    {"name": "c", "handler": "aj_fore.second", "after": ["a"], "backoff": "1 min"},
+    {"name": "d", "handler": "asyncjob.step_noop", "after": ["b", "c"]}]') > 0 AS made;
+SELECT asyncjob.submit('regress_fore_dag', '{"n": 20, "items": [1, 2, 3]}') AS sync \gset
+SELECT state, completed_steps FROM asyncjob.status(:sync);
+RESET asyncjob.synchronous;
+SELECT asyncjob.submit('regress_fore_dag', '{"n": 20, "items": [1, 2, 3]}') AS queued \gset
+SELECT asyncjob.drain();
+SELECT asyncjob.result(:sync) = asyncjob.result(:queued) AS same_result, asyncjob.result(:sync) = asyncjob.run('regress_fore_dag', '{"n": 20, "items": [1, 2, 3]}') AS same_in_run;
+SELECT count(*) AS differences FROM (SELECT * FROM tap.history(:sync) EXCEPT SELECT * FROM tap.history(:queued)) d;
+SET asyncjob.synchronous = on;
+SELECT asyncjob.submit('regress_fore_dag', '{"n": 21, "bad": 1, "items": []}') AS j \gset
+SELECT state, step, error_message FROM asyncjob.status(:j);
+SELECT asyncjob.drain(until => now() + interval '5 min');
+SELECT state FROM asyncjob.status(:j);
 RESET asyncjob.synchronous;
 SELECT asyncjob.submit('regress_fore', '{"n": 7}') AS j7 \gset
 SELECT state FROM asyncjob.status(:j7);
