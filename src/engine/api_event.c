@@ -26,7 +26,7 @@
 #include "api_flow.h"
 #include "clock.h"
 #include "executor.h"
-#include "pipeline_flow.h"
+#include "jsonpath.h"
 #include "queue_event.h"
 #include "queue_flow.h"
 #include "queue_submit.h"

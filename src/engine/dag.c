@@ -45,20 +45,22 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "dag.h"
 #include "errors.h"
 #include "events.h"
 #include "extension.h"
+#include "jsonpath.h"
 #include "queue.h"
 #include "queue_dag.h"
 #include "queue_flow.h"
-#include "scope.h"
 #include "wake.h"
 
 #define MAX_ITEMS		10000
 #define SWEEP_AT_ONCE	100
+#define PATH_MS			1000	/* for a condition or list of items */
 
 static bool sweep_wanted = false;
 
@@ -326,33 +328,44 @@ wind_up(Progress *p, bool cancelled)
 	return AJ_CANCELLED;
 }
 
-/* Items of a step, or NULL: too many. */
-static Jsonb *
-find_items(Progress *p, int step_no)
+/* The items or the condition of a step can't be had: the job fails. */
+static AjState
+not_to_be_had(Progress *p, int step_no, char *message, const char *hint)
 {
-	Jsonb	   *items = aj_queue_jsonpath_items(step_input(p->run, step_no, NULL, 0),
-												p->run->pipeline->steps[step_no].for_each);
+	AjError		error = {
+		.sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+		.message = message,
+		.hint = pstrdup(hint),
+	};
+	AjJob		at = *p->run->job;
 
-	return JB_ROOT_COUNT(items) > MAX_ITEMS ? NULL : items;
+	if (p->alone)
+		ereport(ERROR,
+				(errcode(error.sqlerrcode), errmsg("%s", message),
+				 errhint("%s", hint)));
+	at.step_no = step_no;
+
+	/* whatever runs beside it is of no use any more */
+	aj_queue_cancel_descendants(p->run->job->id);
+	return end_failed(p, step_no, aj_error_to_jsonb(&error, &at));
 }
 
 static AjState
 too_many_items(Progress *p, int step_no)
 {
-	AjError		error = {
-		.sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-		.message = psprintf("for_each of step \"%s\" finds more than %d items",
-							p->run->pipeline->steps[step_no].name, MAX_ITEMS),
-		.hint = "Split the array, and submit a job for each part.",
-	};
-	AjJob		at = *p->run->job;
+	return not_to_be_had(p, step_no,
+						 psprintf("for_each of step \"%s\" finds more than %d items",
+								  p->run->pipeline->steps[step_no].name, MAX_ITEMS),
+						 "Split the array, and submit a job for each part.");
+}
 
-	at.step_no = step_no;
-
-	/* whatever runs beside it is of no use any more */
-	if (!p->alone)
-		aj_queue_cancel_descendants(p->run->job->id);
-	return end_failed(p, step_no, aj_error_to_jsonb(&error, &at));
+static AjState
+path_too_long(Progress *p, int step_no, const char *key)
+{
+	return not_to_be_had(p, step_no,
+						 psprintf("%s of step \"%s\" took longer than %d ms",
+								  key, p->run->pipeline->steps[step_no].name, PATH_MS),
+						 "Give a jsonpath with fewer wildcards, or let a step prepare what it finds.");
 }
 
 static void
@@ -426,15 +439,25 @@ proceed(Progress *p)
 			nactive++;
 			continue;
 		}
-		if (step->when != NULL && b->total == 0 &&
-			!aj_queue_jsonpath_true(step_input(run, i, NULL, 0), step->when))
+		if (step->when != NULL && b->total == 0)
 		{
-			set_outcome(p, i, AJ_OUTCOME_SKIPPED, NULL);
-			continue;
+			AjPathResult result = aj_jsonpath_true(step_input(run, i, NULL, 0),
+												   step->when, PATH_MS);
+
+			if (result == AJ_PATH_TOO_LONG)
+				return path_too_long(p, i, "when");
+			if (result == AJ_PATH_NO)
+			{
+				set_outcome(p, i, AJ_OUTCOME_SKIPPED, NULL);
+				continue;
+			}
 		}
 		if (step->for_each != NULL && !p->alone)
 		{
-			if ((items[i] = find_items(p, i)) == NULL)
+			if (aj_jsonpath_items(step_input(run, i, NULL, 0), step->for_each,
+								  PATH_MS, &items[i]) == AJ_PATH_TOO_LONG)
+				return path_too_long(p, i, "for_each");
+			if (JB_ROOT_COUNT(items[i]) > MAX_ITEMS)
 				return too_many_items(p, i);
 			if (JB_ROOT_COUNT(items[i]) == 0)
 			{
@@ -589,8 +612,8 @@ Jsonb *
 aj_dag_call_items(AjRun *run)
 {
 	const AjStep *step = &run->pipeline->steps[run->job->step_no];
+	Progress	p = {.run = run,.alone = true};
 	MemoryContext old;
-	AjScope		scope;
 	Jsonb	   *items;
 	JsonbIterator *it;
 	JsonbValue	item;
@@ -602,19 +625,12 @@ aj_dag_call_items(AjRun *run)
 				nfailed = 0;
 
 	old = MemoryContextSwitchTo(run->context);
-	aj_scope_enter(&scope, false);
-	MemoryContextSwitchTo(run->context);
-	items = aj_queue_jsonpath_items(step_input(run, run->job->step_no, NULL, 0),
-									step->for_each);
-	aj_scope_leave(&scope);
-	MemoryContextSwitchTo(run->context);
+	if (aj_jsonpath_items(step_input(run, run->job->step_no, NULL, 0),
+						  step->for_each, PATH_MS, &items) == AJ_PATH_TOO_LONG)
+		(void) path_too_long(&p, run->job->step_no, "for_each");
 	n = JB_ROOT_COUNT(items);
 	if (n > MAX_ITEMS)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("for_each of step \"%s\" finds more than %d items",
-						step->name, MAX_ITEMS),
-				 errhint("Split the array, and submit a job for each part.")));
+		(void) too_many_items(&p, run->job->step_no);
 	initStringInfo(&s);
 	initStringInfo(&errors);
 	it = JsonbIteratorInit(&items->root);

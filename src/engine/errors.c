@@ -254,8 +254,9 @@ aj_error_verdict(const AjError *error, const AjJob *job, const AjStep *step,
 					*delay_ms = wanted;
 				if (error->sqlerrcode == AJ_ERRCODE_SNOOZE)
 				{
-					/* nothing counts these: a step must not spin */
-					*delay_ms = Max(*delay_ms, SNOOZE_LEAST_MS);
+					/* nothing counts these, and a worker must not spin */
+					if (!step->external)
+						*delay_ms = Max(*delay_ms, SNOOZE_LEAST_MS);
 					return AJ_VERDICT_SNOOZE;
 				}
 				break;

@@ -22,6 +22,7 @@
 #include "utils/json.h"
 
 #include "errors.h"
+#include "jsonpath.h"
 #include "pipeline_flow.h"
 
 #define MAX_DELAYS		100
@@ -204,32 +205,6 @@ parse_rules(const JsonbValue *v, AjStep *step)
 			step->nrules++;
 		}
 	}
-}
-
-/* Refuse what is no jsonpath now, rather than when it is needed. */
-void
-aj_check_jsonpath(const char *text, const char *what)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	/* jsonpath_in() touches nothing that an abort would have to undo */
-	PG_TRY();
-	{
-		(void) DirectFunctionCall1(jsonpath_in, CStringGetDatum(text));
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is not a jsonpath: \"%s\"", what, text),
-				 errdetail_internal("%s", edata->message)));
-	}
-	PG_END_TRY();
 }
 
 static char *

@@ -17,7 +17,6 @@
 
 #include "pipeline.h"
 
-extern void aj_check_jsonpath(const char *text, const char *what);
 extern void aj_step_flow_parse(JsonbContainer *object, AjStep *step);
 extern bool aj_pipeline_is_dag(const AjPipeline *pipeline);
 extern void aj_step_flow_normalise(StringInfo s, const AjStep *step);

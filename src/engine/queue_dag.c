@@ -234,25 +234,6 @@ AJ_STATEMENT(missing,
 			 " HAVING count(*) > 0",
 			 INT8OID, INT4OID);
 
-AJ_STATEMENT(jsonpath_first,
-			 "SELECT coalesce(jsonb_path_query_first($1, $2::jsonpath, '{}', true)"
-			 "  NOT IN ('false', 'null'), false)",
-			 JSONBOID, TEXTOID);
-
-/*
- * What a path without wildcard, range or filter finds is one thing: an array
- * of the items.  What any other finds are the items, even if there is one only
- * and that is an array.  A mere null is none.
- */
-AJ_STATEMENT(jsonpath_items,
-			 "SELECT CASE WHEN a.items = '[null]' THEN '[]'"
-			 "  WHEN jsonb_array_length(a.items) = 1 AND $2 !~ '[*?]| to '"
-			 "  AND jsonb_typeof(a.items -> 0) = 'array' THEN a.items -> 0"
-			 "  ELSE a.items END"
-			 " FROM (SELECT jsonb_path_query_array($1, $2::jsonpath, '{}', true)"
-			 "  AS items) a",
-			 JSONBOID, TEXTOID);
-
 AJ_STATEMENT(parent_params,
 			 "SELECT p.params FROM asyncjob.job p WHERE p.id = $1",
 			 INT8OID);
@@ -659,34 +640,6 @@ aj_queue_missing(int64 job_id, int32 pipeline_id)
 
 	if (aj_execute(&missing, values, NULL, 0) == 0)
 		return NULL;
-	old = MemoryContextSwitchTo(context);
-	result = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
-	MemoryContextSwitchTo(old);
-	return result;
-}
-
-/* Does a path find something that is neither false nor null? */
-bool
-aj_queue_jsonpath_true(Jsonb *input, const char *path)
-{
-	Datum		values[2] = {JsonbPGetDatum(input), CStringGetTextDatum(path)};
-	bool		isnull;
-
-	aj_execute(&jsonpath_first, values, NULL, 0);
-	return DatumGetBool(aj_value(0, 1, &isnull));
-}
-
-/* What a path finds, as an array in the memory context of the call. */
-Jsonb *
-aj_queue_jsonpath_items(Jsonb *input, const char *path)
-{
-	MemoryContext context = CurrentMemoryContext,
-				old;
-	Datum		values[2] = {JsonbPGetDatum(input), CStringGetTextDatum(path)};
-	bool		isnull;
-	Jsonb	   *result;
-
-	aj_execute(&jsonpath_items, values, NULL, 0);
 	old = MemoryContextSwitchTo(context);
 	result = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
 	MemoryContextSwitchTo(old);

@@ -74,8 +74,6 @@ extern void aj_queue_continue(AjJob *job, int step_no, bool held,
 extern void aj_queue_end(AjJob *job, AjState state, int step_no,
 						 Jsonb *result, Jsonb *error);
 extern Jsonb *aj_queue_missing(int64 job_id, int32 pipeline_id);
-extern bool aj_queue_jsonpath_true(Jsonb *input, const char *path);
-extern Jsonb *aj_queue_jsonpath_items(Jsonb *input, const char *path);
 extern Jsonb *aj_queue_parent_params(const AjJob *job);
 extern void aj_queue_cancel_descendants(int64 job_id);
 extern void aj_queue_drop_ended(int64 job_id);

@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "external.h"
+#include "jsonpath.h"
 #include "limits.h"
 #include "queue.h"
 #include "queue_event.h"
@@ -42,6 +43,7 @@
 #include "wake.h"
 
 #define DISPATCH_AT_ONCE	1000
+#define FILTER_MS		200
 
 /* payload of the event that tells a job's end */
 #define JOB_EVENT \
@@ -148,12 +150,18 @@ AJ_STATEMENT(waits_of_event,
 			 " WHERE e.id = $1 ORDER BY w.job_id",
 			 INT8OID);
 
+/*
+ * An event that is pending still, although we have dispatched what there was,
+ * is in the hands of somebody who may not have seen the wait: it stays new.
+ */
 AJ_STATEMENT(events_of_waits,
 			 "SELECT w.job_id, (SELECT e.payload FROM asyncjob.event e"
 			 "  WHERE NOT e.pending AND " FITS("e", "w")
-			 "  ORDER BY e.id LIMIT 1) FROM asyncjob.event_wait w"
-			 " WHERE w.fresh ORDER BY w.job_id LIMIT $1",
-			 INT8OID);
+			 "  ORDER BY e.id LIMIT 1), EXISTS (SELECT FROM asyncjob.event e"
+			 "  WHERE e.pending AND " FITS("e", "w") ")"
+			 " FROM asyncjob.event_wait w"
+			 " WHERE w.fresh AND w.job_id > $2 ORDER BY w.job_id LIMIT $1",
+			 INT8OID, INT8OID);
 
 /* drain() sees its own waits, of which others that dispatch know nothing yet */
 AJ_STATEMENT(not_fresh,
@@ -184,7 +192,7 @@ AJ_STATEMENT(wake,
 			 INT8OID, TIMESTAMPTZOID, INT4OID);
 
 AJ_STATEMENT(subscriptions_of_event,
-			 "SELECT s.id, s.owner, s.pipeline, p.id, e.payload"
+			 "SELECT s.id, s.owner, s.pipeline, p.id, e.payload, s.filter"
 			 " FROM asyncjob.event e JOIN asyncjob.subscription s"
 			 "  ON s.event_owner = e.owner AND s.event = e.event"
 			 "  AND NOT pg_visible_in_snapshot(e.xid, s.since)"
@@ -198,8 +206,6 @@ AJ_STATEMENT(subscriptions_of_event,
 			 "  AND (s.owner = e.owner OR EXISTS (SELECT FROM asyncjob.event_grant g"
 			 "   WHERE g.owner = e.owner AND g.event = e.event"
 			 "    AND pg_has_role(s.owner, g.role, 'USAGE')))"
-			 "  AND (s.filter IS NULL OR coalesce(jsonb_path_query_first(e.payload,"
-			 "    s.filter::jsonpath, '{}', true) NOT IN ('false', 'null'), false))"
 			 " ORDER BY s.id",
 			 INT8OID);
 
@@ -420,6 +426,27 @@ fire(int64 id, Oid owner, const char *pipeline_name, int32 pipeline_id,
 	aj_execute(&note_fired, values, nulls, 0);
 }
 
+/* Does an event pass a subscription's filter? */
+static bool
+passes(int64 id, char *filter, Jsonb *payload)
+{
+	Datum		values[3] = {Int64GetDatum(id), Int64GetDatum(0)};
+
+	switch (aj_jsonpath_true(payload, filter, FILTER_MS))
+	{
+		case AJ_PATH_YES:
+			return true;
+		case AJ_PATH_NO:
+			return false;
+		case AJ_PATH_TOO_LONG:
+			values[2] = CStringGetTextDatum(psprintf("its filter took longer than %d ms",
+													 FILTER_MS));
+			aj_execute(&note_fired, values, NULL, 0);
+			return false;
+	}
+	return false;
+}
+
 /* All that follows from one event. */
 static void
 dispatch_event(int64 id)
@@ -441,8 +468,14 @@ dispatch_event(int64 id)
 	for (int i = 0; i < n; i++)
 	{
 		HeapTuple	row = rows->vals[i];
-		Datum		pipeline = SPI_getbinval(row, rows->tupdesc, 4, &isnull);
+		char	   *filter = SPI_getvalue(row, rows->tupdesc, 6);
+		Datum		pipeline;
 
+		if (filter != NULL &&
+			!passes(DatumGetInt64(SPI_getbinval(row, rows->tupdesc, 1, &isnull)), filter,
+					DatumGetJsonbPCopy(SPI_getbinval(row, rows->tupdesc, 5, &isnull))))
+			continue;
+		pipeline = SPI_getbinval(row, rows->tupdesc, 4, &isnull);
 		fire(DatumGetInt64(SPI_getbinval(row, rows->tupdesc, 1, &isnull)),
 			 DatumGetObjectId(SPI_getbinval(row, rows->tupdesc, 2, &isnull)),
 			 TextDatumGetCString(SPI_getbinval(row, rows->tupdesc, 3, &isnull)),
@@ -462,6 +495,7 @@ aj_queue_dispatch(void)
 	Datum		values[1] = {Int64GetDatum(DISPATCH_AT_ONCE)};
 	Datum		yes[1] = {BoolGetDatum(true)};
 	Datum		ended;
+	int64		last = PG_INT64_MIN;
 	int			nevents,
 				nwaits;
 	SPITupleTable *rows;
@@ -477,19 +511,27 @@ aj_queue_dispatch(void)
 		dispatch_event(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc,
 												   1, &isnull)));
 
-	nwaits = aj_execute(&events_of_waits, values, NULL, 0);
-	rows = SPI_tuptable;
-	for (int i = 0; i < nwaits; i++)
+	/* all of them, before what they may want is forgotten */
+	do
 	{
-		Datum		job = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
-		Datum		payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
+		Datum		page[2] = {values[0], Int64GetDatum(last)};
 
-		if (isnull)
-			aj_execute(&not_fresh, &job, NULL, 0);
-		else
-			deliver_to(DatumGetInt64(job), payload);
-	}
+		nwaits = aj_execute(&events_of_waits, page, NULL, 0);
+		rows = SPI_tuptable;
+		for (int i = 0; i < nwaits; i++)
+		{
+			Datum		job = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+			Datum		more = SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &isnull);
+			Datum		payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
+
+			last = DatumGetInt64(job);
+			if (!isnull)
+				deliver_to(last, payload);
+			else if (!DatumGetBool(more))
+				aj_execute(&not_fresh, &job, NULL, 0);
+		}
+	} while (nwaits == DISPATCH_AT_ONCE);
 
 	aj_execute(&forget, &ended, NULL, 0);
-	return nevents == DISPATCH_AT_ONCE || nwaits == DISPATCH_AT_ONCE;
+	return nevents == DISPATCH_AT_ONCE;
 }

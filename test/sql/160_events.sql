@@ -154,6 +154,22 @@ SELECT asyncjob.drain();
 SELECT pipeline, last_error FROM asyncjob.event_subscriptions ORDER BY 1;
 SELECT asyncjob.drop_on_event(:s), asyncjob.drop_on_event(:t);
 
+-- nor does a filter that would take hours hold up others
+WITH RECURSIVE r (n, deep) AS (SELECT 1, '{"a": 1}'::jsonb UNION ALL SELECT n + 1, jsonb_build_object('a', deep, 'b', deep) FROM r WHERE n < 15)
+SELECT deep FROM r WHERE n = 15 \gset
+SELECT asyncjob.on_event('deep', 'noop', '$.**.**.**.**.**.** ? (@.nothing == 1)') AS s, asyncjob.on_event('deep', 'noop', '$.a') AS t \gset
+SELECT asyncjob.emit('deep', :'deep');
+SELECT asyncjob.drain();
+SELECT filter, last_job_id IS NOT NULL AS fired, last_error FROM asyncjob.event_subscriptions ORDER BY id;
+SELECT asyncjob.drop_on_event(:s), asyncjob.drop_on_event(:t);
+-- nor a condition, whatever the job's own worker has to do
+SELECT asyncjob.create_pipeline('regress_ev_deep', '[{"name": "a", "handler": "asyncjob.step_noop", "when": "$.**.**.**.**.**.**"}]') > 0 AS made;
+SELECT asyncjob.create_pipeline('regress_ev_items', '[{"name": "a", "handler": "asyncjob.step_noop", "for_each": "$.**.**.**.**.**.**"}]') > 0 AS made;
+SELECT asyncjob.submit('regress_ev_deep', :'deep') AS a, asyncjob.submit('regress_ev_items', :'deep') AS b \gset
+SELECT asyncjob.drain();
+SELECT state, error_code, error_message, error_hint FROM unnest(ARRAY[:a, :b]) j, asyncjob.status(j);
+SELECT code, message FROM tap.err(format('SELECT asyncjob.run(''regress_ev_deep'', %L)', :'deep'));
+
 -- chains: the ends of jobs are events
 CREATE FUNCTION aj_ev.fails(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
