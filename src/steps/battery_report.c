@@ -37,7 +37,7 @@ typedef struct Report
 static JsonbContainer *
 item(JsonbContainer *list, int i)
 {
-	return getIthJsonbValueFromContainer(list, i)->val.binary.data;
+	return aj_item_object(list, i);
 }
 
 static int

@@ -67,10 +67,10 @@ capacity_trend(StringInfo o, const AjBatteryInput *b, JsonbContainer *health)
 
 	for (int i = 0; i < n; i++)
 	{
-		JsonbContainer *p = getIthJsonbValueFromContainer(list, i)->val.binary.data;
+		JsonbContainer *p = aj_item_array(list, i);
 
-		x[i] = DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(getIthJsonbValueFromContainer(p, 0)->val.numeric)));
-		y[i] = DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(getIthJsonbValueFromContainer(p, 1)->val.numeric)));
+		x[i] = aj_item_number(p, 0);
+		y[i] = aj_item_number(p, 1);
 	}
 	days = n > 1 ? (x[n - 1] - x[0]) / 86400 : 0;
 	if (n < TREND_WINDOWS || days < TREND_DAYS)
@@ -127,7 +127,7 @@ monthly_trend(StringInfo o, const char *name, JsonbContainer *list, const char *
 
 	for (int i = 0; i < n; i++)
 	{
-		JsonbContainer *c = getIthJsonbValueFromContainer(list, i)->val.binary.data;
+		JsonbContainer *c = aj_item_object(list, i);
 
 		x[i] = aj_require_number(c, "t", -INFINITY, INFINITY) / YEAR_S;
 		y[i] = aj_require_number(c, key, -INFINITY, INFINITY);

@@ -125,7 +125,7 @@ shares(StringInfo b, JsonbContainer *list, const char *about, const char *color)
 
 	for (int i = 0; i < n; i++)
 	{
-		JsonbContainer *x = getIthJsonbValueFromContainer(list, i)->val.binary.data;
+		JsonbContainer *x = aj_item_object(list, i);
 		double		from = at(x, "from_deg");
 		double		to = at(x, "to_deg");
 
@@ -203,6 +203,64 @@ aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid, const char *metrics)
 
 /* ---- layout ---- */
 
+/* How the search went, of one start or several, and what each came to */
+static void
+search_section(StringInfo b, JsonbContainer *m)
+{
+	static const char *const colors[AJ_CHART_SERIES] = {
+		"#0b3954", "#d1495b", "#2b8a89", "#d98e04", "#7b2d8b", "#5c677d", "#8c564b", "#357fab"
+	};
+	JsonbContainer *starts = aj_param_array(m, "starts");
+	int			n = starts ? (int) JsonContainerSize(starts) : 1;
+	AjChart		c;
+
+	aj_chart_init(&c, "Energy of the best layout by places tried", "GWh/yr");
+	c.x_title = "places tried, thousands";
+	c.x_min = 0;
+	for (int i = 0; i < Min(n, AJ_CHART_SERIES); i++)
+	{
+		JsonbContainer *s = starts ? aj_item_object(starts, i) : m;
+		JsonbContainer *trace = aj_param_array(s, "convergence");
+		int			points = trace ? (int) JsonContainerSize(trace) : 0;
+		double	   *x = palloc(sizeof(double) * Max(points, 1));
+		double	   *y = palloc(sizeof(double) * Max(points, 1));
+
+		for (int k = 0; k < points; k++)
+		{
+			JsonbContainer *pair = aj_item_array(trace, k);
+
+			x[k] = aj_item_number(pair, 0) / 1000;
+			y[k] = aj_item_number(pair, 1);
+		}
+		if (points > 1)
+			aj_chart_add(&c, AJ_MARK_LINE, starts ? psprintf("seed %.0f", at(s, "seed")) : NULL, colors[i], points, x, y);
+	}
+	if (c.nseries == 0)
+		return;
+	appendStringInfoString(b, starts ? "<div class=\"two even\"><section><h2>Search</h2>" : "<section><h2>Search</h2>");
+	c.wide = starts == NULL;
+	aj_chart_draw(b, &c);
+	appendStringInfoString(b, "<p class=\"muted\">The best layout so far, by the search's own estimate of its energy.");
+	if (n > AJ_CHART_SERIES)
+		appendStringInfo(b, " The first %d starts of %d.", AJ_CHART_SERIES, n);
+	appendStringInfoString(b, "</p></section>");
+	if (starts)
+	{
+		appendStringInfoString(b, "<section><h2>Starts</h2><div class=\"scroll\"><table><thead><tr><th>Seed</th><th>Energy<br>GWh/yr</th><th>Gained<br>%</th><th>Places tried</th><th>Converged</th></tr></thead><tbody>");
+		for (int i = 0; i < n; i++)
+		{
+			JsonbContainer *s = aj_item_object(starts, i);
+			bool		taken = at(s, "seed") == at(m, "seed");
+
+			appendStringInfo(b, "<tr><td>%s%.0f%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>", taken ? "<b>" : "", at(s, "seed"),
+							 taken ? "</b>, taken" : "", aj_html_number(at(s, "aep_end_gwh"), 3), aj_html_number(at(s, "improvement_pct"), 2),
+							 aj_html_number(at(s, "evaluations"), 0), aj_param_bool(s, "converged", false) ? "yes" : "no");
+		}
+		appendStringInfoString(b, "</tbody></table></div></section></div>");
+	}
+	appendStringInfoChar(b, '\n');
+}
+
 void
 aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 				 const AjFarmInput *farm, Jsonb *output)
@@ -240,8 +298,9 @@ aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 						 r.pos->lon[i], r.pos->lat[i], aj_site_elevation(grid, x, y), aj_site_slope(grid, x, y),
 						 floor(aj_site_margin(grid, x, y, grid->boundary_setback_m)));
 	}
-	appendStringInfoString(b, "</tbody></table></div><p class=\"muted\">Clearance: metres to spare beyond the boundary setback and the nearest zone's buffer.</p></section>\n"
-						   "<div class=\"two even\">");
+	appendStringInfoString(b, "</tbody></table></div><p class=\"muted\">Clearance: metres to spare beyond the boundary setback and the nearest zone's buffer.</p></section>\n");
+	search_section(b, m);
+	appendStringInfoString(b, "<div class=\"two even\">");
 	aj_report_ground(b, grid);
 	appendStringInfoString(b, "<section><h2>Inputs</h2><table class=\"plain\"><tbody>");
 	site_inputs(b, grid);
@@ -295,7 +354,7 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 
 		for (int i = 0; i < n; i++)
 		{
-			JsonbContainer *d = getIthJsonbValueFromContainer(directions, i)->val.binary.data;
+			JsonbContainer *d = aj_item_object(directions, i);
 
 			x[i] = at(d, "direction_deg");
 			y[i] = at(d, "wake_loss_pct");
@@ -313,10 +372,10 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 	appendStringInfoString(b, "</section></div>\n<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th>"
 						   "<th>Wake loss<br>%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n");
 	for (uint32 i = 0; i < JsonContainerSize(turbines); i++)
-		most = Max(most, at(getIthJsonbValueFromContainer(turbines, i)->val.binary.data, "wake_loss_pct"));
+		most = Max(most, at(aj_item_object(turbines, i), "wake_loss_pct"));
 	for (uint32 i = 0; i < JsonContainerSize(turbines); i++)
 	{
-		JsonbContainer *t = getIthJsonbValueFromContainer(turbines, i)->val.binary.data;
+		JsonbContainer *t = aj_item_object(turbines, i);
 		double		loss = at(t, "wake_loss_pct");
 
 		appendStringInfo(b, "<tr><td>%u</td><td>%s</td><td class=\"bar\"><i style=\"width:%.1f%%\"></i></td><td>%s</td><td>%s</td></tr>\n",
@@ -419,7 +478,7 @@ aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
 						   "<th>A<br>m/s</th><th>k</th><th>Energy<br>%</th></tr></thead><tbody>");
 	for (uint32 i = 0; i < JsonContainerSize(sectors); i++)
 	{
-		JsonbContainer *x = getIthJsonbValueFromContainer(sectors, i)->val.binary.data;
+		JsonbContainer *x = aj_item_object(sectors, i);
 
 		appendStringInfo(b, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>", aj_html_number(at(x, "direction_deg"), 0),
 						 aj_html_number(100 * at(x, "frequency"), 1), aj_html_number(at(x, "mean_speed_m_s"), 2), aj_html_number(at(x, "weibull_a_m_s"), 2),

@@ -18,9 +18,9 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "layout_step.h"
 #include "report_svg.h"
 #include "terrain_detail.h"
-#include "wind_farm.h"
 
 #include <math.h>
 
@@ -108,8 +108,8 @@ layout_params(JsonbContainer *params, double rated_kw, LayoutParams *lp)
 	lp->nstarts = aj_param_int(params, "n_starts", lp->n < 20 ? 2 : 1, 1, 100);
 }
 
-static AjSiteGridDefaults
-turbine_defaults(const AjFarmInput *in)
+AjSiteGridDefaults
+aj_layout_defaults(const AjFarmInput *in)
 {
 	AjSiteGridDefaults d = {15.0, 0.5 * in->turbine->rotor_diameter_m};
 
@@ -125,7 +125,7 @@ aj_check_layout_params(const AjStepInput *input)
 
 	aj_farm_input(input, AJK_WAKE_IEA37_SBG, true, &in);
 	layout_params(input->params, in.turbine->rated_kw, &lp);
-	defaults = turbine_defaults(&in);
+	defaults = aj_layout_defaults(&in);
 	aj_site_grid_check(input->params, &defaults);
 }
 
@@ -136,7 +136,8 @@ Datum
 aj_check_layout(PG_FUNCTION_ARGS)
 {
 	static const char *const known[] = {
-		AJ_SITE_GRID_PARAMS, AJ_WIND_FARM_PARAMS, AJ_LAYOUT_PARAMS, NULL
+		AJ_SITE_GRID_PARAMS, AJ_WIND_FARM_PARAMS, AJ_LAYOUT_PARAMS, "title",
+		NULL
 	};
 	AjStepInput in;
 
@@ -447,15 +448,22 @@ compliance(const AjSiteGrid *grid, const Turbine *t, int n, double setback_m,
 }
 
 static char *
-compliance_csv(const Rule * rule)
+compliance_csv(JsonbContainer *metrics)
 {
+	JsonbContainer *list = aj_require_array(metrics, "compliance");
 	StringInfoData b;
 
 	initStringInfo(&b);
 	appendStringInfoString(&b, "rule,limit,actual,passed\n");
-	for (int i = 0; i < NRULES; i++)
-		appendStringInfo(&b, "%s,%.4f,%.4f,%s\n", rule[i].name, rule[i].limit,
-						 rule[i].actual, rule[i].passed ? "true" : "false");
+	for (uint32 i = 0; i < JsonContainerSize(list); i++)
+	{
+		JsonbContainer *rule = aj_item_object(list, i);
+
+		appendStringInfo(&b, "%s,%.4f,%.4f,%s\n", aj_require_text(rule, "rule"),
+						 aj_require_number(rule, "limit", -INFINITY, INFINITY),
+						 aj_require_number(rule, "actual", -INFINITY, INFINITY),
+						 aj_param_bool(rule, "passed", false) ? "true" : "false");
+	}
 	return b.data;
 }
 
@@ -525,13 +533,9 @@ metrics_json(const AjSiteGrid *grid, const AjFarmInput *in,
 	return b.data;
 }
 
-/*
- * step_layout(input jsonb) returns jsonb
- */
-Datum
-aj_step_layout(PG_FUNCTION_ARGS)
+void
+aj_layout_search(const AjStepInput *input, double seed, AjLaidOut * laid)
 {
-	AjStepInput input;
 	AjFarmInput in;
 	LayoutParams lp;
 	AjSiteGridDefaults defaults = {0};
@@ -543,25 +547,21 @@ aj_step_layout(PG_FUNCTION_ARGS)
 	Report		report = {{0.1, 0.99, NULL}, &state, 0, "placing turbines"};
 	Place		place;
 	Turbine    *turbines;
-	Jsonb	   *result_json;
 	AjkError	err;
 	double		spacing_m;
 	double		min_spacing_m;
 	double		lon,
 				lat;
-	char	   *geojson;
-	char	   *metrics;
-	char	   *text;
 	Rule		rule[NRULES];
-	StringInfoData out;
 
-	aj_step_input(PG_GETARG_JSONB_P(0), &input);
-	aj_farm_input(&input, AJK_WAKE_IEA37_SBG, false, &in);
+	aj_farm_input(input, AJK_WAKE_IEA37_SBG, false, &in);
 	in.wake.super = AJK_SUPER_RSS;
-	layout_params(input.params, in.turbine->rated_kw, &lp);
-	defaults = turbine_defaults(&in);
+	layout_params(input->params, in.turbine->rated_kw, &lp);
+	if (seed >= 0)
+		lp.seed = (uint64) seed;
+	defaults = aj_layout_defaults(&in);
 	aj_farm_climate(&in, &climate);
-	grid = aj_site_grid_load(input.params, &defaults, 0, 0.1);
+	grid = aj_site_grid_load(input->params, &defaults, 0, 0.1);
 	spacing_m = lp.min_spacing_d * in.turbine->rotor_diameter_m;
 
 	place.grid = grid;
@@ -618,28 +618,52 @@ aj_step_layout(PG_FUNCTION_ARGS)
 		elog(ERROR, "spacing of %.6f m after rounding is below %.6f m",
 			 min_spacing_m, spacing_m);
 
-	geojson = turbines_geojson(grid, &in, turbines, lp.n, place.setback_m);
 	compliance(grid, turbines, lp.n, place.setback_m, spacing_m, min_spacing_m,
 			   rule);
-	metrics = metrics_json(grid, &in, &lp, &result, spacing_m, min_spacing_m,
-						   rule);
+	laid->grid = grid;
+	laid->farm = in;
+	laid->geojson = turbines_geojson(grid, &in, turbines, lp.n, place.setback_m);
+	laid->metrics = metrics_json(grid, &in, &lp, &result, spacing_m,
+								 min_spacing_m, rule);
+	laid->convergence = convergence_csv(&result);
+}
+
+Jsonb *
+aj_layout_store(const AjStepInput *input, AjLaidOut * laid)
+{
+	StringInfoData b;
+	Jsonb	   *output;
+	char	   *text;
+
+	initStringInfo(&b);
+	appendStringInfo(&b, "{\"layout\":%s,\"metrics\":%s,"
+					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\",\"convergence.csv\",\"compliance.csv\",\"layout_report.html\"]}",
+					 laid->geojson, laid->metrics);
+	output = aj_jsonb_from_text(b.data);
 	aj_artifact("turbine_layout", "wind_farm_layout", "application/geo+json",
-				geojson, strlen(geojson));
+				laid->geojson, strlen(laid->geojson));
 	aj_artifact("layout_metrics", "wind_farm_layout_metrics",
-				"application/json", metrics, strlen(metrics));
-	text = convergence_csv(&result);
-	aj_artifact("convergence.csv", "convergence_table", "text/csv", text,
-				strlen(text));
-	text = compliance_csv(rule);
+				"application/json", laid->metrics, strlen(laid->metrics));
+	aj_artifact("convergence.csv", "convergence_table", "text/csv",
+				laid->convergence, strlen(laid->convergence));
+	text = compliance_csv(aj_require_object(&output->root, "metrics"));
 	aj_artifact("compliance.csv", "compliance_table", "text/csv", text,
 				strlen(text));
+	aj_layout_report(input->params, laid->grid, &laid->farm, output);
 	aj_progress(1.0, "layout done");
+	return output;
+}
 
-	initStringInfo(&out);
-	appendStringInfo(&out, "{\"layout\":%s,\"metrics\":%s,"
-					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\",\"convergence.csv\",\"compliance.csv\",\"layout_report.html\"]}",
-					 geojson, metrics);
-	result_json = aj_jsonb_from_text(out.data);
-	aj_layout_report(input.params, grid, &in, result_json);
-	PG_RETURN_JSONB_P(result_json);
+/*
+ * step_layout(input jsonb) returns jsonb
+ */
+Datum
+aj_step_layout(PG_FUNCTION_ARGS)
+{
+	AjStepInput input;
+	AjLaidOut	laid;
+
+	aj_step_input(PG_GETARG_JSONB_P(0), &input);
+	aj_layout_search(&input, -1, &laid);
+	PG_RETURN_JSONB_P(aj_layout_store(&input, &laid));
 }

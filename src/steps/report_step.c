@@ -143,10 +143,8 @@ write_turbines(StringInfo b, const AjReport *r)
 					  "Both must come from the same run of a pipeline.");
 	for (int i = 0; i < r->pos->n; i++)
 	{
-		JsonbValue *v = getIthJsonbValueFromContainer(list, i);
-
-		most = Max(most, aj_param_number(v->val.binary.data, "wake_loss_pct",
-										 0, -1, 100.001));
+		most = Max(most, aj_param_number(aj_item_object(list, i),
+										 "wake_loss_pct", 0, -1, 100.001));
 	}
 
 	appendStringInfoString(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr>"
@@ -154,7 +152,7 @@ write_turbines(StringInfo b, const AjReport *r)
 						   "<th>Clearance<br>m</th><th>Wake loss<br>%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n");
 	for (int i = 0; i < r->pos->n; i++)
 	{
-		JsonbContainer *t = getIthJsonbValueFromContainer(list, i)->val.binary.data;
+		JsonbContainer *t = aj_item_object(list, i);
 		double		loss = aj_param_number(t, "wake_loss_pct", 0, -1, 100.001);
 		double		x,
 					y;

@@ -299,6 +299,49 @@ aj_param_choice(JsonbContainer *c, const char *key, const char *dflt,
 	return NULL;
 }
 
+static AJ_NORETURN void
+refuse_item(uint32 i, const char *wanted)
+{
+	aj_step_error(AJ_ERRCODE_VALIDATION, "step_output_invalid",
+				  psprintf("element %u of an array in a step's output is not %s",
+						   i, wanted), NULL,
+				  "Give the outputs as the steps of the pipeline made them.");
+}
+
+static JsonbContainer *
+item_container(JsonbContainer *array, uint32 i, bool is_array)
+{
+	JsonbValue *v = getIthJsonbValueFromContainer(array, i);
+
+	if (v == NULL || v->type != jbvBinary ||
+		JsonContainerIsArray(v->val.binary.data) != is_array)
+		refuse_item(i, is_array ? "an array" : "an object");
+	return v->val.binary.data;
+}
+
+JsonbContainer *
+aj_item_object(JsonbContainer *array, uint32 i)
+{
+	return item_container(array, i, false);
+}
+
+JsonbContainer *
+aj_item_array(JsonbContainer *array, uint32 i)
+{
+	return item_container(array, i, true);
+}
+
+double
+aj_item_number(JsonbContainer *array, uint32 i)
+{
+	JsonbValue *v = getIthJsonbValueFromContainer(array, i);
+
+	if (v == NULL || v->type != jbvNumeric)
+		refuse_item(i, "a number");
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+											  NumericGetDatum(v->val.numeric)));
+}
+
 static JsonbContainer *
 container_of(const char *key, JsonbValue *v, bool array)
 {

@@ -84,6 +84,15 @@ extern const char *aj_param_choice(JsonbContainer *c, const char *key,
 extern JsonbContainer *aj_param_object(JsonbContainer *c, const char *key);
 extern JsonbContainer *aj_param_array(JsonbContainer *c, const char *key);
 
+/*
+ * Elements of an array in another step's output, which anybody could have
+ * made up who calls a handler with SELECT: refused (step_output_invalid)
+ * where they are something else.
+ */
+extern JsonbContainer *aj_item_object(JsonbContainer *array, uint32 i);
+extern JsonbContainer *aj_item_array(JsonbContainer *array, uint32 i);
+extern double aj_item_number(JsonbContainer *array, uint32 i);
+
 /* Array of numbers within min..max; NULL and *n = 0 where absent. */
 extern double *aj_param_numbers(JsonbContainer *c, const char *key, int *n,
 								double min, double max);

@@ -27,6 +27,9 @@
 	"min_records", "air_density_kg_m3", "elevation_m", "temperature_c"
 #define AJ_WIND_RESOURCE_PARAMS \
 	AJ_WIND_SERIES_PARAMS, "wind", "hub_height_m", "shear_alpha"
+#define AJ_LAYOUT_SEARCH_PARAMS \
+	"n_turbines", "target_capacity_kw", "min_spacing_d", \
+	"max_evaluations", "n_starts", "time_budget_s"
 #define AJ_LAYOUT_PARAMS \
 	"n_turbines", "target_capacity_kw", "min_spacing_d", "seed", \
 	"max_evaluations", "n_starts", "time_budget_s"
