@@ -232,6 +232,13 @@ search_section(StringInfo b, JsonbContainer *m)
 			x[k] = aj_item_number(pair, 0) / 1000;
 			y[k] = aj_item_number(pair, 1);
 		}
+		/* the first steps are so long that nothing else would be seen */
+		while (points > 8 && x[0] < 0.05 * x[points - 1])
+		{
+			x++;
+			y++;
+			points--;
+		}
 		if (points > 1)
 			aj_chart_add(&c, AJ_MARK_LINE, starts ? psprintf("seed %.0f", at(s, "seed")) : NULL, colors[i], points, x, y);
 	}
@@ -318,7 +325,7 @@ aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 
 void
 aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
-					 AjPositions *pos, Jsonb *output)
+					 AjPositions *pos, const AjFlowRaster * flow, Jsonb *output)
 {
 	StringInfo	b = makeStringInfo();
 	JsonbContainer *s = &output->root;
@@ -348,8 +355,8 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 	if (directions && JsonContainerSize(directions) > 1)
 	{
 		int			n = JsonContainerSize(directions);
-		double	   *x = palloc(sizeof(double) * n);
-		double	   *y = palloc(sizeof(double) * n);
+		double	   *x = palloc(sizeof(double) * (n + 1));
+		double	   *y = palloc(sizeof(double) * (n + 1));
 		AjChart		c;
 
 		for (int i = 0; i < n; i++)
@@ -359,17 +366,22 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 			x[i] = at(d, "direction_deg");
 			y[i] = at(d, "wake_loss_pct");
 		}
+		x[n] = x[0] + 360;		/* north once more */
+		y[n] = y[0];
 		aj_chart_init(&c, "Wake loss by direction of the wind", "Wake loss, %");
 		c.x_title = "wind from, &deg;";
 		c.x_min = 0;
 		c.x_max = 360;
 		c.x_step = 60;
 		c.y_min = 0;
-		aj_chart_add(&c, AJ_MARK_LINE, NULL, "#d1495b", n, x, y);
+		aj_chart_add(&c, AJ_MARK_LINE, NULL, "#d1495b", n + (x[n] <= 360), x, y);
 		appendStringInfoString(b, "<h3>Wake loss by direction</h3>");
 		aj_chart_draw(b, &c);
 	}
-	appendStringInfoString(b, "</section></div>\n<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th>"
+	appendStringInfoString(b, "</section></div>\n");
+	if (flow)
+		aj_report_flow(b, flow, pos, NULL);
+	appendStringInfoString(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th>"
 						   "<th>Wake loss<br>%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n");
 	for (uint32 i = 0; i < JsonContainerSize(turbines); i++)
 		most = Max(most, at(aj_item_object(turbines, i), "wake_loss_pct"));

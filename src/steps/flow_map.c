@@ -19,6 +19,8 @@
  *-------------------------------------------------------------------------
  */
 #include "flow_map.h"
+#include "html.h"
+#include "report_svg.h"
 
 #include <math.h>
 
@@ -76,6 +78,29 @@ asc_grid(const AjkFlowGrid *g, const float *speed, double west, double south,
 			appendStringInfo(&b, "%.3f%c", speed[(Size) row * g->ncols + col],
 							 col + 1 < g->ncols ? ' ' : '\n');
 	return b.data;
+}
+
+/*
+ * The speed that gets the darkest colour.  Close behind the rotors a few cells
+ * are so slow that nothing else would be seen; one cell of a hundred may be slower.
+ */
+static double
+darkest(const float *speed, Size cells, double lo, double hi)
+{
+	Size		count[256] = {0};
+	Size		seen = 0;
+
+	if (!(hi > lo))
+		return lo;
+	for (Size i = 0; i < cells; i++)
+		count[(int) fmin(255, fmax(0, (speed[i] - lo) / (hi - lo) * 255))]++;
+	for (int k = 0; k < 255; k++)
+	{
+		seen += count[k];
+		if (seen * 100 > cells)
+			return lo + k * (hi - lo) / 255;
+	}
+	return lo;
 }
 
 /* The picture, or NULL if there is no memory for it */
@@ -147,28 +172,20 @@ compute(const AjkFarm *farm, const AjkWind *climate, const AjFlowParams *p,
 	return err;
 }
 
-void
-aj_flow_map(const AjFlowParams *p, const AjkFarm *farm,
-			const AjPositions *pos, const AjkWind *climate, StringInfo out)
+AjFlowRaster *
+aj_flow_compute(const AjFlowParams *p, const AjkFarm *farm,
+				const AjPositions *pos, const AjkWind *climate, double from,
+				double to)
 {
+	AjFlowRaster *r = palloc0(sizeof(AjFlowRaster));
 	double		west = INFINITY;
 	double		east = -INFINITY;
 	double		south = INFINITY;
 	double		north = -INFINITY;
 	double		border = BORDER_D * farm->turbine->diameter_m;
 	double		cell = p->resolution_m;
-	double		lo = INFINITY;
-	double		free_m_s;
-	int			directions;
-	AjkFlowGrid g;
-	AjPoll		poll = {0.8, 0.97, "computing the flow between the turbines"};
+	AjPoll		poll = {from, to, "computing the flow between the turbines"};
 	Size		cells;
-	Size		len;
-	float	   *speed;
-	char	   *text;
-	void	   *png;
-	double		gx;
-	double		gy;
 	AjkError	err;
 
 	for (int i = 0; i < pos->n; i++)
@@ -183,33 +200,46 @@ aj_flow_map(const AjFlowParams *p, const AjkFarm *farm,
 	south -= border;
 	north += border;
 	cell = fmax(cell, sqrt((east - west) * (north - south) / MAX_CELLS));
-	g.ncols = (int) ceil((east - west) / cell);
-	g.nrows = (int) ceil((north - south) / cell);
-	g.cell_m = cell;
-	g.x0 = west + cell / 2;
-	g.y0 = south + g.nrows * cell - cell / 2;
-	cells = (Size) g.ncols * g.nrows;
-	speed = palloc0(sizeof(float) * cells);
+	r->west = west;
+	r->south = south;
+	r->grid.ncols = (int) ceil((east - west) / cell);
+	r->grid.nrows = (int) ceil((north - south) / cell);
+	r->grid.cell_m = cell;
+	r->grid.x0 = west + cell / 2;
+	r->grid.y0 = south + r->grid.nrows * cell - cell / 2;
+	cells = (Size) r->grid.ncols * r->grid.nrows;
+	r->speed = palloc0(sizeof(float) * cells);
+	r->direction_deg = p->direction_deg;
 
 	aj_compute_begin();
-	err = compute(farm, climate, p, &g, speed, &free_m_s, &directions, &poll);
+	err = compute(farm, climate, p, &r->grid, r->speed, &r->free_m_s,
+				  &r->directions, &poll);
 	aj_compute_end();
 	aj_kernel_failed(err, "flow map");
+	r->lowest_m_s = INFINITY;
 	for (Size i = 0; i < cells; i++)
-		lo = fmin(lo, speed[i]);
+		r->lowest_m_s = fmin(r->lowest_m_s, r->speed[i]);
+	r->dark_m_s = darkest(r->speed, cells, r->lowest_m_s, r->free_m_s);
+	r->png = picture(&r->grid, r->speed, r->dark_m_s, r->free_m_s,
+					 &r->png_len);
+	return r;
+}
 
-	/* to the zone's metres, if the layout has any */
-	gx = pos->mx + west * pos->k;
-	gy = pos->my + south * pos->k;
-	cell *= pos->k;
-	text = asc_grid(&g, speed, gx, gy, cell);
+void
+aj_flow_map(const AjFlowRaster * r, const AjPositions *pos, StringInfo out)
+{
+	const AjkFlowGrid *g = &r->grid;
+	double		gx = pos->mx + r->west * pos->k;
+	double		gy = pos->my + r->south * pos->k;
+	double		cell = g->cell_m * pos->k;	/* the zone's metres, if any */
+	char	   *text = asc_grid(g, r->speed, gx, gy, cell);
+
 	aj_artifact("wake_map.asc", "wake_map", "text/plain", text, strlen(text));
-	png = picture(&g, speed, lo, free_m_s, &len);
-	if (png)
+	if (r->png)
 	{
-		aj_artifact("wake_map.png", "wake_map", "image/png", png, len);
+		aj_artifact("wake_map.png", "wake_map", "image/png", r->png, r->png_len);
 		text = psprintf("%.10f\n0\n0\n%.10f\n%.6f\n%.6f\n", cell, -cell,
-						gx + cell / 2, gy + (g.nrows - 0.5) * cell);
+						gx + cell / 2, gy + (g->nrows - 0.5) * cell);
 		aj_artifact("wake_map.pgw", "world_file", "text/plain", text,
 					strlen(text));
 		if (pos->zone > 0)
@@ -222,16 +252,82 @@ aj_flow_map(const AjFlowParams *p, const AjkFarm *farm,
 	}
 
 	appendStringInfo(out, ",\"flow_map\":{\"ncols\":%d,\"nrows\":%d,\"resolution_m\":",
-					 g.ncols, g.nrows);
-	aj_json_number(out, g.cell_m, 4);
+					 g->ncols, g->nrows);
+	aj_json_number(out, g->cell_m, 4);
 	if (pos->zone > 0)
 		appendStringInfo(out, ",\"epsg\":%d", (pos->south ? 32700 : 32600) + pos->zone);
-	appendStringInfo(out, ",\"directions\":%d,\"free_speed_m_s\":", directions);
-	aj_json_number(out, free_m_s, 4);
+	appendStringInfo(out, ",\"directions\":%d,\"free_speed_m_s\":", r->directions);
+	aj_json_number(out, r->free_m_s, 4);
 	appendStringInfoString(out, ",\"lowest_speed_m_s\":");
-	aj_json_number(out, lo, 4);
+	aj_json_number(out, r->lowest_m_s, 4);
 	appendStringInfoString(out, ",\"artifacts\":[\"wake_map.asc\"");
-	if (png)
+	if (r->png)
 		appendStringInfoString(out, ",\"wake_map.png\",\"wake_map.pgw\"");
 	appendStringInfoString(out, "]}");
+}
+
+/*
+ * Section of a report: the flow as a layer, with the site's outline where it
+ * is known in the same zone, and the turbines by their numbers.
+ */
+void
+aj_report_flow(StringInfo b, const AjFlowRaster * r, const AjPositions *pos,
+			   const AjSiteGrid *site)
+{
+	const AjkFlowGrid *g = &r->grid;
+	double		w = g->ncols * g->cell_m;
+	double		h = g->nrows * g->cell_m;
+	double		north = r->south + h;
+	double		unit = Max(w, h) / 1000;
+	double		radius = pos->n > 99 ? 4 * unit : 5 * unit;
+	uint8_t		rgb[3];
+
+	if (r->png == NULL)
+		return;
+	appendStringInfo(b, "<section><h2>Wind between the turbines</h2><div class=\"scroll\"><svg class=\"map flow\" viewBox=\"0 0 %.1f %.1f\" role=\"img\" aria-label=\"Map of the wind speed with the wakes of all turbines\">"
+					 "<defs><clipPath id=\"flow\"><rect width=\"%.1f\" height=\"%.1f\"/></clipPath></defs><g clip-path=\"url(#flow)\"><image width=\"%.1f\" height=\"%.1f\" preserveAspectRatio=\"none\" href=\"",
+					 w, h, w, h, w, h);
+	aj_html_png(b, r->png, r->png_len);
+	appendStringInfoString(b, "\"/>");
+	if (site && site->zone == pos->zone && site->south == pos->south)
+	{
+		appendStringInfoString(b, "<path d=\"");
+		for (int i = 0; i < site->site->nrings; i++)
+		{
+			const AjPath *ring = &site->site->rings[i];
+
+			for (int k = 0; k < ring->n; k++)
+				appendStringInfo(b, "%c%.1f %.1f", k ? 'L' : 'M',
+								 (ring->x[k] - pos->mx) / pos->k - r->west,
+								 north - (ring->y[k] - pos->my) / pos->k);
+			appendStringInfoChar(b, 'Z');
+		}
+		appendStringInfo(b, "\" fill=\"none\" stroke=\"#1d2733\" stroke-width=\"%.1f\" stroke-linejoin=\"round\"/>",
+						 2.6 * unit);
+	}
+	appendStringInfo(b, "<g font-size=\"%.1f\" font-weight=\"700\" stroke-linejoin=\"round\" style=\"paint-order:stroke\">",
+					 pos->n > 99 ? 10 * unit : 13 * unit);
+	for (int i = 0; i < pos->n; i++)
+		appendStringInfo(b, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"#d1495b\" stroke=\"#fff\" stroke-width=\"%.1f\"/>"
+						 "<text x=\"%.1f\" y=\"%.1f\" fill=\"#1d2733\" stroke=\"#fff\" stroke-width=\"%.1f\">%d</text>",
+						 pos->x[i] - r->west, north - pos->y[i], radius, 1.2 * unit,
+						 pos->x[i] - r->west + 1.5 * radius,
+						 north - pos->y[i] - 1.2 * radius, 3 * unit, i + 1);
+	appendStringInfoString(b, "</g>");
+	aj_svg_scale_and_north(b, w, h, unit, pos->true_north_deg);
+	appendStringInfo(b, "</g></svg></div><ul class=\"key\"><li>%s%.2f m/s<i class=\"ramp\" style=\"width:110px;background:linear-gradient(90deg",
+					 r->dark_m_s > r->lowest_m_s ? "at most " : "", r->dark_m_s);
+	for (int i = 0; i <= 6; i++)
+	{
+		colour(1 - i / 6.0, rgb);
+		appendStringInfo(b, ",#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
+	}
+	appendStringInfo(b, ")\"></i>%.2f m/s, the free wind</li><li><i class=\"dot\" style=\"background:#d1495b\"></i>Turbine</li></ul>",
+					 r->free_m_s);
+	if (isnan(r->direction_deg))
+		appendStringInfo(b, "<p class=\"muted\">Mean wind speed at hub height over %d directions and the speeds of the power curve, with the wakes of all turbines.</p></section>\n",
+						 r->directions);
+	else
+		appendStringInfo(b, "<p class=\"muted\">Wind speed at hub height for wind of %.4g m/s from %.4g&deg;, with the wakes of all turbines.</p></section>\n",
+						 r->free_m_s, r->direction_deg);
 }

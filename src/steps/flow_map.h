@@ -21,9 +21,35 @@ typedef struct AjFlowParams
 
 extern AjFlowParams aj_flow_params(JsonbContainer *params);
 
-/* Compute the map, store its artifacts, append "flow_map" to the result. */
-extern void aj_flow_map(const AjFlowParams *p, const AjkFarm *farm,
-						const AjPositions *pos, const AjkWind *climate,
+/* In ground metres about the middle of the turbines */
+typedef struct AjFlowRaster
+{
+	AjkFlowGrid grid;
+	double		west;			/* of the western cells' edge */
+	double		south;
+	float	   *speed;			/* m/s */
+	double		free_m_s;
+	double		lowest_m_s;
+	double		dark_m_s;		/* gets the darkest colour */
+	double		direction_deg;	/* NaN: the mean over all */
+	int			directions;
+	void	   *png;			/* NULL: no memory for it */
+	Size		png_len;
+}			AjFlowRaster;
+
+/* Progress goes from..to. */
+extern AjFlowRaster * aj_flow_compute(const AjFlowParams *p,
+									  const AjkFarm *farm,
+									  const AjPositions *pos,
+									  const AjkWind *climate, double from,
+									  double to);
+
+/* Store the artifacts, append "flow_map" to the result. */
+extern void aj_flow_map(const AjFlowRaster * r, const AjPositions *pos,
 						StringInfo out);
+
+/* A section of a report; site may be NULL. */
+extern void aj_report_flow(StringInfo b, const AjFlowRaster * r,
+						   const AjPositions *pos, const AjSiteGrid *site);
 
 #endif							/* AJ_FLOW_MAP_H */

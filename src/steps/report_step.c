@@ -45,6 +45,7 @@ read_input(Jsonb *arg, AjReport *r)
 
 	memset(r, 0, sizeof(*r));
 	aj_step_input(arg, &input);
+	r->params = input.params;
 	layout = need_step(&input, "layout");
 	r->sim = need_step(&input, "simulation");
 	r->layout = aj_param_object(layout, "metrics");
@@ -53,7 +54,7 @@ read_input(Jsonb *arg, AjReport *r)
 	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &r->farm);
 	defaults.max_slope_deg = 15;
 	defaults.boundary_setback_m = 0.5 * r->farm.turbine->rotor_diameter_m;
-	r->grid = aj_site_grid_load(input.params, &defaults, 0, 0.7);
+	r->grid = aj_site_grid_load(input.params, &defaults, 0, 0.6);
 	r->title = aj_param_text(input.params, "title", NULL);
 	if (r->title == NULL)
 		r->title = psprintf("Wind farm %s", r->grid->site->name);
@@ -218,6 +219,21 @@ write_inputs(StringInfo b, const AjReport *r)
 					 sim_number(r, "uncertainty_pct"));
 }
 
+/* The wakes drawn again as the simulation did it, where it did */
+static void
+write_flow(StringInfo b, const AjReport *r, JsonbContainer *params)
+{
+	AjFlowParams flow = aj_flow_params(params);
+	AjkFarm		farm = {r->pos->n, r->pos->x, r->pos->y, &r->farm.kturbine, r->farm.wake, r->pos->true_north_deg};
+	AjkWind		climate;
+
+	if (!(flow.resolution_m > 0))
+		return;
+	aj_farm_climate(&r->farm, &climate);
+	aj_report_flow(b, aj_flow_compute(&flow, &farm, r->pos, &climate, 0.6, 0.95),
+				   r->pos, r->grid);
+}
+
 static StringInfo
 render(AjReport *r)
 {
@@ -228,6 +244,7 @@ render(AjReport *r)
 	write_wind_and_energy(b, r);
 	if (r->wind)
 		aj_report_wind_means(b, r->wind);
+	write_flow(b, r, r->params);
 	write_turbines(b, r);
 	appendStringInfoString(b, "<div class=\"two\">");
 	aj_report_ground(b, r->grid);
@@ -266,7 +283,7 @@ aj_step_report(PG_FUNCTION_ARGS)
 	StringInfoData b;
 
 	read_input(PG_GETARG_JSONB_P(0), &r);
-	aj_progress(0.7, "writing the report");
+	aj_progress(0.6, "writing the report");
 	html = render(&r);
 	aj_artifact("report.html", "wind_farm_report", "text/html", html->data,
 				html->len);

@@ -10,6 +10,7 @@
 #ifndef AJ_REPORT_SVG_H
 #define AJ_REPORT_SVG_H
 
+#include "flow_map.h"
 #include "wind_farm.h"
 
 /* What the report knows; read from the input by report_step.c. */
@@ -22,6 +23,7 @@ typedef struct AjReport
 	JsonbContainer *layout;		/* the step's metrics; NULL if unknown */
 	JsonbContainer *sim;		/* output of the simulation step */
 	JsonbContainer *wind;		/* of the wind_resource step; may be NULL */
+	JsonbContainer *params;
 } AjReport;
 
 extern void aj_svg_map(StringInfo b, const AjReport *r);
@@ -56,7 +58,7 @@ extern void aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 							 const AjFarmInput *farm, Jsonb *output);
 extern void aj_simulation_report(JsonbContainer *params,
 								 const AjFarmInput *farm, AjPositions *pos,
-								 Jsonb *output);
+								 const AjFlowRaster * flow, Jsonb *output);
 
 /* Mean speed by month and hour, where the wind is a series with times. */
 extern void aj_report_wind_means(StringInfo b, JsonbContainer *wind);

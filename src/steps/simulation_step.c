@@ -216,6 +216,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	AjkYield	yield = {0};
 	AjPoll		poll = {0, 0.8, "computing wakes"};
 	AjFlowParams flow;
+	AjFlowRaster *raster = NULL;
 	Losses		loss;
 	AjkError	err;
 	double		net;
@@ -298,7 +299,10 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	appendStringInfoString(&b, "]");
 
 	if (flow.resolution_m > 0)
-		aj_flow_map(&flow, &farm, pos, &climate, &b);
+	{
+		raster = aj_flow_compute(&flow, &farm, pos, &climate, 0.8, 0.97);
+		aj_flow_map(raster, pos, &b);
+	}
 
 	/* the artifact is the output without the list of artifacts */
 	appendStringInfoChar(&b, '}');
@@ -308,6 +312,6 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	appendStringInfoString(&b, "\"artifacts\":[\"energy_yield\",\"simulation_report.html\"]}");
 	aj_progress(1.0, "wakes computed");
 	output = aj_jsonb_from_text(b.data);
-	aj_simulation_report(input.params, &in, pos, output);
+	aj_simulation_report(input.params, &in, pos, raster, output);
 	PG_RETURN_JSONB_P(output);
 }

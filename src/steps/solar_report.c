@@ -120,7 +120,7 @@ static void
 write_losses(StringInfo b, const AjSolarYear *y)
 {
 	const AjkPvTotals *t = &y->tot;
-	const char *label[] = {"Light on the array", "Hills", "Reflection", "Temperature", "System losses",
+	const char *label[] = {"Sunlight", "Hills", "Reflection", "Temperature", "System losses",
 	"Inverter", "Clipping", "AC energy"};
 	double		loss[] = {0, t->horizon_kwh, t->reflection_kwh, t->temperature_kwh, t->system_kwh,
 	t->inverter_kwh, t->clipping_kwh, 0};

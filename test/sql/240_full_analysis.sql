@@ -76,6 +76,7 @@ FROM (SELECT html FROM full_result) h;
 -- the drawings are XML, but for HTML's names of signs; the figures are there
 SELECT count(*) AS drawings, bool_and(xml_is_well_formed_content(regexp_replace(svg, '&(minus|ndash|middot|deg);', '-', 'g'))) AS well_formed
 FROM full_result, LATERAL (SELECT (regexp_matches(html, '<svg.*?</svg>', 'g'))[1] AS svg) s;
+SELECT html LIKE '%<h2>Wind between the turbines</h2>%' AS wake_map, (SELECT count(*) FROM regexp_matches(html, 'data:image/png;base64', 'g')) AS pictures FROM full_result;
 SELECT position(round((r -> 'summary' ->> 'net_aep_gwh')::numeric, 1)::text IN html) > 0 AS net,
        (SELECT count(*) FROM regexp_matches(html, '<tr><td>[0-9]+</td>', 'g')) >= 8 AS turbine_rows
 FROM full_result;
