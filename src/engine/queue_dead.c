@@ -176,7 +176,7 @@ AJ_STATEMENT(check_alarms,
 			 "  AND j.finished_at > $1 - a.period AND" AJ_OF_ALARM ")"
 			 " END::double precision AS now_value FROM asyncjob.alarm a),"
 			 " changed AS (UPDATE asyncjob.alarm a SET value = f.now_value,"
-			 " checked_at = $1, raised_at = CASE WHEN f.now_value > a.threshold"
+			 " checked_at = greatest(a.checked_at, $1), raised_at = CASE WHEN f.now_value > a.threshold"
 			 "  THEN coalesce(a.raised_at, $1) END"
 			 " FROM found f WHERE f.name = a.name"
 			 " RETURNING a.name, a.metric, a.value, a.threshold,"
