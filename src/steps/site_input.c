@@ -475,6 +475,14 @@ aj_site_parse(JsonbContainer *geojson, const char *name)
 			p.site->south = Min(p.site->south, p.site->rings[i].lat[j]);
 			p.site->north = Max(p.site->north, p.site->rings[i].lat[j]);
 		}
+	if (p.site->east - p.site->west > 90.0)
+		aj_step_error(AJ_ERRCODE_VALIDATION, "coordinates_out_of_range",
+					  p.site->west < -179 && p.site->east > 179 ?
+					  "site crosses the 180th meridian" :
+					  "site reaches over more than 90 degrees of longitude",
+					  psprintf("It reaches from %.7g to %.7g degrees.",
+							   p.site->west, p.site->east),
+					  "Load the parts on either side as two sites.");
 	if (p.site->south < -80.0 || p.site->north > 84.0)
 		aj_step_error(AJ_ERRCODE_VALIDATION, "coordinates_out_of_range",
 					  psprintf("latitude is out of range: %.7g",

@@ -204,7 +204,7 @@ aj_no_buildable_area(const AjSiteGrid *g)
 						 psprintf("slope > %.4g deg", g->max_slope_deg) :
 						 aj_reason_name(g, bit));
 		appendStringInfo(&detail, " removes %.0f %%",
-						 100.0 * area / g->site_area_m2);
+						 Min(100.0, 100.0 * area / g->site_area_m2));
 		if (area > most || worst == 0)
 		{
 			most = area;

@@ -103,6 +103,11 @@ aj_turbine_parse(JsonbContainer *c, const char *name)
 	t->rated_kw = aj_require_number(c, "rated_kw", 0.1, 50000);
 	t->rotor_diameter_m = aj_require_number(c, "rotor_diameter_m", 1, 500);
 	t->hub_height_m = aj_require_number(c, "hub_height_m", 1, 500);
+	if (t->hub_height_m < 0.5 * t->rotor_diameter_m)
+		refuse(name,
+			   psprintf("its rotor of %.6g m would reach the ground at hub height %.6g m",
+						t->rotor_diameter_m, t->hub_height_m),
+			   "Give the rotor's diameter, not its radius, and the height of the hub above ground, both in metres.");
 	t->ct_const = NAN;
 	if (strcmp(aj_param_choice(c, "kind", "table", kinds), "table") == 0)
 		parse_table(t, c);

@@ -327,7 +327,9 @@ project(AjPositions *p)
 				k;
 	int			zone;
 	AjkTm		tm;
+	double	   *lons = palloc(sizeof(double) * p->n);
 
+	memcpy(lons, p->lon, sizeof(double) * p->n);
 	for (int i = 0; i < p->n; i++)
 	{
 		west = fmin(west, p->lon[i]);
@@ -335,17 +337,30 @@ project(AjPositions *p)
 		south = fmin(south, p->lat[i]);
 		north = fmax(north, p->lat[i]);
 	}
+	if (east - west > 180)
+	{
+		/* on both sides of the 180th meridian: count on beyond it */
+		for (int i = 0; i < p->n; i++)
+			lons[i] = p->lon[i] < 0 ? p->lon[i] + 360 : p->lon[i];
+		west = INFINITY;
+		east = -INFINITY;
+		for (int i = 0; i < p->n; i++)
+		{
+			west = fmin(west, lons[i]);
+			east = fmax(east, lons[i]);
+		}
+	}
 	lon = 0.5 * (west + east);
 	lat = 0.5 * (south + north);
-	if (east - west > 1.5 || north - south > 1.5)
-		refuse_layout("the turbines are more than 1.5 degrees apart");
+	if ((east - west) * cos(AJK_DEG2RAD(lat)) > 1.5 || north - south > 1.5)
+		refuse_layout("the turbines are more than 160 km apart");
 	zone = ajk_utm_zone(lon);
 	tm = ajk_tm_utm(zone, lat < 0);
 	k = ajk_tm_scale(&tm, lon, lat);
 	ajk_tm_forward(&tm, lon, lat, &mx, &my);
 	for (int i = 0; i < p->n; i++)
 	{
-		ajk_tm_forward(&tm, p->lon[i], p->lat[i], &p->x[i], &p->y[i]);
+		ajk_tm_forward(&tm, lons[i], p->lat[i], &p->x[i], &p->y[i]);
 		p->x[i] = (p->x[i] - mx) / k;
 		p->y[i] = (p->y[i] - my) / k;
 	}

@@ -143,6 +143,12 @@ FROM asyncjob.turbine WHERE owner IS NULL ORDER BY rated_kw;
 SELECT asyncjob.load_turbine('inputs_mill', '{"rated_kw": 100, "rotor_diameter_m": 20, "hub_height_m": 30,
     "speed_m_s": [3, 10, 20], "power_kw": [0, 100, 100], "ct": [0.8, 0.7, 0.1], "source": "three points"}') AS mill;
 SELECT kind, cut_in_m_s, cut_out_m_s, speed_m_s, power_kw, ct FROM asyncjob.turbine WHERE name = 'inputs_mill';
+-- a rotor that would reach the ground: a radius or a height is wrong
+SELECT asyncjob.load_turbine('inputs_low', '{"rated_kw": 100, "rotor_diameter_m": 61, "hub_height_m": 30,
+    "speed_m_s": [3, 10, 20], "power_kw": [0, 100, 100], "ct": [0.8, 0.7, 0.1]}') AS mill;
+-- a site on both sides of the 180th meridian, split there as RFC 7946 wants it: not as one site
+SELECT asyncjob.load_site('inputs_dateline', '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"feature_type": "boundary"}, "geometry": {"type": "MultiPolygon", "coordinates": [
+    [[[179.9, -17], [180, -17], [180, -16.9], [179.9, -16.9], [179.9, -17]]], [[[-180, -17], [-179.9, -17], [-179.9, -16.9], [-180, -16.9], [-180, -17]]]]}}]}');
 -- one's own turbine of a built-in's name goes first, and is one's own only
 SELECT asyncjob.load_turbine('NREL_5MW_126', '{"kind": "iea37", "rated_kw": 100, "rotor_diameter_m": 20, "hub_height_m": 30,
     "cut_in_m_s": 3, "rated_m_s": 10, "cut_out_m_s": 20}') ->> 'kind' AS kind;

@@ -218,6 +218,23 @@ FROM asyncjob.run('simulation', '{"layout": [[0, 0]], "wind": {"direction_deg": 
     "turbine": {"kind": "iea37", "rated_kw": 1000, "rotor_diameter_m": 120, "hub_height_m": 100, "cut_in_m_s": 0, "rated_m_s": 10, "cut_out_m_s": 25},
     "rotor_average": "points", "shear_alpha": 0.66666666666}') r;
 SELECT asyncjob.check_simulation('{"layout": [[0, 0]], "wind": "simulation_iea37", "rotor_average": "rews"}');
+--
+-- Where the turbines stand on Earth does not matter: a row of three on the
+-- equator, 0.0058 degrees apart, is the same at 10 degrees east, across a
+-- boundary of UTM zones and across the 180th meridian; at 78 degrees north
+-- degrees of longitude are short, and a farm may cover many.
+--
+CREATE FUNCTION pg_temp.in_a_row(longitude float8, latitude float8, step float8) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT asyncjob.run('simulation', jsonb_build_object('wind', 'simulation_iea37', 'turbine', 'simulation_iea37', 'flow_map_resolution_m', 0, 'layout',
+        jsonb_build_object('type', 'FeatureCollection', 'features', jsonb_agg(jsonb_build_object('type', 'Feature', 'properties', '{}'::jsonb, 'geometry',
+            jsonb_build_object('type', 'Point', 'coordinates', jsonb_build_array(CASE WHEN x > 180 THEN x - 360 ELSE x END, latitude)))))))
+    FROM (SELECT longitude + k * step AS x FROM generate_series(0, 2) k) p
+$$;
+SELECT v.longitude, abs((pg_temp.in_a_row(v.longitude, 0, 0.0058) ->> 'wake_aep_gwh')::float8 / (pg_temp.in_a_row(10, 0, 0.0058) ->> 'wake_aep_gwh')::float8 - 1) < 1e-6 AS same_energy
+FROM (VALUES (5.995), (179.995), (-179.9942), (-100)) v (longitude);
+SELECT pg_temp.in_a_row(15, 78, 2) ->> 'turbine_count' AS turbines;
+SELECT pg_temp.in_a_row(15, 0, 2) ->> 'turbine_count' AS turbines;
+
 RESET SESSION AUTHORIZATION;
 DELETE FROM asyncjob.wind_resource WHERE owner = 'regress_simulation';
 DELETE FROM asyncjob.turbine WHERE owner = 'regress_simulation';
