@@ -316,6 +316,10 @@ run(AjkSearch *q)
 		{
 			memcpy(q->first_x, q->s.x, size);
 			memcpy(q->first_y, q->s.y, size);
+
+			/* the best until a better one; where no wind blows there is none */
+			memcpy(q->top_x, q->s.x, size);
+			memcpy(q->top_y, q->s.y, size);
 			q->state->first_mwh = q->s.total_mwh;
 			err = exact_energy(q, q->first_x, q->first_y, &r->start_mwh);
 			if (err != AJK_OK)

@@ -461,12 +461,14 @@ aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
 	JsonbContainer *quality = aj_param_object(s, "quality");
 	JsonbContainer *definition = aj_param_object(s, "definition");
 	JsonbContainer *sectors = aj_require_array(s, "sectors");
-	char	   *name = aj_param_text(params, definition ? "series" : "wind", NULL);
+	char	   *name;
 	AjReport	r = {0};
 
-	r.farm.wind = definition ? aj_wind_parse(definition, name) : aj_wind_get(params, "wind");
+	/* the wind may be an object, which need not have a name */
+	r.farm.wind = definition ? aj_wind_parse(definition, aj_param_text(params, "series", "series")) : aj_wind_get(params, "wind");
+	name = r.farm.wind->name;
 	r.farm.shear_factor = 1;
-	aj_html_begin(b, title_of(params, "Wind resource", name ? name : r.farm.wind->name));
+	aj_html_begin(b, title_of(params, "Wind resource", name));
 	appendStringInfoString(b, "<p>");
 	if (quality)
 		appendStringInfo(b, "%.10s to %.10s &middot; %s of %s records", aj_param_text(quality, "from", "?"), aj_param_text(quality, "to", "?"),

@@ -459,9 +459,12 @@ compliance_csv(JsonbContainer *metrics)
 	{
 		JsonbContainer *rule = aj_item_object(list, i);
 
-		appendStringInfo(&b, "%s,%.4f,%.4f,%s\n", aj_require_text(rule, "rule"),
+		double		actual = aj_param_number(rule, "actual", NAN, -INFINITY, INFINITY);
+
+		/* empty: one turbine has no distance to another */
+		appendStringInfo(&b, "%s,%.4f,%s,%s\n", aj_require_text(rule, "rule"),
 						 aj_require_number(rule, "limit", -INFINITY, INFINITY),
-						 aj_require_number(rule, "actual", -INFINITY, INFINITY),
+						 isnan(actual) ? "" : psprintf("%.4f", actual),
 						 aj_param_bool(rule, "passed", false) ? "true" : "false");
 	}
 	return b.data;

@@ -66,6 +66,13 @@ sim_number(const AjReport *r, const char *key)
 	return aj_require_number(r->sim, key, -INFINITY, INFINITY);
 }
 
+/* NaN where there is no energy that could be lost */
+static double
+wake_loss(const AjReport *r)
+{
+	return aj_param_number(r->sim, "wake_loss_pct", NAN, -INFINITY, INFINITY);
+}
+
 /* ---- writing ---- */
 
 static void
@@ -92,7 +99,7 @@ write_head(StringInfo b, const AjReport *r)
 				   "installed capacity");
 	aj_html_figure(b, false, psprintf("%.1f <small>%%</small>", 100 * sim_number(r, "capacity_factor")),
 				   "net capacity factor");
-	aj_html_figure(b, false, psprintf("%.2f <small>%%</small>", sim_number(r, "wake_loss_pct")),
+	aj_html_figure(b, false, psprintf("%s <small>%%</small>", aj_html_number(wake_loss(r), 2)),
 				   "wake loss");
 	aj_html_figure(b, false, psprintf("%s <small>GWh/yr</small>", aj_html_number(sim_number(r, "net_aep_p90_gwh"), 1)),
 				   psprintf("P90 at %.4g %% uncertainty", sim_number(r, "uncertainty_pct")));
@@ -112,11 +119,11 @@ write_wind_and_energy(StringInfo b, const AjReport *r)
 	aj_svg_energy(b, r);
 	appendStringInfo(b, "<div class=\"scroll\"><table class=\"plain\"><tbody>"
 					 "<tr><th>Gross, without wakes and losses</th><td>%s GWh</td></tr>"
-					 "<tr><th>After wakes</th><td>%s GWh (wake loss %.2f %%)</td></tr>"
+					 "<tr><th>After wakes</th><td>%s GWh (wake loss %s %%)</td></tr>"
 					 "<tr><th>Net, after all losses</th><td>%s GWh</td></tr>",
 					 aj_html_number(sim_number(r, "gross_aep_gwh"), 2),
 					 aj_html_number(sim_number(r, "wake_aep_gwh"), 2),
-					 sim_number(r, "wake_loss_pct"),
+					 aj_html_number(wake_loss(r), 2),
 					 aj_html_number(sim_number(r, "net_aep_gwh"), 2));
 	appendStringInfo(b, "<tr><th>P75 / P90</th><td>%s / %s GWh</td></tr>",
 					 aj_html_number(sim_number(r, "net_aep_p75_gwh"), 2),
@@ -168,9 +175,9 @@ write_turbines(StringInfo b, const AjReport *r)
 						 aj_require_number(t, "capacity_factor", 0, 2),
 						 aj_require_number(t, "net_aep_gwh", 0, INFINITY));
 	}
-	appendStringInfo(b, "</tbody><tfoot><tr><td>All</td><td></td><td></td><td></td><td></td><td></td><td>%.2f</td><td></td><td>%.3f</td><td>%s</td></tr></tfoot></table></div>"
+	appendStringInfo(b, "</tbody><tfoot><tr><td>All</td><td></td><td></td><td></td><td></td><td></td><td>%s</td><td></td><td>%.3f</td><td>%s</td></tr></tfoot></table></div>"
 					 "<p class=\"muted\">Clearance: metres to spare beyond the boundary setback and the nearest zone's buffer.</p></section>\n",
-					 sim_number(r, "wake_loss_pct"),
+					 aj_html_number(wake_loss(r), 2),
 					 sim_number(r, "capacity_factor"),
 					 aj_html_number(sim_number(r, "net_aep_gwh"), 2));
 }
@@ -293,7 +300,8 @@ aj_step_report(PG_FUNCTION_ARGS)
 	for (int i = 0; i < (int) lengthof(keys); i++)
 	{
 		appendStringInfo(&b, ",\"%s\":", keys[i]);
-		aj_json_number(&b, sim_number(&r, keys[i]), 6);
+		aj_json_number(&b, strcmp(keys[i], "wake_loss_pct") == 0 ?
+					   wake_loss(&r) : sim_number(&r, keys[i]), 6);
 	}
 	appendStringInfoString(&b, ",\"site\":");
 	aj_json_string(&b, r.grid->site->name);

@@ -152,6 +152,14 @@ SELECT abs((asyncjob.run('simulation', jsonb_build_object('layout', asyncjob.ste
 SELECT html LIKE '%Mean speed by month%' AS months, html LIKE '%made for this test%' AS source
 FROM convert_from(asyncjob.artifact_data(:measured, 'report.html'), 'UTF8') html;
 SELECT name, kind FROM asyncjob.artifacts(:measured) WHERE step = 'wind_resource' ORDER BY name COLLATE "C";
+-- a wind that is an object and has no name; one that never blows, one turbine
+SELECT r -> 'summary' ->> 'turbine_count' AS turbines, (r -> 'summary' ->> 'net_aep_gwh')::float8 > 1 AS energy
+FROM asyncjob.run('full_analysis', :'params'::jsonb || '{"n_turbines": 1, "flow_map_resolution_m": 0}' || jsonb_build_object('wind', :'wind'::jsonb)) r;
+SELECT r -> 'summary' ->> 'net_aep_gwh' AS energy, r -> 'summary' ->> 'wake_loss_pct' AS wake_loss, r -> 'summary' ->> 'turbine_count' AS turbines
+FROM asyncjob.run('full_analysis', :'params'::jsonb || '{"wind": {"direction_deg": [0, 180], "frequency": [0.5, 0.5], "weibull_a_m_s": [0.1, 0.1], "weibull_k": [2, 2]}}') r;
+SELECT l ->> 'rule' AS rule, l ->> 'actual' IS NULL AS none, l ->> 'passed' AS passed
+FROM asyncjob.run('layout', jsonb_build_object('site', 'full_ridge', 'wind', 'full_wind', 'n_turbines', 1, 'max_evaluations', 500)) r,
+     jsonb_array_elements(r -> 'metrics' -> 'compliance') l;
 -- one of the two, and one that there is
 CREATE FUNCTION pg_temp.refusal(params jsonb) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
