@@ -30,11 +30,18 @@
 #define MAX_DIRECTIONS	36
 #define BORDER_D		8.0
 
+/*
+ * A wake that takes less of the speed is never drawn darkest: the directions
+ * that the mean is made of would be seen as rays.
+ */
+#define FAINT			0.9
+
 AjFlowParams
 aj_flow_params(JsonbContainer *params)
 {
 	AjFlowParams p;
 
+	p.max_cells = MAX_CELLS;
 	p.resolution_m = aj_param_number(params, "flow_map_resolution_m", 50,
 									 0, 1000);
 	if (p.resolution_m > 0 && p.resolution_m < 1)
@@ -98,7 +105,7 @@ darkest(const float *speed, Size cells, double lo, double hi)
 	{
 		seen += count[k];
 		if (seen * 100 > cells)
-			return lo + k * (hi - lo) / 255;
+			return fmax(lo, fmin(lo + k * (hi - lo) / 255, FAINT * hi));
 	}
 	return lo;
 }
@@ -199,7 +206,7 @@ aj_flow_compute(const AjFlowParams *p, const AjkFarm *farm,
 	east += border;
 	south -= border;
 	north += border;
-	cell = fmax(cell, sqrt((east - west) * (north - south) / MAX_CELLS));
+	cell = fmax(cell, sqrt((east - west) * (north - south) / p->max_cells));
 	r->west = west;
 	r->south = south;
 	r->grid.ncols = (int) ceil((east - west) / cell);

@@ -15,6 +15,7 @@
 typedef struct AjFlowParams
 {
 	double		resolution_m;	/* 0: no map */
+	double		max_cells;		/* coarser where there would be more */
 	double		direction_deg;	/* NaN: the mean over all */
 	double		speed_m_s;
 } AjFlowParams;

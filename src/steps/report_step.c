@@ -18,6 +18,9 @@
 
 #include "utils/builtins.h"
 
+/* Of the map of the wakes, which the browser smooths */
+#define REPORT_CELLS 12000
+
 PG_FUNCTION_INFO_V1(aj_step_report);
 PG_FUNCTION_INFO_V1(aj_render_report);
 
@@ -236,6 +239,7 @@ write_flow(StringInfo b, const AjReport *r, JsonbContainer *params)
 
 	if (!(flow.resolution_m > 0))
 		return;
+	flow.max_cells = REPORT_CELLS;
 	aj_farm_climate(&r->farm, &climate);
 	aj_report_flow(b, aj_flow_compute(&flow, &farm, r->pos, &climate, 0.6, 0.95),
 				   r->pos, r->grid);
