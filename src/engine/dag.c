@@ -96,38 +96,71 @@ append_output(StringInfo s, Jsonb *checkpoints, int step_no)
 		append_jsonb(s, JsonbValueToJsonb(v));
 }
 
+static void
+push_key(JsonbParseState * *state, const char *key)
+{
+	JsonbValue	v = {.type = jbvString};
+
+	v.val.string.val = (char *) key;
+	v.val.string.len = strlen(key);
+	pushJsonbValue(state, WJB_KEY, &v);
+}
+
+static void
+push_jsonb(JsonbParseState * *state, Jsonb *jb)
+{
+	JsonbValue	v = {.type = jbvBinary};
+
+	v.val.binary.data = &jb->root;
+	v.val.binary.len = VARSIZE(jb) - VARHDRSZ;
+	if (JB_ROOT_IS_SCALAR(jb))
+		(void) JsonbExtractScalar(&jb->root, &v);
+	pushJsonbValue(state, WJB_VALUE, &v);
+}
+
 /*
  * What a step gets: the params of the job, outputs of the steps it needs,
- * and the item, if it runs for one.
+ * and the item, if it runs for one.  Each of many items gets all params, so it
+ * is put together without a detour over text.
  */
 static Jsonb *
 step_input(const AjRun *run, int step_no, Jsonb *item, int item_no)
 {
 	const AjPipeline *pipeline = run->pipeline;
 	const AjStep *step = &pipeline->steps[step_no];
-	StringInfoData s;
+	JsonbParseState *state = NULL;
+	JsonbValue	null = {.type = jbvNull};
 
-	initStringInfo(&s);
-	appendStringInfoString(&s, "{\"params\": ");
-	append_jsonb(&s, run->params);
-	appendStringInfoString(&s, ", \"steps\": {");
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_key(&state, "params");
+	push_jsonb(&state, run->params);
+	push_key(&state, "steps");
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int a = 0; a < step->nafter; a++)
 	{
-		if (a)
-			appendStringInfoString(&s, ", ");
-		escape_json(&s, pipeline->steps[step->after[a]].name);
-		appendStringInfoString(&s, ": ");
-		append_output(&s, run->checkpoints, step->after[a]);
+		char		key[16];
+		JsonbValue *v = NULL;
+
+		snprintf(key, sizeof(key), "%d", step->after[a]);
+		if (run->checkpoints != NULL)
+			v = getKeyJsonValueFromContainer(&run->checkpoints->root, key,
+											 strlen(key), NULL);
+		push_key(&state, pipeline->steps[step->after[a]].name);
+		pushJsonbValue(&state, WJB_VALUE, v ? v : &null);
 	}
-	appendStringInfoChar(&s, '}');
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	if (item != NULL)
 	{
-		appendStringInfoString(&s, ", \"item\": ");
-		append_jsonb(&s, item);
-		appendStringInfo(&s, ", \"item_no\": %d", item_no);
+		JsonbValue	no = {.type = jbvNumeric};
+
+		no.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
+															 Int32GetDatum(item_no)));
+		push_key(&state, "item");
+		push_jsonb(&state, item);
+		push_key(&state, "item_no");
+		pushJsonbValue(&state, WJB_VALUE, &no);
 	}
-	appendStringInfoChar(&s, '}');
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Input of the current step.  A first step that has no item gets the params. */

@@ -221,7 +221,9 @@ AJ_STATEMENT(list_updates,
 			 "   d.level, d.message, d.data FROM asyncjob.job_update d"
 			 "   WHERE d.job_id = j.id"
 			 "  UNION ALL SELECT j.seq, j.finished_at, 'state', j.state,"
-			 "   j.step_no, NULL, coalesce(j.error ->> 'message',"
+			 "   CASE j.state WHEN 'failed' THEN"
+			 "    coalesce((j.error ->> 'step_no')::integer - 1, j.step_no)"
+			 "    ELSE j.step_no END, NULL, coalesce(j.error ->> 'message',"
 			 "    j.cancel_reason), j.error WHERE j.finished_at IS NOT NULL) u"
 			 " WHERE j.id = $1 AND" AJ_VISIBLE "AND u.seq > $6"
 			 " ORDER BY u.seq",

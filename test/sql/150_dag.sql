@@ -98,6 +98,7 @@ SELECT asyncjob.drain();
 SELECT state, step, step_no, completed_steps, error_message, error_hint FROM asyncjob.status(:j);
 SELECT step_no, name, state, attempt, error_message FROM asyncjob.steps(:j);
 SELECT step_no, attempts, message FROM asyncjob.dead_letters;
+SELECT state, step, message FROM asyncjob.updates(:j) WHERE kind = 'state' AND state = 'failed';
 TRUNCATE aj_dag.broken;
 SELECT asyncjob.retry(:j);
 SELECT asyncjob.drain();
@@ -175,6 +176,11 @@ SELECT aj_dag.make('regress_arrays', '[{"name": "each", "handler": "asyncjob.ste
 SELECT p, jsonb_path_query_array(asyncjob.run('regress_arrays', p), '$.each[*].item') AS each,
     jsonb_path_query_array(asyncjob.run('regress_arrays', p), '$.all[*].item') AS all
 FROM unnest(ARRAY['{"a": [[1, 2]]}', '{"a": [[1, 2], [3]]}', '{"a": [7]}', '{"a": []}', '{"a": null}', '{"a": 7}']::jsonb[]) p;
+-- the input is the same for params and outputs of all kinds
+SELECT aj_dag.make('regress_kinds', '[{"name": "a", "handler": "asyncjob.step_noop"}, {"name": "b", "handler": "asyncjob.step_noop", "after": ["a"]},
+    {"name": "e", "handler": "asyncjob.step_noop", "for_each": "$.params[*]", "after": ["a"]},
+    {"name": "end", "handler": "asyncjob.step_noop", "after": ["a", "b", "e"]}]');
+SELECT p, asyncjob.run('regress_kinds', p) FROM unnest(ARRAY['1.50', '"a\"b"', 'null', '[]', '{}', '[[], {}, null, "x"]', '{"k": [true, {"l": -0.1}]}']::jsonb[]) p;
 -- too many
 SELECT asyncjob.submit('regress_fan', jsonb_build_object('items', (SELECT jsonb_agg(i) FROM generate_series(1, 10001) i))) AS j \gset
 SELECT asyncjob.drain();
