@@ -95,3 +95,7 @@ SELECT asyncjob.create_pipeline('bench_stamp',
     '[{"name": "stamp", "handler": "bench.stamp"}]');
 
 CREATE TABLE bench.heard (us bigint, payload text);
+
+-- When a submit's commit had returned to its client.  Unlogged, so that
+-- noting it waits for no disk.
+CREATE UNLOGGED TABLE bench.urgent (id bigint, committed_at timestamptz);
