@@ -111,7 +111,10 @@ CREATE INDEX job_ready_idx ON asyncjob.job (owner, queue_id, priority, run_at, i
 -- what external workers claim: jobs whose current step no worker of ours runs
 CREATE INDEX job_external_idx ON asyncjob.job (queue_id, owner, priority, run_at, id)
     WHERE state = 'queued' AND external;
-CREATE INDEX job_running_idx ON asyncjob.job (worker_id) WHERE state = 'running';
+-- What a worker has in hand.  With the id, since the planner takes it for
+-- statements on one job too: of one worker there may be many dead entries
+-- while an old snapshot is held.
+CREATE INDEX job_running_idx ON asyncjob.job (worker_id, id) WHERE state = 'running';
 -- suspects of a crash, and what waits, by the time it waits at most
 CREATE INDEX job_waiting_idx ON asyncjob.job (suspect, run_at, id)
     WHERE state = 'waiting' AND limit_group IS NULL;

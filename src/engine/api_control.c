@@ -89,7 +89,7 @@ aj_cancel(PG_FUNCTION_ARGS)
 		case AJ_WAITING:
 			aj_queue_cancel_now(&head, reason);
 			aj_queue_cancel_descendants(job_id);
-			aj_at_commit_flow();
+			aj_at_commit_child_ended();
 			if (head.session_id != NULL)
 				(void) aj_queue_write_chat(job_id, "Analysis was cancelled.",
 										   AJ_CANCELLED);

@@ -544,7 +544,7 @@ go_on(AjHeld * held, AjRun *run, AjState state)
 	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
 		aj_dag_branch_ended(run, state);
 	else if (job->parent_id != 0)
-		aj_at_commit_flow();
+		aj_at_commit_child_ended();
 	aj_scope_leave(&scope);
 	return state;
 }

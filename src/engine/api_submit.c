@@ -637,7 +637,7 @@ job_in_foreground(AjJob *job, bool catch)
 		aj_scope_leave(&scope);
 	}
 	else if (job->parent_id != 0 && AJ_STATE_IS_FINAL(state))
-		aj_at_commit_flow();
+		aj_at_commit_child_ended();
 	MemoryContextDelete(run.context);
 	return state;
 }

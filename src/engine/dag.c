@@ -279,7 +279,7 @@ end_completed(Progress *p)
 	aj_queue_end(job, AJ_COMPLETED, nsteps - 1, job_result(run), missing);
 	aj_chain(job->id);
 	if (job->parent_id != 0)
-		aj_at_commit_flow();
+		aj_at_commit_child_ended();
 	announce(p, AJ_COMPLETED);
 	return AJ_COMPLETED;
 }
@@ -298,7 +298,7 @@ end_failed(Progress *p, int step_no, Jsonb *error)
 	aj_queue_end(run->job, AJ_FAILED, count_outcomes(p), NULL, error);
 	aj_chain(run->job->id);
 	if (run->job->parent_id != 0)
-		aj_at_commit_flow();
+		aj_at_commit_child_ended();
 	announce(p, AJ_FAILED);
 	return AJ_FAILED;
 }

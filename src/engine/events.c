@@ -22,11 +22,15 @@
 
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "dag.h"
 #include "events.h"
 #include "guc.h"
 #include "queue_event.h"
 #include "queue_flow.h"
+#include "wake.h"
+
+#define LATE_COMMIT_MS	1000
 
 /* May somebody want to hear of the end of a job?  Runs in a scope. */
 bool
@@ -55,20 +59,47 @@ aj_chain(int64 job_id)
 }
 
 /*
+ * Wake what is due.  While an old snapshot is held, the index of what waits
+ * begins with the dead entries of all that has been woken, so only a poll
+ * reads it from the beginning; otherwise what was due a while before the last
+ * round has been woken by it.  That while is for transactions that compute
+ * when to wake and take long to commit.
+ */
+static TimestampTz
+wake(bool poll)
+{
+	static TimestampTz before = DT_NOBEGIN;
+	TimestampTz now = aj_now();
+	TimestampTz due;
+	int			n;
+
+	if (poll || now < before)
+		before = DT_NOBEGIN;
+	n = aj_queue_wake_due(InvalidOid, before, &due);
+	if (n < AJ_WAKE_AT_ONCE)
+		before = TimestampTzPlusMilliseconds(now, -LATE_COMMIT_MS);
+	return due;
+}
+
+/*
  * The coordinator's round.  Returns when there will be something to do next,
  * 0 for never.  Runs in a scope.
+ *
+ * The worker that ends a child wakes the parent by itself; only where others
+ * end one, and at each poll, are parents looked for.
  */
 TimestampTz
 aj_flow_round(AjDatabase *db)
 {
 	static TimestampTz next = 0;
 	static TimestampTz next_poll = 0;
+	static bool more_parents = false;
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz due = 0;
+	TimestampTz due;
 	bool		poll = now >= next_poll;
+	uint32		what = pg_atomic_exchange_u32(&db->flow, 0);
 
-	if (pg_atomic_exchange_u32(&db->flow, 0) == 0 && !poll &&
-		(next == 0 || now < next))
+	if (what == 0 && !poll && (next == 0 || now < next))
 		return next;
 	if (poll)
 	{
@@ -76,8 +107,12 @@ aj_flow_round(AjDatabase *db)
 			pg_atomic_write_u32(&db->chains, 1);
 		next_poll = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
 	}
-	(void) aj_queue_wake_due(InvalidOid, &due);
-	if (aj_queue_dispatch() || aj_queue_sweep_children())
+	due = wake(poll);
+	if (aj_queue_dispatch())
+		due = now;
+	if (poll || more_parents || (what & AJ_FLOW_CHILD_ENDED) != 0)
+		more_parents = aj_queue_sweep_children();
+	if (more_parents)
 		due = now;
 	next = due;
 	return next;
@@ -89,7 +124,7 @@ aj_flow_here(Oid owner)
 {
 	TimestampTz due;
 
-	(void) aj_queue_wake_due(owner, &due);
+	(void) aj_queue_wake_due(owner, DT_NOBEGIN, &due);
 
 	while (aj_queue_dispatch())
 		;

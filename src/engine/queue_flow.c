@@ -32,8 +32,6 @@
 #include "scope.h"
 #include "wake.h"
 
-#define WAKE_AT_ONCE	1000
-
 AJ_STATEMENT(read_memo,
 			 "SELECT m.wake_at, m.value FROM asyncjob.job_memo m"
 			 " WHERE m.job_id = $1 AND m.step_no = $2 AND m.kind = $3"
@@ -66,7 +64,7 @@ AJ_STATEMENT(suspend,
 AJ_STATEMENT(wake_due,
 			 "WITH due AS (SELECT j.id FROM asyncjob.job j"
 			 "  WHERE j.state = 'waiting' AND j.limit_group IS NULL"
-			 "   AND NOT j.suspect AND j.run_at <= $1"
+			 "   AND NOT j.suspect AND j.run_at <= $1 AND j.run_at >= $4"
 			 "   AND j.waiting_for IS NOT NULL AND ($2 = 0 OR j.owner = $2)"
 			 "  ORDER BY j.run_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),"
 			 " woken AS (UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") ","
@@ -81,7 +79,7 @@ AJ_STATEMENT(wake_due,
 			 "  SELECT w.id, w.seq, 'state', 'queued', w.step_no FROM woken w)"
 			 " SELECT w.owner, w.queue_id, w.priority, w.run_at, w.id"
 			 " FROM woken w",
-			 TIMESTAMPTZOID, OIDOID, INT8OID);
+			 TIMESTAMPTZOID, OIDOID, INT8OID, TIMESTAMPTZOID);
 
 AJ_STATEMENT(next_wake,
 			 "SELECT j.run_at FROM asyncjob.job j"
@@ -218,15 +216,15 @@ aj_queue_next_wake(Oid owner, TimestampTz after)
 }
 
 /*
- * Queue jobs whose time has come, of one owner or (0) of all.  Returns how
- * many; *next is when the next one will be due, 0 for never.
+ * Queue jobs whose time has come since a certain time, of one owner or (0) of
+ * all.  Returns how many; *next is when the next one will be due, 0 for never.
  */
 int
-aj_queue_wake_due(Oid owner, TimestampTz *next)
+aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz *next)
 {
 	TimestampTz now = aj_now();
-	Datum		values[3] = {TimestampTzGetDatum(now), ObjectIdGetDatum(owner),
-	Int64GetDatum(WAKE_AT_ONCE)};
+	Datum		values[4] = {TimestampTzGetDatum(now), ObjectIdGetDatum(owner),
+	Int64GetDatum(AJ_WAKE_AT_ONCE), TimestampTzGetDatum(since)};
 	int			n = aj_execute(&wake_due, values, NULL, 0);
 	bool		isnull;
 
@@ -237,7 +235,7 @@ aj_queue_wake_due(Oid owner, TimestampTz *next)
 							   DatumGetTimestampTz(aj_value(i, 4, &isnull)),
 							   DatumGetInt64(aj_value(i, 5, &isnull)));
 	*next = 0;
-	if (n == WAKE_AT_ONCE)
+	if (n == AJ_WAKE_AT_ONCE)
 		*next = now;
 	else if (aj_execute(&next_due, values, NULL, 0) > 0)
 	{

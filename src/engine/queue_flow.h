@@ -34,6 +34,8 @@ extern bool aj_queue_lock_held(int64 job_id, int64 worker_id,
 extern bool aj_queue_suspend(AjJob *job, int64 worker_id,
 							 const AjSuspend *why, bool *cancelled);
 extern TimestampTz aj_queue_next_wake(Oid owner, TimestampTz after);
-extern int	aj_queue_wake_due(Oid owner, TimestampTz *next);
+
+#define AJ_WAKE_AT_ONCE	1000	/* at most, by one call */
+extern int	aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz *next);
 
 #endif							/* AJ_QUEUE_FLOW_H */

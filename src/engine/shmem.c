@@ -106,7 +106,7 @@ aj_shmem_startup(void)
 
 			pg_atomic_init_u32(&db->work, 0);
 			pg_atomic_init_u32(&db->orphans, 0);
-			pg_atomic_init_u32(&db->flow, 1);
+			pg_atomic_init_u32(&db->flow, AJ_FLOW_WAITS | AJ_FLOW_CHILD_ENDED);
 			pg_atomic_init_u32(&db->chains, 0);
 			pg_atomic_init_u64(&db->external, 0);
 			SpinLockInit(&db->mutex);

@@ -25,6 +25,10 @@
 #define AJ_RING_SIZE		1024
 #define AJ_WAIT_BUCKETS		64
 
+/* what the coordinator has to look at, AjDatabase.flow */
+#define AJ_FLOW_WAITS		1	/* jobs began to wait, events were emitted */
+#define AJ_FLOW_CHILD_ENDED	2	/* but not by its worker */
+
 /*
  * Life of a worker's slot.
  *
@@ -124,7 +128,7 @@ typedef struct AjDatabase
 	bool		paused;			/* foreign origin: nothing may be started */
 	pg_atomic_uint32 work;		/* jobs became ready */
 	pg_atomic_uint32 orphans;	/* a worker died */
-	pg_atomic_uint32 flow;		/* jobs wait, events came, children ended */
+	pg_atomic_uint32 flow;		/* AJ_FLOW_* */
 	pg_atomic_uint32 chains;	/* somebody wants to hear of ends of jobs */
 	pg_atomic_uint64 external;	/* queues with new external jobs (external.c) */
 

@@ -55,8 +55,8 @@ static PendingReady *pending_ready = NULL;
 static bool pending_reset = false;	/* all lanes, at commit */
 static bool pending_reset_abort = false;	/* all lanes, if rolled back */
 static bool pending_look = false;	/* the coordinator shall look for itself */
-static bool pending_flow = false;	/* the coordinator shall look at what
-									 * waits */
+static uint32 pending_flow = 0; /* AJ_FLOW_*: the coordinator shall look at
+								 * what waits */
 static bool pending_chains = false; /* ends of jobs are to be emitted */
 static bool pending_announce = false;
 static uint64 pending_external = 0; /* queues with new external jobs */
@@ -72,7 +72,7 @@ forget_all(void)
 	pending_reset = false;
 	pending_reset_abort = false;
 	pending_look = false;
-	pending_flow = false;
+	pending_flow = 0;
 	pending_chains = false;
 	pending_announce = false;
 	pending_external = 0;
@@ -125,7 +125,7 @@ wake_xact_callback(XactEvent event, void *arg)
 				if (pending_external)
 					aj_external_announce(pending_external);
 				if (pending_flow || pending_chains)
-					aj_flow_changed(pending_chains);
+					aj_flow_changed(pending_flow, pending_chains);
 				if (pending_look)
 					aj_ask_coordinator(MyDatabaseId);
 			}
@@ -302,12 +302,20 @@ aj_at_commit_look(void)
 	pending_look = true;
 }
 
-/* Jobs began to wait, events were emitted, or children of jobs ended. */
+/* Jobs began to wait, or events were emitted. */
 void
 aj_at_commit_flow(void)
 {
 	pending_any = true;
-	pending_flow = true;
+	pending_flow |= AJ_FLOW_WAITS;
+}
+
+/* A child of a job was ended by another process than its worker. */
+void
+aj_at_commit_child_ended(void)
+{
+	pending_any = true;
+	pending_flow |= AJ_FLOW_CHILD_ENDED;
 }
 
 /* From now on ends of jobs are events that somebody wants. */
@@ -320,7 +328,7 @@ aj_at_commit_chains(void)
 
 /* The same at once; what it is about is committed. */
 void
-aj_flow_changed(bool chains)
+aj_flow_changed(uint32 flow, bool chains)
 {
 	AjDatabase *db;
 
@@ -330,7 +338,7 @@ aj_flow_changed(bool chains)
 	db = aj_database_find(MyDatabaseId);
 	if (db != NULL)
 	{
-		pg_atomic_write_u32(&db->flow, 1);
+		pg_atomic_fetch_or_u32(&db->flow, flow);
 		if (chains)
 			pg_atomic_write_u32(&db->chains, 1);
 	}

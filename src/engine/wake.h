@@ -27,7 +27,8 @@ extern void aj_at_commit_changed(int64 job_id, int seq, AjState state,
 extern void aj_at_commit_announce(void);
 extern void aj_at_commit_look(void);
 extern void aj_at_commit_flow(void);
+extern void aj_at_commit_child_ended(void);
 extern void aj_at_commit_chains(void);
-extern void aj_flow_changed(bool chains);
+extern void aj_flow_changed(uint32 flow, bool chains);
 
 #endif							/* AJ_WAKE_H */

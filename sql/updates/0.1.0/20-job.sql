@@ -1,3 +1,6 @@
 -- The engine checks priorities itself; as a constraint that was parsed again
 -- for every statement.
 ALTER TABLE asyncjob.job DROP CONSTRAINT job_priority_check;
+
+DROP INDEX asyncjob.job_running_idx;
+CREATE INDEX job_running_idx ON asyncjob.job (worker_id, id) WHERE state = 'running';
