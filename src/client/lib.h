@@ -77,7 +77,8 @@ typedef struct AjlRequest
 	int			attempts;		/* that ended with a lost connection or 40001 */
 	int64_t		not_before;		/* ms */
 	char		xid[24];		/* of the submitting transaction */
-	char		pid[12];		/* and its backend */
+	char		pid[12];		/* its backend */
+	char		at[48];			/* and the server's time after submit() */
 	asyncjob_rows *rows;		/* the id, until COMMIT is certain */
 	bool		refused;		/* submit() failed, with this: */
 	bool		again;			/* but may be tried again */

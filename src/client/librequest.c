@@ -17,10 +17,14 @@
  * durable, so also a crash of the server makes no second job and loses none.
  * A unique_key could not do this: it holds only until the job has finished.
  *
- * The next connection may be to another server: a standby that was promoted
- * without our transaction, or what asyncjob_set_conninfo() names.  There the
- * same transaction id is somebody else's, so "committed" counts only where
- * the job can be seen; else nobody knows, and that is the answer.
+ * But a transaction's id is not ours for ever.  A server that crashes before
+ * our COMMIT is on disk gives the id, and the job's, to somebody else when it
+ * is back; and the next connection may be to another server: a standby that
+ * was promoted without our transaction, or what asyncjob_set_conninfo()
+ * names.  So "committed" counts only where there is the job, no younger than
+ * our submit().  Where there is none and the server has been started since,
+ * the transaction was lost with the crash, and is done again.  Otherwise
+ * nobody knows, and that is the answer.
  *
  * A statement that may be run twice (ASYNCJOB_RETRY) is simply sent again;
  * any other fails when its answer is lost.
@@ -356,7 +360,8 @@ asyncjob_send_submit(asyncjob_client *c, const asyncjob_submission *submission,
 		ajl_buf_addf(&sql, "%s%s => $%d::pg_catalog.%s", n > 1 ? ", " : "",
 					 arguments[i].name, n, arguments[i].type);
 	}
-	ajl_buf_add(&sql, "), pg_catalog.pg_current_xact_id(), pg_catalog.pg_backend_pid()");
+	ajl_buf_add(&sql, "), pg_catalog.pg_current_xact_id(), pg_catalog.pg_backend_pid(),"
+				" pg_catalog.clock_timestamp()");
 	if (sql.failed)
 		return (int) ajl_no_memory(c);
 	r = add_request(c, sql.data, n, params, reply, arg);
@@ -373,7 +378,7 @@ asyncjob_send_submit(asyncjob_client *c, const asyncjob_submission *submission,
 static void
 send_stage(asyncjob_client *c, AjlRequest *r, AjlStage stage)
 {
-	const char *params[] = {r->xid, r->pid, NULL};
+	const char *params[] = {r->xid, r->pid, NULL, r->at};
 
 	r->stage = stage;
 	switch (stage)
@@ -394,13 +399,15 @@ send_stage(asyncjob_client *c, AjlRequest *r, AjlStage stage)
 			params[2] = asyncjob_rows_text(r->rows, 0, 0);
 			ajl_send(c, AJL_REQUEST,
 					 "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8),"
-					 " EXISTS (SELECT FROM asyncjob.updates_many(ARRAY[$3::pg_catalog.int8], ARRAY[2147483647])),"
+					 " EXISTS (SELECT FROM asyncjob.updates_many(ARRAY[$3::pg_catalog.int8], ARRAY[0]) u"
+					 "  WHERE u.at <= $4::pg_catalog.timestamptz),"
+					 " pg_catalog.pg_postmaster_start_time() > $4::pg_catalog.timestamptz,"
 					 " (SELECT pg_catalog.bool_or(pg_catalog.pg_terminate_backend(a.pid))"
 					 "  FROM pg_catalog.pg_stat_activity a"
 					 "  WHERE a.pid = $2::pg_catalog.int4"
 					 "  AND a.backend_xid::pg_catalog.text::pg_catalog.numeric ="
 					 "   $1::pg_catalog.xid8::pg_catalog.text::pg_catalog.numeric % 4294967296)",
-					 3, params);
+					 4, params);
 			break;
 	}
 }
@@ -519,7 +526,7 @@ submit_answered(asyncjob_client *c, AjlRequest *r, PGresult **res)
 			send_stage(c, r, AJL_SUBMIT);
 			break;
 		case AJL_SUBMIT:
-			if (PQntuples(*res) != 1 || PQnfields(*res) < 3)
+			if (PQntuples(*res) != 1 || PQnfields(*res) < 4)
 			{
 				ajl_error_set(&r->refusal, ASYNCJOB_UNKNOWN_ERROR,
 							  "asyncjob.submit() gave no job");
@@ -530,6 +537,7 @@ submit_answered(asyncjob_client *c, AjlRequest *r, PGresult **res)
 			}
 			strncpy(r->xid, PQgetvalue(*res, 0, 1), sizeof(r->xid) - 1);
 			strncpy(r->pid, PQgetvalue(*res, 0, 2), sizeof(r->pid) - 1);
+			strncpy(r->at, PQgetvalue(*res, 0, 3), sizeof(r->at) - 1);
 			r->rows = ajl_rows_new(*res);
 			*res = NULL;
 			if (r->rows == NULL)
@@ -548,16 +556,16 @@ submit_answered(asyncjob_client *c, AjlRequest *r, PGresult **res)
 		case AJL_CHECK:
 			fate = ajl_result_ok(*res) && PQntuples(*res) == 1 &&
 				!PQgetisnull(*res, 0, 0) ? PQgetvalue(*res, 0, 0) : "";
-			if (strcmp(fate, "committed") == 0)
+			if (strcmp(fate, "committed") == 0 && PQgetvalue(*res, 0, 1)[0] == 't')
 			{
-				if (PQgetvalue(*res, 0, 1)[0] == 't')
-					reply_to(c, r, NULL);
-				else
-				{
-					ajl_error_set(&e, ASYNCJOB_SUBMISSION_FAILED,
-								  "this role and server do not know the job");
-					fail_request(c, r, &e);
-				}
+				reply_to(c, r, NULL);
+				break;
+			}
+			if (strcmp(fate, "committed") == 0 && PQgetvalue(*res, 0, 2)[0] != 't')
+			{
+				ajl_error_set(&e, ASYNCJOB_SUBMISSION_FAILED,
+							  "this role and server do not know the job");
+				fail_request(c, r, &e);
 				break;
 			}
 			if (strcmp(fate, "in progress") == 0)
@@ -566,7 +574,10 @@ submit_answered(asyncjob_client *c, AjlRequest *r, PGresult **res)
 				break;
 			}
 
-			/* aborted, or unknown to a server that was promoted without it */
+			/*
+			 * aborted, or unknown to a server that was promoted without it,
+			 * or another's after a crash
+			 */
 			ajl_error_of_result(&e, c->conn, *res);
 			if (!ajl_result_ok(*res) && strcmp(e.sqlstate, "22023") != 0)
 			{

@@ -406,7 +406,8 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 		conn->xid = ++fake.nxids;
 		conn->submitted = true;
 		fate[conn->xid] = 'a';
-		res = result(PGRES_TUPLES_OK, 1, 3);
+		res = result(PGRES_TUPLES_OK, 1, 4);
+		put(res, 0, 3, "2026-01-01 00:00:00+00");
 		put_number(res, 0, 0, fake.njobs + 1);
 		put_number(res, 0, 1, conn->xid);
 		put(res, 0, 2, "4711");
@@ -417,15 +418,19 @@ carry_out(PGconn *conn, const char *sql, char **params, int nparams)
 		if (conn->submitted && sql[0] == 'C')
 		{
 			fate[conn->xid] = 'c';
-			(void) fake_add_job();
+
+			/* what the first COMMIT did is lost with the crash */
+			if (!fake.crashed || conn->xid > 1)
+				(void) fake_add_job();
 		}
 		conn->in_transaction = conn->submitted = false;
 		return result(PGRES_COMMAND_OK, 0, 0);
 	}
 	if (strncmp(sql, "SELECT pg_catalog.pg_xact_status", 32) == 0)
 	{
-		res = result(PGRES_TUPLES_OK, 1, 3);
-		put(res, 0, 1, fake.other_server ? "f" : "t");
+		res = result(PGRES_TUPLES_OK, 1, 4);
+		put(res, 0, 1, fake.other_server || fake.crashed ? "f" : "t");
+		put(res, 0, 2, fake.crashed ? "t" : "f");
 		if (fake.slow_commit > 0)
 		{
 			fake.slow_commit--;

@@ -38,6 +38,7 @@ typedef struct FakeServer
 	const char *connect_verbose;	/* the same at PQERRORS_VERBOSE */
 	bool		standby;		/* LISTEN is refused */
 	bool		other_server;	/* has transactions, but not our jobs */
+	bool		crashed;		/* and so has ours: it lost COMMIT */
 	int			slow_commit;	/* so many answers say "in progress" */
 	int			refuse_updates; /* so many of updates_many() time out */
 

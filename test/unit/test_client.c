@@ -630,6 +630,27 @@ another_server(void)
 	}
 	ok(unknown > 0 && wrong_answers == 0,
 	   "a transaction that is another server's is not taken for ours, %d times", unknown);
+
+	/* The server crashes before COMMIT is on disk; its id is given away. */
+	for (long n = 1, again = 0;; n++)
+	{
+		asyncjob_client *c;
+
+		begin();
+		c = new_client(3);
+		fake.fail_at = n;
+		fake.crashed = true;
+		(void) asyncjob_send_submit(c, &submission, on_submitted, &zero);
+		for (int t = 0; t < 100 && asyncjob_pending(c) > 0 && seen.replies[0] == 0; t++)
+			turn(c);
+		asyncjob_free(c);
+		if (fake.failed == 0)
+		{
+			ok(again > 0, "a COMMIT that was lost in a crash is done again, %ld times", again);
+			break;
+		}
+		again += seen.ok == 1 && fake.njobs == 1 && fake.nxids == 2;
+	}
 }
 
 /* A batch that is refused for one of its jobs is done one by one, once. */
