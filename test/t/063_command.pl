@@ -261,7 +261,7 @@ SKIP:
 	system(@tmux, 'send-keys', 'e');
 	like($screen->(qr/is running step/), qr/^ *$slow: It is running step 1 of 1/m, 'top: e explains');
 	system(@tmux, 'send-keys', 'w');
-	like($screen->(qr/WORKER/), qr/^> WORKER .*\n +\d+ +\w+ +busy +[\d.]+ s +$slow\b/m, 'top: w shows the workers');
+	like($screen->(qr/WORKER/), qr/^ *> WORKER .*\n +\d+ +\w+ +busy +[\d.]+ s +$slow\b/m, 'top: w shows the workers');
 	system(@tmux, 'send-keys', 'w');
 	$screen->(qr/> JOB/);
 	system(@tmux, 'send-keys', 'Tab', 'p');
