@@ -26,9 +26,11 @@ CREATE TABLE asyncjob.queue (
     gated       boolean NOT NULL DEFAULT false,
     dropped     boolean NOT NULL DEFAULT false,
     max_depth   integer CHECK (max_depth >= 0),
+    quiesced_at timestamptz,
     CHECK (name ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,47}$')
 );
 COMMENT ON TABLE asyncjob.queue IS 'Lanes of jobs. Ids below 1000 belong to the extension.';
+COMMENT ON COLUMN asyncjob.queue.quiesced_at IS 'Since when the whole database is quiesced, the same in all queues; null: it is not.';
 
 INSERT INTO asyncjob.queue (id, name) VALUES (1, 'default');
 
@@ -45,11 +47,13 @@ CREATE TABLE asyncjob.pipeline (
     description  text,
     is_current   boolean NOT NULL DEFAULT true,
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    paused_at    timestamptz,
     UNIQUE (name, version),
     CHECK (name ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,62}$')
 );
 COMMENT ON TABLE asyncjob.pipeline IS
 'Named, versioned lists of steps. Ids below 1000 belong to the extension.';
+COMMENT ON COLUMN asyncjob.pipeline.paused_at IS 'Since when the pipeline is paused, the same in all its versions; null: it is not.';
 CREATE UNIQUE INDEX pipeline_current_idx ON asyncjob.pipeline (name) WHERE is_current;
 
 -- Who besides its owner may submit a pipeline.
@@ -102,7 +106,7 @@ CREATE TABLE asyncjob.job (
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE asyncjob.job IS
 'One row a submitted job. Roles see their own; status(), result() and updates() tell more.';
-COMMENT ON COLUMN asyncjob.job.waiting_for IS 'What a waiting job waits for: sleep, event, children or branches; run_at is then when it gives up or wakes.';
+COMMENT ON COLUMN asyncjob.job.waiting_for IS 'What a waiting job waits for: sleep, event, children or branches, and run_at is then when it gives up or wakes; or pause, of its pipeline.';
 COMMENT ON COLUMN asyncjob.job.parent_id IS 'The job that this one belongs to: which spawned it, or a step of which it is.';
 COMMENT ON COLUMN asyncjob.job.parent_step IS 'Step of the parent that spawned it, or that it is.';
 COMMENT ON COLUMN asyncjob.job.item_no IS 'Null for a job with a pipeline of its own; 0 for a step of its parent; from 1 on for an item of such a step.';

@@ -42,6 +42,28 @@ CREATE FUNCTION asyncjob.resume_queue(name text) RETURNS void
 COMMENT ON FUNCTION asyncjob.resume_queue(text) IS
 'Start jobs of a paused queue again. Administrators only.';
 
+CREATE FUNCTION asyncjob.pause_pipeline(name text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_pause_pipeline';
+COMMENT ON FUNCTION asyncjob.pause_pipeline(text) IS
+'Start no further step of a pipeline''s jobs, of whichever version and in whichever queue; running ones go on. New jobs are accepted, and wait. Its owner and administrators. Errors: 42704 no such pipeline, 42501.';
+
+CREATE FUNCTION asyncjob.resume_pipeline(name text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_resume_pipeline';
+COMMENT ON FUNCTION asyncjob.resume_pipeline(text) IS
+'Start jobs of a paused pipeline again. Its owner and administrators. Errors: 42704 no such pipeline, 42501.';
+
+CREATE FUNCTION asyncjob.quiesce(queue text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_quiesce';
+COMMENT ON FUNCTION asyncjob.quiesce(text) IS
+'Start nothing further in this database, until resume(); what runs may finish. Returns how many jobs run. With a queue the same as pause_queue(). Administrators only. Error 42704: no such queue.';
+
+CREATE PROCEDURE asyncjob.quiesce_wait(
+        IN queue text DEFAULT NULL, IN timeout interval DEFAULT NULL,
+        INOUT running bigint DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'aj_quiesce_wait';
+COMMENT ON PROCEDURE asyncjob.quiesce_wait(text, interval, bigint) IS
+'quiesce(), commit, and wait, holding no snapshot, until nothing runs any more or the timeout is over; running is 0, or how many jobs still run. Administrators only. Errors: 42704 no such queue, 2D000 inside a transaction block, 22023 timeout below 0.';
+
 CREATE FUNCTION asyncjob.create_pipeline(
         name text, steps jsonb, description text DEFAULT NULL, validator text DEFAULT NULL)
     RETURNS integer
@@ -62,7 +84,7 @@ COMMENT ON FUNCTION asyncjob.grant_pipeline(text, regrole) IS
 CREATE FUNCTION asyncjob.resume() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_resume';
 COMMENT ON FUNCTION asyncjob.resume() IS
-'Run the jobs of a restored dump or a copied database here; owners are found again by name. Administrators only.';
+'Run jobs again after quiesce(), and run those of a restored dump or a copied database here, whose owners are found again by name. Administrators only.';
 
 -- Submit and steer --------------------------------------------------------
 

@@ -3,7 +3,7 @@
 CREATE VIEW asyncjob.pipelines WITH (security_invoker = true) AS
 SELECT p.name, p.version, pg_get_userbyid(p.owner) AS owner,
        jsonb_array_length(p.steps) AS total_steps, p.steps, p.description,
-       p.created_at
+       p.created_at, p.paused_at IS NOT NULL AS paused
 FROM asyncjob.pipeline p
 WHERE p.is_current;
 COMMENT ON VIEW asyncjob.pipelines IS 'Current versions of the pipelines that the reader may submit.';

@@ -49,6 +49,14 @@ BEGIN
     hint := CASE WHEN NOT ok THEN 'Run asyncjob.resume() if its jobs are to run here.' END;
     RETURN NEXT;
 
+    item := 'quiesced';
+    SELECT q.quiesced_at IS NULL,
+           CASE WHEN q.quiesced_at IS NULL THEN 'the database is not quiesced'
+                ELSE format('the database is quiesced since %s: nothing is started', q.quiesced_at) END
+    INTO ok, detail FROM asyncjob.queue q WHERE q.id = 1;
+    hint := CASE WHEN NOT ok THEN 'An administrator ends that with asyncjob.resume().' END;
+    RETURN NEXT;
+
     item := 'version';
     SELECT e.extversion = library,
            format('extension %s, library %s', e.extversion, library)

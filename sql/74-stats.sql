@@ -165,7 +165,7 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp AS $$
     WITH found (grave, item, detail) AS (
-        SELECT c.item NOT IN ('max_worker_processes', 'owners', 'rights'), c.item, c.detail || '. ' || c.hint
+        SELECT c.item NOT IN ('max_worker_processes', 'owners', 'rights', 'quiesced'), c.item, c.detail || '. ' || c.hint
         FROM asyncjob.check() c WHERE NOT c.ok AND c.item <> 'pg_cron'
         UNION ALL
         SELECT false, 'alarm', format('alarm %s is raised since %s: %s is %s, above %s',
@@ -173,10 +173,11 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
         FROM asyncjob.alarm a WHERE a.raised_at IS NOT NULL
         UNION ALL
         SELECT false, 'waiting', format('a job of queue %s has been due for %s s', q.queue, round(q.oldest_due_s))
-        FROM asyncjob.queue_stats q WHERE NOT q.paused AND q.oldest_due_s > 600)
+        FROM asyncjob.queue_stats q JOIN asyncjob.queue s ON s.name = q.queue AND s.quiesced_at IS NULL
+        WHERE NOT q.paused AND q.oldest_due_s > 600)
     SELECT CASE WHEN bool_or(f.grave) THEN 'down' WHEN count(*) > 0 THEN 'degraded' ELSE 'ok' END,
            coalesce(jsonb_agg(jsonb_build_object('item', f.item, 'detail', f.detail) ORDER BY f.item, f.detail), '[]')
     FROM found f
 $$;
 COMMENT ON FUNCTION asyncjob.health() IS
-'One row for a health check: status is ok, degraded (an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes) or down (no job can start); problems is an array of item and detail.';
+'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes) or down (no job can start); problems is an array of item and detail.';

@@ -69,6 +69,8 @@ CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
         ('grant_worker'),
         ('pause_queue'),
         ('prune'),
+        ('quiesce'),
+        ('quiesce_wait'),
         ('reset_retention'),
         ('resume'),
         ('resume_queue'),

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * admin.c
- *		asyncjob retry, queues, dead, check, report.
+ *		asyncjob retry, dead, check, report.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -38,31 +38,6 @@ ajc_cmd_retry(const AjcOptions *options, int argc, char **argv)
 	else
 		printf("job %s: queued again\n", job);
 	return rc;
-}
-
-int
-ajc_cmd_queues(const AjcOptions *options, int argc, char **argv)
-{
-	AjcResult  *res;
-
-	(void) argv;
-	if (options->json)
-		return ajc_print_lines("SELECT pg_catalog.to_jsonb(q) FROM asyncjob.queues q ORDER BY q.name",
-							   0, NULL);
-	res = ajc_query("SELECT q.name, CASE WHEN q.paused THEN 'paused' ELSE 'open' END,"
-					" q.queued, q.running FROM asyncjob.queues q ORDER BY q.name", 0, NULL, 0);
-	if (!ajc_query_ok(res))
-		return ajc_failed(res);
-	printf("%-40s %-8s %10s %10s\n", "queue", "state", "queued", "running");
-	for (int i = 0; i < ajc_ntuples(res); i++)
-	{
-		ajc_sanitize(ajc_value(res, i, 0));
-		ajc_print_padded(ajc_value(res, i, 0), 40);
-		printf(" %-8s %10s %10s\n", ajc_value(res, i, 1), ajc_value(res, i, 2),
-			   ajc_value(res, i, 3));
-	}
-	ajc_clear(res);
-	return EXIT_OK;
 }
 
 /* ---- dead letters ---- */

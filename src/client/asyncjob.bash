@@ -4,7 +4,7 @@
 _asyncjob()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='submit watch status result artifacts report cancel retry list check queues top dead load'
+    local commands='submit watch status result artifacts report cancel retry list check queues pipelines quiesce resume top dead load'
     local connection='--host --port --username --dbname --no-password --password --help --version'
     local command='' word i conn=() skip=0
 
@@ -40,7 +40,7 @@ _asyncjob()
         case $command in
             submit) options='--wait --watch --queue --priority --run-at --session --user --unique-key --plain --json' ;;
             watch) options='--session --all --plain --json' ;;
-            status|queues|check) options='--json' ;;
+            status|queues|pipelines|check) options='--json' ;;
             list) options='--state --session --user --limit --json' ;;
             artifacts) options='--save --json' ;;
             report) options='--open' ;;
@@ -55,6 +55,14 @@ _asyncjob()
         '') COMPREPLY=($(compgen -W "$commands" -- "$cur")) ;;
         watch|status|result|artifacts|report|cancel|retry)
             COMPREPLY=($(compgen -W "$(asyncjob "${conn[@]}" -w list --limit 50 2>/dev/null | sed 1d | awk '{print $1}')" -- "$cur")) ;;
+        queues|pipelines)
+            if [ "$prev" = "$command" ]; then
+                COMPREPLY=($(compgen -W 'pause resume' -- "$cur"))
+            else
+                COMPREPLY=($(compgen -W "$(asyncjob "${conn[@]}" -w "$command" 2>/dev/null | sed 1d | cut -d' ' -f1)" -- "$cur"))
+            fi ;;
+        quiesce)
+            COMPREPLY=($(compgen -W "$(asyncjob "${conn[@]}" -w queues 2>/dev/null | sed 1d | cut -d' ' -f1)" -- "$cur")) ;;
         dead) COMPREPLY=($(compgen -W 'list show redrive purge' -- "$cur")) ;;
         load)
             if [ "$prev" = load ]; then

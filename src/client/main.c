@@ -35,7 +35,10 @@ enum
 	REPORT = 2048,
 	LOAD = 4096,
 	TOP = 8192,
-	EVERY = 16383
+	PIPELINES = 16384,
+	QUIESCE = 32768,
+	RESUME = 65536,
+	EVERY = 131071
 };
 
 typedef struct Command
@@ -58,7 +61,10 @@ static const Command commands[] = {
 	{"cancel", CANCEL, ajc_cmd_cancel, 1, 2, "JOB [REASON]", "which job?"},
 	{"list", LIST, ajc_cmd_list, 0, 0, "[OPTIONS]", NULL},
 	{"retry", RETRY, ajc_cmd_retry, 1, 1, "JOB [--watch]", "which job?"},
-	{"queues", QUEUES, ajc_cmd_queues, 0, 0, "[--json]", NULL},
+	{"queues", QUEUES, ajc_cmd_queues, 0, 2, "[pause QUEUE | resume QUEUE] [--json]", NULL},
+	{"pipelines", PIPELINES, ajc_cmd_pipelines, 0, 2, "[pause PIPELINE | resume PIPELINE] [--json]", NULL},
+	{"quiesce", QUIESCE, ajc_cmd_quiesce, 0, 1, "[QUEUE]", NULL},
+	{"resume", RESUME, ajc_cmd_resume, 0, 0, "", NULL},
 	{"top", TOP, ajc_cmd_top, 0, 0, "", NULL},
 	{"dead", DEAD, ajc_cmd_dead, 0, 2, "[list | show JOB | redrive WHICH | purge WHICH]", NULL},
 	{"load", LOAD, ajc_cmd_load, 2, 2, "dem|site|wind|turbine|telemetry FILE [--name NAME]",
@@ -88,7 +94,7 @@ static const Option option_table[] = {
 	{"wait", 256, false, FIELD(wait), SUBMIT},
 	{"watch", 257, false, FIELD(watch), SUBMIT | RETRY},
 	{"all", 258, false, FIELD(all), WATCH | DEAD},
-	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT | ARTIFACTS | QUEUES | DEAD | CHECK | LOAD},
+	{"json", 259, false, FIELD(json), STATUS | LIST | WATCH | SUBMIT | ARTIFACTS | QUEUES | PIPELINES | DEAD | CHECK | LOAD},
 	{"plain", 260, false, FIELD(plain), SUBMIT | WATCH | RETRY},
 	{"queue", 261, true, FIELD(queue), SUBMIT | DEAD},
 	{"priority", 262, true, FIELD(priority), SUBMIT},
@@ -131,6 +137,10 @@ help(void)
 		  "Operation:\n"
 		  "  check                     is the server set up? What is to be mended?\n"
 		  "  queues                    the queues and what is in them\n"
+		  "  queues pause QUEUE        start no job of a queue; resume it again\n"
+		  "  pipelines                 the pipelines; pause and resume as queues\n"
+		  "  quiesce [QUEUE]           start nothing further, wait until nothing runs\n"
+		  "  resume                    start jobs again after quiesce\n"
 		  "  top                       queues, workers and jobs, live\n"
 		  "  dead [list]               jobs that failed for good\n"
 		  "  dead show JOB             all about one of them\n"
@@ -167,7 +177,7 @@ help(void)
 		  "  --name NAME            load: what to call it (the file's name)\n"
 		  "  --epsg N               load dem: coordinate system (4326, or the raster's own)\n"
 		  "  --json                 one JSON object a line: watch, status, list, artifacts,\n"
-		  "                         queues, dead, check, load\n"
+		  "                         queues, pipelines, dead, check, load\n"
 		  "\n"
 		  "Connection options, as psql's:\n"
 		  "  -h, --host HOST        server or directory of its socket (PGHOST)\n"

@@ -231,7 +231,9 @@ read_all(void)
 {
 	const char *params[] = {show == FAILED ? "failed" : "running"};
 
-	read_part(&queues, "SELECT q.name, q.paused, q.queued, q.running FROM asyncjob.queues q"
+	read_part(&queues, "SELECT q.name, q.paused, q.queued, q.running,"
+			  " CASE WHEN q.paused THEN 'paused' WHEN s.quiesced_at IS NOT NULL THEN 'quiesced'"
+			  "  ELSE 'open' END FROM asyncjob.queues q JOIN asyncjob.queue s ON s.name = q.name"
 			  " ORDER BY q.queued + q.running DESC, q.name LIMIT 50", 0, NULL);
 	read_part(&workers, "SELECT w.pid, w.role, w.state, w.job_id,"
 			  " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - w.since)"
@@ -408,7 +410,7 @@ draw(void)
 		draw_line(y, part == QUEUES && cursor == i);
 		cell("", 3);
 		cell(ajc_value(queues, i, 0), 30);
-		put(" %-8s %10s %10s", ajc_value(queues, i, 1)[0] == 't' ? "paused" : "open",
+		put(" %-8s %10s %10s", ajc_value(queues, i, 4),
 			ajc_value(queues, i, 2), ajc_value(queues, i, 3));
 		attroff(A_BOLD | A_UNDERLINE);
 	}

@@ -43,6 +43,7 @@ extern void aj_return_rows(FunctionCallInfo fcinfo);
 extern Datum aj_status_of(FunctionCallInfo fcinfo, int64 job_id);
 extern int64 aj_job_arg(FunctionCallInfo fcinfo);
 extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
+extern TimestampTz aj_deadline_arg(FunctionCallInfo fcinfo, int n);
 extern void aj_check_name(const char *name, const char *what, int limit);
 extern void aj_validate_params(const struct AjPipeline *pipeline,
 							   Jsonb *params);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_define.c
- *		Queues, pipelines and the copy of a database.
+ *		Queues and pipelines.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -24,12 +24,9 @@
 #include "wake.h"
 
 PG_FUNCTION_INFO_V1(aj_create_queue);
-PG_FUNCTION_INFO_V1(aj_pause_queue);
-PG_FUNCTION_INFO_V1(aj_resume_queue);
 PG_FUNCTION_INFO_V1(aj_create_pipeline);
 PG_FUNCTION_INFO_V1(aj_drop_pipeline);
 PG_FUNCTION_INFO_V1(aj_grant_pipeline);
-PG_FUNCTION_INFO_V1(aj_resume);
 PG_FUNCTION_INFO_V1(aj_install);
 PG_FUNCTION_INFO_V1(aj_updated);
 PG_FUNCTION_INFO_V1(aj_origin_is_ours_sql);
@@ -87,40 +84,6 @@ aj_create_queue(PG_FUNCTION_ARGS)
 		aj_set_limits(fcinfo, queue_id);
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
-}
-
-static Datum
-set_paused(FunctionCallInfo fcinfo, bool paused)
-{
-	char	   *name = name_arg(fcinfo, 0, "queue", 48);
-	AjScope		scope;
-
-	aj_require_admin(paused ? "pause queues" : "resume queues");
-	PreventCommandIfReadOnly("pause_queue() or resume_queue()");
-	aj_scope_enter(&scope, false);
-	if (!aj_queue_set_paused(name, paused))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("queue \"%s\" does not exist", name)));
-	if (!paused)
-		aj_external_at_commit(aj_queue_find_queue(name));
-	aj_scope_leave(&scope);
-	aj_at_commit_look();
-	PG_RETURN_VOID();
-}
-
-/* pause_queue(name text) */
-Datum
-aj_pause_queue(PG_FUNCTION_ARGS)
-{
-	return set_paused(fcinfo, true);
-}
-
-/* resume_queue(name text) */
-Datum
-aj_resume_queue(PG_FUNCTION_ARGS)
-{
-	return set_paused(fcinfo, false);
 }
 
 /*
@@ -228,24 +191,6 @@ aj_grant_pipeline(PG_FUNCTION_ARGS)
 	aj_queue_grant_pipeline(name, role);
 	(void) aj_queue_note_owner(role, rolname);
 	aj_scope_leave(&scope);
-	PG_RETURN_VOID();
-}
-
-/* resume(): run the jobs of a restored dump or a copied database here */
-Datum
-aj_resume(PG_FUNCTION_ARGS)
-{
-	AjScope		scope;
-
-	aj_require_admin("resume a copied queue");
-	PreventCommandIfReadOnly("resume()");
-	aj_scope_enter(&scope, false);
-	/* names may only be trusted over OIDs where the OIDs are another server's */
-	if (!aj_origin_is_ours())
-		aj_origin_adopt();
-	aj_scope_leave(&scope);
-	aj_at_commit_announce();
-	aj_at_end_reset_lanes(true);
 	PG_RETURN_VOID();
 }
 

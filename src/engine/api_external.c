@@ -37,6 +37,7 @@
 #include "extension.h"
 #include "external.h"
 #include "limits.h"
+#include "pause.h"
 #include "queue.h"
 #include "queue_external.h"
 #include "queue_submit.h"
@@ -244,6 +245,10 @@ claim_now(const Request * request, Claimed * *claimed)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the queue was copied from another server or database"),
 				 errhint("Let an administrator call asyncjob.resume() first.")));
+	/* quiesce_wait() has to know that a claim is under way */
+	(void) aj_extension_lock();
+	if (aj_shared == NULL)
+		aj_call_back_here();
 	(void) aj_external_expire(request->queues, request->nqueues);
 	if (aj_limits_admit_here(request->queues, request->nqueues, InvalidOid,
 							 true, request->max) > 0)

@@ -691,7 +691,7 @@ aj_run(PG_FUNCTION_ARGS)
 	memset(&job, 0, sizeof(job));
 	job.id = aj_queue_add_job(&target.s, params, &added, &changed);
 	MemoryContextSwitchTo(context);
-	if (!aj_queue_take(job.id, &job))
+	if (!aj_queue_take(job.id, true, &job))
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job.id);
 	aj_scope_leave(&scope);
 
@@ -850,7 +850,7 @@ run_parts(int64 job_id, int last_step)
 			MemoryContextSwitchTo(context);
 			aj_scope_enter(&scope, false);
 			MemoryContextSwitchTo(context);
-			taken = aj_queue_take(ids[i], &job);
+			taken = aj_queue_take(ids[i], false, &job);
 			aj_scope_leave(&scope);
 			MemoryContextSwitchTo(context);
 			if (taken)
@@ -889,10 +889,10 @@ run_submitted(const AjSubmission *s, const int64 *ids, int n)
 		MemoryContextSwitchTo(context);
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(context);
-		taken = aj_queue_take(ids[i], &job);
+		taken = aj_queue_take(ids[i], false, &job);
 		if (!taken && s->held &&
 			aj_limits_admit_here(NULL, 0, s->owner, false, 1) > 0)
-			taken = aj_queue_take(ids[i], &job);
+			taken = aj_queue_take(ids[i], false, &job);
 		aj_scope_leave(&scope);
 		MemoryContextSwitchTo(context);
 		if (taken && job_in_foreground(&job, true) == AJ_WAITING)

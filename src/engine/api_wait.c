@@ -37,9 +37,9 @@
 PG_FUNCTION_INFO_V1(aj_wait);
 PG_FUNCTION_INFO_V1(aj_await);
 
-/* The time to give up, 0 for never. */
-static TimestampTz
-deadline(FunctionCallInfo fcinfo, int n)
+/* An argument timeout: the time to give up, 0 for never. */
+TimestampTz
+aj_deadline_arg(FunctionCallInfo fcinfo, int n)
 {
 	Interval   *timeout;
 	int64		ms;
@@ -136,7 +136,7 @@ aj_wait(PG_FUNCTION_ARGS)
 {
 	int64		job_id = aj_job_arg(fcinfo);
 
-	wait_for_end(job_id, deadline(fcinfo, 1), false);
+	wait_for_end(job_id, aj_deadline_arg(fcinfo, 1), false);
 	return aj_status_of(fcinfo, job_id);
 }
 
@@ -163,7 +163,7 @@ aj_await(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 				 errmsg("asyncjob.await() cannot be called inside a transaction block"),
 				 errhint("CALL it by itself, or use asyncjob.wait() after COMMIT.")));
-	until = deadline(fcinfo, 1);
+	until = aj_deadline_arg(fcinfo, 1);
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	SPI_commit();

@@ -26,8 +26,10 @@
 #include "dag.h"
 #include "events.h"
 #include "guc.h"
+#include "pause.h"
 #include "queue_event.h"
 #include "queue_flow.h"
+#include "queue_pause.h"
 #include "wake.h"
 
 #define LATE_COMMIT_MS	1000
@@ -94,13 +96,17 @@ aj_flow_round(AjDatabase *db)
 	static TimestampTz next = 0;
 	static TimestampTz next_poll = 0;
 	static bool more_parents = false;
+	static bool calling = false;	/* there may be more to call back */
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
 	bool		poll = now >= next_poll;
 	uint32		what = pg_atomic_exchange_u32(&db->flow, 0);
 
-	if (what == 0 && !poll && (next == 0 || now < next))
+	calling |= aj_pauses_changed() || poll;
+	if (what == 0 && !calling && (next == 0 || now < next))
 		return next;
+	if (calling)
+		calling = aj_queue_call_back() == AJ_ASIDE_MAX;
 	if (poll)
 	{
 		if (aj_queue_chains_wanted())
@@ -108,7 +114,7 @@ aj_flow_round(AjDatabase *db)
 		next_poll = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
 	}
 	due = wake(poll);
-	if (aj_queue_dispatch())
+	if (aj_queue_dispatch() || calling)
 		due = now;
 	if (poll || more_parents || (what & AJ_FLOW_CHILD_ENDED) != 0)
 		more_parents = aj_queue_sweep_children();
@@ -124,6 +130,7 @@ aj_flow_here(Oid owner)
 {
 	TimestampTz due;
 
+	aj_call_back_here();
 	(void) aj_queue_wake_due(owner, DT_NOBEGIN, &due);
 
 	while (aj_queue_dispatch())

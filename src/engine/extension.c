@@ -177,6 +177,20 @@ aj_extension_lock(void)
 }
 
 /*
+ * Transactions that hold that lock now, without waiting for any: those in
+ * which a job may just be being claimed.
+ */
+VirtualTransactionId *
+aj_extension_lockers(int *n)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId,
+					   get_extension_oid(AJ_EXTENSION, false), 0);
+	return GetLockConflicts(&tag, AccessExclusiveLock, n);
+}
+
+/*
  * Role that owns the engine's tables, as which its statements run.  Where the
  * extension was dropped and created again since, what this process remembers
  * of it is forgotten.

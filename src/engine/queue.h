@@ -75,7 +75,7 @@ extern void aj_queue_claim_locked(AjJob *job, int64 worker_id);
 extern bool aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id,
 								 AjJob *job);
 extern TimestampTz aj_queue_next_due(Oid owner, TimestampTz after);
-extern bool aj_queue_take(int64 job_id, AjJob *job);
+extern bool aj_queue_take(int64 job_id, bool anyway, AjJob *job);
 
 /* queue.c: its way to the end */
 extern void aj_queue_add_update(int64 job_id, int seq, TimestampTz at,

@@ -19,6 +19,8 @@
 #include "compat.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -26,7 +28,9 @@
 #include "clock.h"
 #include "lanes.h"
 #include "limits.h"
+#include "pause.h"
 #include "queue.h"
+#include "queue_pause.h"
 #include "scope.h"
 #include "shmem.h"
 
@@ -42,7 +46,7 @@ AJ_STATEMENT(find_lanes,
 			 "      AND (j.queue_id, j.priority) > (l.queue_id, l.priority)"
 			 "    ORDER BY j.queue_id, j.priority LIMIT 1) n)"
 			 " SELECT l.queue_id, l.priority FROM lane l"
-			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND NOT q.paused"
+			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND " AJ_QUEUE_OPEN("q")
 			 " CROSS JOIN LATERAL"
 			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
 			 "    WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
@@ -54,12 +58,14 @@ AJ_STATEMENT(find_lanes,
 
 /*
  * The queue, $2, isn't paused, and if it has limits the job has a place, or is
- * a branch of one that has.  The first EXISTS is evaluated once a statement, the others only where it says no.
+ * a branch of one that has.  The first EXISTS is evaluated once a statement,
+ * the others only where it says no.
  */
 #define MAY_START(j) \
 	" (EXISTS (SELECT FROM asyncjob.queue q" \
-	"   WHERE q.id = $2 AND NOT q.paused AND NOT q.gated)" \
-	"  OR EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $2 AND NOT q.paused)" \
+	"   WHERE q.id = $2 AND " AJ_QUEUE_OPEN("q") " AND NOT q.gated)" \
+	"  OR EXISTS (SELECT FROM asyncjob.queue q" \
+	"    WHERE q.id = $2 AND " AJ_QUEUE_OPEN("q") ")" \
 	"   AND (" j ".item_no IS NOT NULL" \
 	"    OR EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = " j ".id)))"
 
@@ -68,38 +74,48 @@ AJ_STATEMENT(find_lanes,
  * it may become the inner side of a nested loop, and would lock another job
  * for each row of the outer side.
  */
-AJ_STATEMENT(claim_in_lane,
-			 "UPDATE asyncjob.job j SET state = 'running', worker_id = $5,"
-			 " started_at = coalesce(j.started_at, $4), seq = j.seq + 1"
-			 " WHERE j.id = (SELECT c.id FROM asyncjob.job c"
-			 "  WHERE c.state = 'queued' AND NOT c.external"
-			 "    AND c.owner = $1 AND c.queue_id = $2"
-			 "    AND c.priority = $3 AND c.run_at <= $4"
-			 "    AND (c.run_at, c.id) >= ($6, $7)"
-			 "    AND" MAY_START("c")
-			 "  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-			 " RETURNING " AJ_JOB_COLUMNS,
-			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
-			 TIMESTAMPTZOID, INT8OID);
+#define CLAIM_IN_LANE(more) \
+	"UPDATE asyncjob.job j SET state = 'running', worker_id = $5," \
+	" started_at = coalesce(j.started_at, $4), seq = j.seq + 1" \
+	" WHERE j.id = (SELECT c.id FROM asyncjob.job c" \
+	"  WHERE c.state = 'queued' AND NOT c.external" \
+	"    AND c.owner = $1 AND c.queue_id = $2" \
+	"    AND c.priority = $3 AND c.run_at <= $4" \
+	"    AND (c.run_at, c.id) >= ($6, $7)" \
+	"    AND" MAY_START("c") more \
+	"  ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED)" \
+	" RETURNING " AJ_JOB_COLUMNS
 
 /* locked, but not marked: they end in this transaction or stay queued */
-AJ_STATEMENT(lock_in_lane,
-			 "SELECT " AJ_JOB_COLUMNS " FROM asyncjob.job j"
-			 " WHERE j.state = 'queued' AND NOT j.external"
-			 "   AND j.owner = $1 AND j.queue_id = $2"
-			 "   AND j.priority = $3 AND j.run_at <= $4"
-			 "   AND (j.run_at, j.id) >= ($6, $7)"
-			 "   AND" MAY_START("j")
-			 " ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED",
+#define LOCK_IN_LANE(more) \
+	"SELECT " AJ_JOB_COLUMNS " FROM asyncjob.job j" \
+	" WHERE j.state = 'queued' AND NOT j.external" \
+	"   AND j.owner = $1 AND j.queue_id = $2" \
+	"   AND j.priority = $3 AND j.run_at <= $4" \
+	"   AND (j.run_at, j.id) >= ($6, $7)" \
+	"   AND" MAY_START("j") more \
+	" ORDER BY j.run_at, j.id LIMIT $5 FOR UPDATE SKIP LOCKED"
+
+/* the second of each while any pipeline is paused (pause.c) */
+AJ_STATEMENT(claim_in_lane, CLAIM_IN_LANE(""),
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT8OID);
+AJ_STATEMENT(claim_open_in_lane, CLAIM_IN_LANE(" AND " AJ_PIPELINE_OPEN("c")),
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT8OID);
+AJ_STATEMENT(lock_in_lane, LOCK_IN_LANE(""),
+			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
+			 TIMESTAMPTZOID, INT8OID);
+AJ_STATEMENT(lock_open_in_lane, LOCK_IN_LANE(" AND " AJ_PIPELINE_OPEN("j")),
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT8OID,
 			 TIMESTAMPTZOID, INT8OID);
 
 /* when drain() has to put its clock to */
 AJ_STATEMENT(next_due,
 			 "SELECT min(j.run_at) FROM asyncjob.job j"
-			 " JOIN asyncjob.queue q ON q.id = j.queue_id AND NOT q.paused"
+			 " JOIN asyncjob.queue q ON q.id = j.queue_id AND " AJ_QUEUE_OPEN("q")
 			 " WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
-			 " AND j.run_at > $2",
+			 " AND j.run_at > $2 AND " AJ_PIPELINE_OPEN("j"),
 			 OIDOID, TIMESTAMPTZOID);
 
 /* the first job of a lane from a place on, due or not */
@@ -124,13 +140,19 @@ AJ_STATEMENT(claim_alone,
 			 " AND j.suspect RETURNING " AJ_JOB_COLUMNS,
 			 INT8OID, OIDOID, INT8OID);
 
-/* for run() and drain(), which hold the job in their own transaction */
+/*
+ * For those who hold the job in their own transaction.  run() is somebody's
+ * own will and $2; asyncjob.synchronous stands for a worker.
+ */
 AJ_STATEMENT(take,
 			 "UPDATE asyncjob.job j SET state = 'running', worker_id = 0,"
 			 " started_at = coalesce(j.started_at, clock_timestamp()),"
 			 " seq = j.seq + 1"
-			 " WHERE j.id = $1 AND j.state = 'queued' RETURNING " AJ_JOB_COLUMNS,
-			 INT8OID);
+			 " WHERE j.id = $1 AND j.state = 'queued' AND ($2 OR"
+			 "  EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = j.queue_id AND "
+			 AJ_QUEUE_OPEN("q") ") AND " AJ_PIPELINE_OPEN("j") ")"
+			 " RETURNING " AJ_JOB_COLUMNS,
+			 INT8OID, BOOLOID);
 
 /*
  * Fill in a job from a row of AJ_JOB_COLUMNS, in the caller's memory context.
@@ -245,6 +267,26 @@ lane_values(Oid owner, const AjLaneView *lane, Datum *values, AjPlace *floor)
 	values[2] = Int16GetDatum(lane->key.priority);
 }
 
+/*
+ * While any pipeline is paused: set its jobs at the head of a lane aside.
+ * Returns false where there may be more of them, and the lane has to wait.
+ */
+static bool
+clear_head(Oid owner, const AjLaneView *lane, TimestampTz now, AjPlace floor)
+{
+	AjLaneKey	key = {MyDatabaseId, owner, lane->key.queue_id, lane->key.priority};
+
+	while (aj_queue_set_aside(&key, now, floor, false) == AJ_ASIDE_MAX)
+	{
+		if (aj_my_slot != NULL)
+		{
+			SetLatch(MyLatch);	/* after the commit of what we have done */
+			return false;
+		}
+	}
+	return true;
+}
+
 static AjPlace
 find_place(Datum *values, AjPlace floor)
 {
@@ -283,6 +325,7 @@ bool
 aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 {
 	TimestampTz now = aj_now();
+	bool		paused = aj_any_pipeline_paused();
 	AjLaneView *lanes;
 	int			nlanes = find_ready_lanes(owner, now, &lanes);
 
@@ -291,14 +334,17 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 		Datum		values[7];
 		AjPlace		floor,
 					reached;
-		bool		claimed;
+		bool		claimed = false;
 
 		lane_values(owner, &lanes[i], values, &floor);
 		values[3] = TimestampTzGetDatum(now);
 		values[4] = Int64GetDatum(worker_id);
 		values[5] = TimestampTzGetDatum(floor.run_at);
 		values[6] = Int64GetDatum(floor.id);
-		claimed = aj_execute(&claim_in_lane, values, NULL, 0) == 1;
+		if (!paused)
+			claimed = aj_execute(&claim_in_lane, values, NULL, 0) == 1;
+		else if (clear_head(owner, &lanes[i], now, floor))
+			claimed = aj_execute(&claim_open_in_lane, values, NULL, 0) == 1;
 		if (claimed)
 		{
 			aj_queue_read_job(0, job, CurrentMemoryContext);
@@ -330,6 +376,7 @@ AjJob *
 aj_queue_lock_many(Oid owner, int max, int *n)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool		paused = aj_any_pipeline_paused();
 	AjLaneView *lanes;
 	int			nlanes = find_ready_lanes(owner, now, &lanes);
 
@@ -346,7 +393,10 @@ aj_queue_lock_many(Oid owner, int max, int *n)
 		values[4] = Int64GetDatum(max);
 		values[5] = TimestampTzGetDatum(floor.run_at);
 		values[6] = Int64GetDatum(floor.id);
-		*n = aj_execute(&lock_in_lane, values, NULL, 0);
+		if (!paused)
+			*n = aj_execute(&lock_in_lane, values, NULL, 0);
+		else if (clear_head(owner, &lanes[i], now, floor))
+			*n = aj_execute(&lock_open_in_lane, values, NULL, 0);
 		if (*n > 0)
 		{
 			jobs = palloc0(*n * sizeof(AjJob));
@@ -411,14 +461,16 @@ aj_queue_claim_alone(int64 job_id, Oid owner, int64 worker_id, AjJob *job)
 	return true;
 }
 
-/* Take a certain queued job in the caller's own transaction. */
+/*
+ * Take a certain queued job in the caller's own transaction, paused or not if
+ * it is so wished.
+ */
 bool
-aj_queue_take(int64 job_id, AjJob *job)
+aj_queue_take(int64 job_id, bool anyway, AjJob *job)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum		values[1];
+	Datum		values[2] = {Int64GetDatum(job_id), BoolGetDatum(anyway)};
 
-	values[0] = Int64GetDatum(job_id);
 	if (aj_execute(&take, values, NULL, 0) != 1)
 		return false;
 	aj_queue_read_job(0, job, context);

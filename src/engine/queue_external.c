@@ -18,13 +18,16 @@
 #include "compat.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "limits.h"
+#include "pause.h"
 #include "queue.h"
 #include "queue_external.h"
+#include "queue_pause.h"
 #include "scope.h"
 
 /* May caller $1, under filter $2 and user $3, work for job j? */
@@ -37,7 +40,7 @@ AJ_STATEMENT(find_lanes,
 			 "WITH RECURSIVE lane AS ("
 			 " SELECT f.queue_id, f.owner, f.priority"
 			 "  FROM unnest($2) u (id) JOIN asyncjob.queue q"
-			 "   ON q.id = u.id AND NOT q.paused CROSS JOIN LATERAL"
+			 "   ON q.id = u.id AND " AJ_QUEUE_OPEN("q") " CROSS JOIN LATERAL"
 			 "  (SELECT j.queue_id, j.owner, j.priority FROM asyncjob.job j"
 			 "    WHERE j.state = 'queued' AND j.external AND j.queue_id = u.id"
 			 "    ORDER BY j.owner, j.priority LIMIT 1) f"
@@ -71,8 +74,9 @@ AJ_STATEMENT(claim,
 			 "  WHERE c.state = 'queued' AND c.external AND c.queue_id = $3"
 			 "    AND c.owner = $1 AND c.priority = $4 AND c.run_at <= $6"
 			 "    AND ($2 = 0 OR ($2 = 1 AND c.user_id = $7))"
+			 "    AND " AJ_PIPELINE_OPEN("c")
 			 "    AND EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $3"
-			 "      AND NOT q.paused AND (NOT q.gated OR c.item_no IS NOT NULL OR EXISTS"
+			 "      AND " AJ_QUEUE_OPEN("q") " AND (NOT q.gated OR c.item_no IS NOT NULL OR EXISTS"
 			 "       (SELECT FROM asyncjob.place p WHERE p.job_id = c.id)))"
 			 "  ORDER BY c.run_at, c.id LIMIT $5 FOR UPDATE SKIP LOCKED))"
 			 " RETURNING " AJ_JOB_COLUMNS ", -j.worker_id,"
@@ -156,7 +160,7 @@ AJ_STATEMENT(ready_queues,
 			 "      AND (j.queue_id, j.owner, j.priority)"
 			 "        > (l.queue_id, l.owner, l.priority)"
 			 "    ORDER BY j.queue_id, j.owner, j.priority LIMIT 1) n)"
-			 " SELECT q.name, bool_or(h.run_at <= $3) AND NOT q.paused"
+			 " SELECT q.name, bool_or(h.run_at <= $3) AND " AJ_QUEUE_OPEN("q")
 			 "   AND ((1::bigint << (q.id & 63)) & $1 <> 0 OR bool_or(d.fell_due)),"
 			 "  min(f.run_at)"
 			 " FROM lane l JOIN asyncjob.queue q ON q.id = l.queue_id"
@@ -178,7 +182,7 @@ AJ_STATEMENT(ready_queues,
 			 "      AND j.queue_id = l.queue_id AND j.owner = l.owner"
 			 "      AND j.priority = l.priority AND j.run_at > $3"
 			 "    ORDER BY j.run_at LIMIT 1) f ON true"
-			 " GROUP BY q.id, q.name, q.paused",
+			 " GROUP BY q.id",
 			 INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 AJ_STATEMENT(next_expiry,
@@ -258,6 +262,14 @@ aj_queue_claim_external(const AjCaller *caller, const AjExternalLane * lane,
 	values[4] = Int64GetDatum(max);
 	values[5] = TimestampTzGetDatum(GetCurrentTimestamp());
 	values[6] = aj_text_or_null(caller->user_id, &nulls[6]);
+	if (aj_any_pipeline_paused())
+	{
+		AjLaneKey	key = {MyDatabaseId, lane->owner, lane->queue_id, lane->priority};
+		AjPlace		start = {DT_NOBEGIN, 0};
+
+		while (aj_queue_set_aside(&key, GetCurrentTimestamp(), start, true) == AJ_ASIDE_MAX)
+			;
+	}
 	n = aj_execute(&claim, values, nulls, 0);
 	for (int i = 0; i < n; i++)
 	{

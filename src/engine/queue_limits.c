@@ -23,6 +23,7 @@
 #include "external.h"
 #include "queue.h"
 #include "queue_limits.h"
+#include "queue_pause.h"
 #include "scope.h"
 #include "wake.h"
 
@@ -39,7 +40,7 @@
 	" coalesce(l.rate_limit_per_key, -1)," \
 	" coalesce(1000 * extract(epoch FROM l.rate_interval_per_key), 0)::bigint," \
 	" l.fair, l.user_weights," \
-	" coalesce(1000 * extract(epoch FROM l.ageing), 0)::bigint, l.vtime, q.paused" \
+	" coalesce(1000 * extract(epoch FROM l.ageing), 0)::bigint, l.vtime, NOT " AJ_QUEUE_OPEN("q") \
 	" FROM asyncjob.queue_limit l JOIN asyncjob.queue q ON q.id = l.queue_id"
 
 AJ_STATEMENT(read_limits, LIMIT_COLUMNS " WHERE q.gated = $1", BOOLOID);
@@ -92,13 +93,13 @@ AJ_STATEMENT(starts,
 AJ_STATEMENT(waiting_groups,
 			 "WITH RECURSIVE g AS ("
 			 " (SELECT " WAITER_COLUMNS " FROM asyncjob.job j"
-			 "   WHERE j.state = 'waiting' AND j.limit_group IS NOT NULL"
+			 "   WHERE j.state = 'waiting' AND j.limit_group < " AJ_PAUSE_GROUPS
 			 "     AND j.queue_id = $1 AND (j.limit_group, j.priority) > ($2, $3)"
 			 "   ORDER BY j.limit_group, j.priority, j.run_at, j.id LIMIT 1)"
 			 " UNION ALL"
 			 " SELECT n.* FROM g CROSS JOIN LATERAL"
 			 "  (SELECT " WAITER_COLUMNS " FROM asyncjob.job j"
-			 "    WHERE j.state = 'waiting' AND j.limit_group IS NOT NULL"
+			 "    WHERE j.state = 'waiting' AND j.limit_group < " AJ_PAUSE_GROUPS
 			 "      AND j.queue_id = $1"
 			 "      AND (j.limit_group, j.priority) > (g.limit_group, g.priority)"
 			 "    ORDER BY j.limit_group, j.priority, j.run_at, j.id LIMIT 1) n)"
@@ -264,7 +265,7 @@ AJ_STATEMENT(hold_all,
 AJ_STATEMENT(let_all_go,
 			 "UPDATE asyncjob.job j SET state = 'queued', limit_group = NULL"
 			 " WHERE j.queue_id = $1 AND j.state = 'waiting'"
-			 " AND j.limit_group IS NOT NULL",
+			 " AND j.limit_group < " AJ_PAUSE_GROUPS,
 			 INT4OID);
 
 AJ_STATEMENT(drop_all_places,
@@ -309,43 +310,6 @@ AJ_STATEMENT(unfinished,
 AJ_STATEMENT(retire,
 			 "UPDATE asyncjob.queue SET dropped = true, gated = false,"
 			 " name = left(name, 30) || '.dropped.' || id WHERE id = $1", INT4OID);
-
-AJ_STATEMENT(why_held,
-			 "SELECT CASE"
-			 " WHEN l.max_running = 0 THEN format('max_running of queue \"%s\" is 0, so nothing of it starts', q.name)"
-			 " WHEN l.max_running <= c.total THEN format('max_running of queue \"%s\" is %s, and as many of its jobs have a place; it may go when one of them ends', q.name, l.max_running)"
-			 " WHEN l.max_running_per_user <= c.of_user THEN format('max_running_per_user of queue \"%s\" is %s, and as many jobs of %s have a place; it may go when one of them ends', q.name, l.max_running_per_user,"
-			 "  coalesce('user \"' || j.user_id || '\"', 'those without a user'))"
-			 " WHEN l.max_running_per_key <= c.of_key THEN format('max_running_per_key of queue \"%s\" is %s, and as many jobs of key \"%s\" have a place; it may go when one of them ends', q.name, l.max_running_per_key, j.concurrency_key)"
-			 " WHEN l.rate_limit <= r.n THEN format('rate_limit of queue \"%s\" is %s in %s, which is used up until %s', q.name, l.rate_limit, l.rate_interval, coalesce(r.first + l.rate_interval, clock_timestamp()))"
-			 " WHEN l.rate_limit_per_key <= k.n THEN format('rate_limit_per_key of queue \"%s\" is %s in %s, which key \"%s\" has used up until %s', q.name, l.rate_limit_per_key, l.rate_interval_per_key, j.concurrency_key, coalesce(k.first + l.rate_interval_per_key, clock_timestamp()))"
-			 " ELSE format('it is in line for a place in queue \"%s\", behind others if there are any', q.name) END"
-			 " FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id"
-			 " JOIN asyncjob.queue_limit l ON l.queue_id = q.id"
-			 " CROSS JOIN LATERAL (SELECT count(*) AS total, count(*) FILTER"
-			 "   (WHERE p.owner = j.owner AND p.user_id IS NOT DISTINCT FROM j.user_id) AS of_user,"
-			 "   count(*) FILTER (WHERE p.owner = j.owner AND p.key = j.concurrency_key) AS of_key"
-			 "  FROM asyncjob.place p JOIN asyncjob.job o ON o.id = p.job_id"
-			 "  WHERE p.queue_id = j.queue_id AND (o.state IN ('queued', 'running')"
-			 "   OR o.state = 'waiting' AND (o.suspect OR o.waiting_for = 'branches'))) c"
-			 " CROSS JOIN LATERAL (SELECT count(*) AS n, min(s.at) AS first FROM"
-			 "  (SELECT p.started_at AS at FROM asyncjob.place p"
-			 "    WHERE p.queue_id = j.queue_id AND (p.started_at IS NULL"
-			 "     OR p.started_at > clock_timestamp() - l.rate_interval)"
-			 "   UNION ALL SELECT x.started_at FROM asyncjob.queue_start x"
-			 "    WHERE x.queue_id = j.queue_id"
-			 "     AND x.started_at > clock_timestamp() - l.rate_interval) s) r"
-			 " CROSS JOIN LATERAL (SELECT count(*) AS n, min(s.at) AS first FROM"
-			 "  (SELECT p.started_at AS at FROM asyncjob.place p"
-			 "    WHERE p.queue_id = j.queue_id AND p.owner = j.owner"
-			 "     AND p.key = j.concurrency_key AND (p.started_at IS NULL"
-			 "     OR p.started_at > clock_timestamp() - l.rate_interval_per_key)"
-			 "   UNION ALL SELECT x.started_at FROM asyncjob.queue_start x"
-			 "    WHERE x.queue_id = j.queue_id AND x.owner = j.owner"
-			 "     AND x.key = j.concurrency_key"
-			 "     AND x.started_at > clock_timestamp() - l.rate_interval_per_key) s) k"
-			 " WHERE j.id = $1 AND j.state = 'waiting' AND j.limit_group IS NOT NULL",
-			 INT8OID);
 
 static char *
 text_or_null(int row, int col)
@@ -711,18 +675,4 @@ aj_queue_retire(int32 queue_id)
 	Datum		values[1] = {Int32GetDatum(queue_id)};
 
 	aj_execute(&retire, values, NULL, 0);
-}
-
-/* What keeps a job from a place, in the memory context of the call. */
-char *
-aj_queue_why_held(int64 job_id)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Datum		values[1] = {Int64GetDatum(job_id)};
-	char	   *why;
-
-	if (aj_execute(&why_held, values, NULL, 0) == 0)
-		return NULL;
-	why = text_or_null(0, 1);
-	return why ? MemoryContextStrdup(context, why) : NULL;
 }

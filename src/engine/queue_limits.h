@@ -19,10 +19,13 @@
 #include "queue_submit.h"
 #include "types.h"
 
-/* Which jobs stand behind each other: a hash of owner, user and key. */
+/*
+ * Which jobs stand behind each other: a hash of owner, user and key, below the
+ * groups of paused pipelines (queue_pause.h).
+ */
 #define AJ_LIMIT_GROUP(owner, user_id, key) \
-	"hashtextextended(" owner "::text || chr(10) || coalesce(" user_id ", '')" \
-	" || chr(10) || coalesce(" key ", ''), 0)"
+	"(hashtextextended(" owner "::text || chr(10) || coalesce(" user_id ", '')" \
+	" || chr(10) || coalesce(" key ", ''), 0) >> 1)"
 
 /*
  * Queue job j again: where its queue has limits and it has no place any more,
@@ -108,6 +111,5 @@ extern void aj_queue_gate(int32 queue_id, bool was_gated, bool gated);
 extern void aj_queue_limits_moved(void);
 extern int64 aj_queue_unfinished(int32 queue_id);
 extern void aj_queue_retire(int32 queue_id);
-extern char *aj_queue_why_held(int64 job_id);
 
 #endif							/* AJ_QUEUE_LIMITS_H */

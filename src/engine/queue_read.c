@@ -38,7 +38,8 @@
 	"    AND c.state IN ('queued', 'running', 'waiting'))" \
 	"  WHEN j.waiting_for IS NOT NULL THEN (SELECT u.message" \
 	"   FROM asyncjob.job_update u WHERE u.job_id = j.id AND u.seq = j.seq) END," \
-	" CASE WHEN j.item_no IS NOT NULL THEN j.parent_id ELSE 0 END" \
+	" CASE WHEN j.item_no IS NOT NULL THEN j.parent_id ELSE 0 END," \
+	" p.name, p.paused_at IS NOT NULL, q.quiesced_at" \
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
@@ -349,6 +350,10 @@ aj_queue_head(const AjCaller *caller, int64 job_id, bool lock, AjJobHead *head)
 	v = aj_value(0, 19, &isnull);
 	head->waiting_detail = isnull ? NULL : TextDatumGetCString(v);
 	head->branch_of = DatumGetInt64(aj_value(0, 20, &isnull));
+	head->pipeline = TextDatumGetCString(aj_value(0, 21, &isnull));
+	head->pipeline_paused = DatumGetBool(aj_value(0, 22, &isnull));
+	v = aj_value(0, 23, &isnull);
+	head->quiesced_at = isnull ? 0 : DatumGetTimestampTz(v);
 	MemoryContextSwitchTo(old);
 	return true;
 }

@@ -41,6 +41,9 @@ typedef struct AjJobHead
 	int64		branch_of;		/* the job that it is a step of, or 0 */
 	char	   *waiting_for;	/* NULL: it isn't put aside */
 	char	   *waiting_detail; /* NULL or the last line of its history */
+	char	   *pipeline;
+	bool		pipeline_paused;
+	TimestampTz quiesced_at;	/* the database, or 0 */
 } AjJobHead;
 
 extern bool aj_queue_head(const AjCaller *caller, int64 job_id, bool lock,

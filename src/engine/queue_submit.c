@@ -107,20 +107,19 @@ AJ_STATEMENT(retire_pipeline,
 			 " WHERE name = $1 AND is_current",
 			 TEXTOID);
 
+/* what is paused stays so */
 AJ_STATEMENT(add_pipeline,
 			 "INSERT INTO asyncjob.pipeline"
-			 " (name, version, owner, steps, validator, description)"
-			 " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+			 " (name, version, owner, steps, validator, description, paused_at)"
+			 " SELECT $1, $2, $3, $4, $5, $6, max(p.paused_at)"
+			 " FROM asyncjob.pipeline p WHERE p.name = $1 RETURNING id",
 			 TEXTOID, INT4OID, OIDOID, JSONBOID, TEXTOID, TEXTOID);
 
 AJ_STATEMENT(add_queue,
-			 "INSERT INTO asyncjob.queue (name) VALUES ($1)"
-			 " ON CONFLICT (name) DO NOTHING RETURNING id",
+			 "INSERT INTO asyncjob.queue (name, quiesced_at)"
+			 " SELECT $1, f.quiesced_at FROM asyncjob.queue f WHERE f.id = 1"
+			 " FOR SHARE ON CONFLICT (name) DO NOTHING RETURNING id",
 			 TEXTOID);
-
-AJ_STATEMENT(set_paused,
-			 "UPDATE asyncjob.queue SET paused = $2 WHERE name = $1 RETURNING id",
-			 TEXTOID, BOOLOID);
 
 AJ_STATEMENT(grant_pipeline,
 			 "INSERT INTO asyncjob.pipeline_grant (pipeline, role)"
@@ -442,14 +441,6 @@ aj_queue_add_queue(const char *name)
 	if (aj_execute(&add_queue, values, NULL, 0) == 0)
 		return 0;
 	return DatumGetInt32(aj_value(0, 1, &isnull));
-}
-
-bool
-aj_queue_set_paused(const char *name, bool paused)
-{
-	Datum		values[2] = {CStringGetTextDatum(name), BoolGetDatum(paused)};
-
-	return aj_execute(&set_paused, values, NULL, 0) > 0;
 }
 
 /* Returns false if the id is taken. */

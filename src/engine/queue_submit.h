@@ -69,7 +69,6 @@ extern Oid	aj_queue_pipeline_owner(const char *name);
 extern bool aj_queue_retire_pipeline(const char *name);
 extern void aj_queue_grant_pipeline(const char *name, Oid role);
 extern int32 aj_queue_add_queue(const char *name);
-extern bool aj_queue_set_paused(const char *name, bool paused);
 extern bool aj_queue_add_session(const char *id, Oid owner,
 								 const char *user_id, const char *title);
 extern int64 aj_queue_add_message(const char *session, Oid owner,

@@ -34,7 +34,7 @@ AJ_STATEMENT(replace_waiting,
 			 "UPDATE asyncjob.job j SET pipeline_id = $3, queue_id = $4,"
 			 " priority = $5, user_id = $6, session_id = $7, params = $8,"
 			 " run_at = coalesce($9, j.run_at), external = $10,"
-			 " concurrency_key = $11, step_no = 0,"
+			 " concurrency_key = $11, step_no = 0, waiting_for = NULL,"
 			 " state = CASE WHEN $12 THEN 'waiting'::asyncjob.job_state"
 			 "  ELSE 'queued' END,"
 			 " limit_group = CASE WHEN $12 THEN "

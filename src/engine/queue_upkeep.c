@@ -19,6 +19,7 @@
 #include "lanes.h"
 #include "queue.h"
 #include "queue_limits.h"
+#include "queue_pause.h"
 #include "scope.h"
 
 AJ_STATEMENT(origin_matches,
@@ -195,12 +196,14 @@ AJ_STATEMENT(all_lanes,
 			 BOOLOID);
 
 AJ_STATEMENT(paused_queues,
-			 "SELECT q.id FROM asyncjob.queue q WHERE q.paused = $1", BOOLOID);
+			 "SELECT q.id FROM asyncjob.queue q WHERE NOT " AJ_QUEUE_OPEN("q")
+			 " AND $1", BOOLOID);
 
 AJ_STATEMENT(next_suspect,
 			 "SELECT j.id, j.owner FROM asyncjob.job j"
+			 " JOIN asyncjob.queue q ON q.id = j.queue_id AND " AJ_QUEUE_OPEN("q")
 			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL"
-			 " AND j.suspect AND j.id > $1"
+			 " AND j.suspect AND j.id > $1 AND " AJ_PIPELINE_OPEN("j")
 			 " ORDER BY j.id LIMIT 1",
 			 INT8OID);
 

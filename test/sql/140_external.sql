@@ -71,7 +71,7 @@ RESET ROLE;
 SELECT token AS t FROM asyncjob.lease WHERE job_id = :j \gset
 SET ROLE regress_aj_ext;
 SELECT state, attempt FROM asyncjob.status(:j);
-SELECT asyncjob.explain(:j) LIKE 'It is running step 1 of 1. An external worker holds it until %.' AS explained;
+SELECT asyncjob.explain(:j) LIKE 'It is running step 1 of 1. An external worker of role "%" holds it until %.' AS explained;
 SELECT asyncjob.heartbeat(:j, :t, '10 min', 0.25, 'a quarter') BETWEEN now() + interval '9 min' AND now() + interval '11 min' AS held;
 SELECT step_progress, message FROM asyncjob.status(:j);
 SELECT * FROM tap.err(format('SELECT asyncjob.heartbeat(%s, %s, progress => 1.5)', :j, :t));

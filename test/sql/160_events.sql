@@ -208,7 +208,7 @@ $$;
 SELECT asyncjob.create_pipeline('regress_evprnt', '[{"name": "a", "handler": "aj_ev.parent"}]') > 0 AS made;
 SELECT asyncjob.submit('regress_evprnt', '{"n": 3}') AS a \gset
 SELECT asyncjob.drain(1);
-SELECT asyncjob.explain(:a);
+SELECT regexp_replace(asyncjob.explain(:a), 'jobs [0-9, ]+', 'jobs ...') AS explain;
 SELECT count(*) AS listed FROM asyncjob.list_jobs() WHERE pipeline = 'regress_evfst' AND job_id > :a;
 SELECT count(*) AS listed FROM asyncjob.list_jobs(parent => :a);
 SELECT asyncjob.drain();

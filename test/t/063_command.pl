@@ -150,6 +150,20 @@ $out = client_is('queues --json', [ 'queues', '--json' ], 0, qr/\A(\{.*\}\n){2}\
 	is($updates[-1]{state}, 'completed', 'watch --json: the end');
 }
 
+# ---- what rests --------------------------------------------------------
+client_is('queues pause', [ 'queues', 'pause', 'default' ], 0, qr/^default paused$/, $none);
+client_is('queues', ['queues'], 0, qr/^default +paused /m, $none);
+client_is('queues resume', [ 'queues', 'resume', 'default' ], 0, qr/^default resumed$/, $none);
+client_is('queues pause, unknown', [ 'queues', 'pause', 'nowhere' ], 1, $none, qr/queue "nowhere" does not exist/);
+client_is('pipelines pause', [ 'pipelines', 'pause', 'noop' ], 0, qr/^noop paused$/, $none);
+client_is('pipelines', ['pipelines'], 0, qr/^noop +paused +1 +1$/m, $none);
+client_is('pipelines resume', [ 'pipelines', 'resume', 'noop' ], 0, qr/^noop resumed$/, $none);
+client_is('quiesce', ['quiesce'], 0, qr/^database quiesced; nothing runs any more$/, $none);
+client_is('queues, quiesced', ['queues'], 0, qr/^default +quiesced /m, $none);
+client_is('check, quiesced', ['check'], 1, qr/missing +quiesced: the database is quiesced since/, $none);
+client_is('resume', ['resume'], 0, qr/^database resumed$/, $none);
+client_is('resume, with a name', [ 'resume', 'default' ], 1, $none, qr/resume/);
+
 # ---- inputs ------------------------------------------------------------
 client_is('load dem', [ 'load', 'dem', "$data/dem/jacksboro_wgs84.asc", '--name', 'hills' ],
 	0, qr/^name +hills$/m, $none);
