@@ -2,7 +2,7 @@
 
 CREATE TABLE asyncjob.retention (
     queue_id  integer NOT NULL,
-    kind      text NOT NULL CHECK (kind ~ '^(result|dead_letter|queued|artifact(:.{1,100})?)$'),
+    kind      text NOT NULL CHECK (kind ~ '^(result|dead_letter|queued|(artifact|event)(:.{1,100})?)$'),
     keep      interval CHECK (keep >= '0'),
     PRIMARY KEY (queue_id, kind)
 );

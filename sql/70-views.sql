@@ -49,7 +49,7 @@ FROM (SELECT t.queue_id, t.kind, t.keep, true AS set_here FROM asyncjob.retentio
       UNION ALL
       SELECT 0, d.kind, d.keep, false
       FROM (VALUES ('result', interval '7 days'), ('dead_letter', interval '14 days'),
-                   ('queued', interval '4 days')) d (kind, keep)
+                   ('queued', interval '4 days'), ('event', interval '30 days')) d (kind, keep)
       WHERE NOT EXISTS (SELECT FROM asyncjob.retention t WHERE t.queue_id = 0 AND t.kind = d.kind)) r
 LEFT JOIN asyncjob.queue q ON q.id = r.queue_id;
 COMMENT ON VIEW asyncjob.retentions IS

@@ -193,7 +193,7 @@ aj_purge(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	check_named(&filter, &caller);
 	n = aj_queue_find_dead(&filter, &caller, false, max, &ids);
-	done = aj_queue_delete_jobs(ids, n);
+	done = aj_queue_delete_jobs(ids, n, true);
 	aj_scope_leave(&scope);
 	PG_RETURN_INT64(done);
 }

@@ -41,34 +41,50 @@ compare_days(Interval *interval, int days)
 											 IntervalPGetDatum(&other)));
 }
 
+/* Is this a prefix and a name? */
+static bool
+is_one_of(const char *kind, const char *prefix)
+{
+	size_t		len = strlen(prefix);
+
+	return strncmp(kind, prefix, len) == 0 && kind[len] != '\0' &&
+		strlen(kind) <= len + 100;
+}
+
 static char *
 kind_arg(FunctionCallInfo fcinfo)
 {
 	char	   *kind = aj_text_arg(fcinfo, 0);
-	static const char artifact[] = "artifact:";
+	static const char *const kinds[] = {
+		"result", "dead_letter", "queued", "artifact", "event"
+	};
+	bool		known = false;
 
 	if (kind == NULL)
 		aj_null_argument("kind");
-	if (strcmp(kind, "result") != 0 && strcmp(kind, "dead_letter") != 0 &&
-		strcmp(kind, "queued") != 0 && strcmp(kind, "artifact") != 0 &&
-		(strncmp(kind, artifact, strlen(artifact)) != 0 ||
-		 strlen(kind) == strlen(artifact) ||
-		 strlen(kind) > strlen(artifact) + 100))
+	for (int i = 0; i < lengthof(kinds); i++)
+		known |= strcmp(kind, kinds[i]) == 0;
+	if (!known && !is_one_of(kind, "artifact:") && !is_one_of(kind, "event:"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nothing of kind \"%s\" is kept", kind),
-				 errhint("The kinds are result, dead_letter, queued, artifact, and artifact: followed by the kind of an artifact.")));
+				 errhint("The kinds are result, dead_letter, queued, artifact, event, artifact: followed by the kind of an artifact, and event: followed by the name of an event.")));
 	return kind;
 }
 
 static int32
-queue_arg(FunctionCallInfo fcinfo, int n)
+queue_arg(FunctionCallInfo fcinfo, int n, const char *kind)
 {
 	char	   *queue = aj_text_arg(fcinfo, n);
 	int32		id;
 
 	if (queue == NULL)
 		return 0;
+	if (strncmp(kind, "event", 5) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("events belong to no queue"),
+				 errhint("Leave out the queue; event:NAME is a rule for one event.")));
 	id = aj_name_queue(queue, NULL);
 	if (id == 0)
 		aj_unknown_queue(queue);
@@ -92,7 +108,7 @@ aj_set_retention(PG_FUNCTION_ARGS)
 				 errmsg("keep is below 0"),
 				 errhint("Give an interval from 0, or null for ever.")));
 	PreventCommandIfReadOnly("set_retention()");
-	queue_id = queue_arg(fcinfo, 2);
+	queue_id = queue_arg(fcinfo, 2, kind);
 	aj_scope_enter(&scope, false);
 	aj_queue_set_retention(queue_id, kind, keep);
 	aj_scope_leave(&scope);
@@ -111,7 +127,7 @@ aj_reset_retention(PG_FUNCTION_ARGS)
 	aj_require_admin("set retention");
 	kind = kind_arg(fcinfo);
 	PreventCommandIfReadOnly("reset_retention()");
-	queue_id = queue_arg(fcinfo, 1);
+	queue_id = queue_arg(fcinfo, 1, kind);
 	aj_scope_enter(&scope, false);
 	was = aj_queue_reset_retention(queue_id, kind);
 	aj_scope_leave(&scope);

@@ -22,6 +22,12 @@
 #include "queue_dead.h"
 #include "scope.h"
 
+/* job j has ended, and nobody holds it */
+#define AJ_ENDED_FREE(j) \
+	" " j ".state IN ('completed', 'failed', 'cancelled') AND NOT EXISTS" \
+	"  (SELECT FROM asyncjob.pin h WHERE h.job_id = " j ".id" \
+	"   AND h.until > clock_timestamp()) "
+
 AJ_STATEMENT(find_dead,
 			 "SELECT d.id FROM (SELECT j.id, j.unique_key IS NULL OR"
 			 "  row_number() OVER (PARTITION BY j.owner, j.unique_key"
@@ -51,13 +57,26 @@ AJ_STATEMENT(begin_anew,
 AJ_STATEMENT(drop_checkpoints,
 			 "DELETE FROM asyncjob.checkpoint WHERE job_id = $1", INT8OID);
 
-/* what hangs on a job has no foreign keys: they would lock its row */
+/*
+ * What hangs on a job has no foreign keys: they would lock its row.  With a job
+ * go its branches and the jobs that it spawned, and so on, as far as they have
+ * ended, nobody holds them, and, unless $2, no rule keeps them longer: dead
+ * letters and those with artifacts go when it is their time.
+ */
 AJ_STATEMENT(delete_jobs,
-			 "DELETE FROM asyncjob.job WHERE id = ANY ($1)"
-			 " AND state IN ('completed', 'failed', 'cancelled') AND NOT EXISTS"
-			 "  (SELECT FROM asyncjob.pin h WHERE h.job_id = job.id"
-			 "   AND h.until > clock_timestamp()) RETURNING id",
-			 INT8ARRAYOID);
+			 "WITH RECURSIVE gone AS (SELECT j.id FROM asyncjob.job j"
+			 "   WHERE j.id = ANY ($1) AND" AJ_ENDED_FREE("j")
+			 "  UNION SELECT c.id FROM gone g JOIN asyncjob.job c"
+			 "   ON c.parent_id = g.id AND" AJ_ENDED_FREE("c")
+			 "   AND ($2 OR c.item_no IS NOT NULL OR c.state <> 'failed'"
+			 "    AND NOT EXISTS (SELECT FROM asyncjob.artifact a"
+			 "     WHERE a.job_id = c.id)))"
+			 " DELETE FROM asyncjob.job WHERE id = ANY (ARRAY(SELECT l.id"
+			 "  FROM asyncjob.job l WHERE l.id = ANY (ARRAY(SELECT g.id FROM gone g))"
+			 "  FOR UPDATE SKIP LOCKED))"
+			 " AND state IN ('completed', 'failed', 'cancelled')"
+			 " RETURNING id, id = ANY ($1)",
+			 INT8ARRAYOID, BOOLOID);
 AJ_STATEMENT(delete_updates,
 			 "DELETE FROM asyncjob.job_update WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
@@ -72,17 +91,14 @@ AJ_STATEMENT(drop_memos,
 AJ_STATEMENT(drop_branches,
 			 "DELETE FROM asyncjob.job WHERE parent_id = $1 AND item_no IS NOT NULL",
 			 INT8OID);
-AJ_STATEMENT(delete_branches,
-			 "DELETE FROM asyncjob.job WHERE parent_id = ANY ($1)"
-			 " AND item_no IS NOT NULL"
-			 " AND state IN ('completed', 'failed', 'cancelled')",
-			 INT8ARRAYOID);
 AJ_STATEMENT(delete_memos,
 			 "DELETE FROM asyncjob.job_memo WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
 AJ_STATEMENT(delete_waits,
 			 "DELETE FROM asyncjob.event_wait WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
+AJ_STATEMENT(delete_pins,
+			 "DELETE FROM asyncjob.pin WHERE job_id = ANY ($1)", INT8ARRAYOID);
 AJ_STATEMENT(delete_chunks,
 			 "DELETE FROM asyncjob.artifact_chunk WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
@@ -273,24 +289,31 @@ aj_queue_begin_anew(int64 job_id, Jsonb *params)
 	return external;
 }
 
-/* Delete jobs that have ended, with all that hangs on them. */
+/*
+ * Delete jobs that have ended, with all that hangs on them.  thorough says that
+ * nothing keeps what they spawned but a pin.  Returns how many of them went.
+ */
 int64
-aj_queue_delete_jobs(const int64 *ids, int n)
+aj_queue_delete_jobs(const int64 *ids, int n, bool thorough)
 {
-	Datum		values[1] = {id_array(ids, n)};
+	Datum		values[2] = {id_array(ids, n), BoolGetDatum(thorough)};
+	int64		chosen = 0;
+	bool		isnull;
 
 	n = aj_execute(&delete_jobs, values, NULL, 0);
 	if (n == 0)
 		return 0;
+	for (int i = 0; i < n; i++)
+		chosen += DatumGetBool(aj_value(i, 2, &isnull));
 	values[0] = id_array(returned_ids(n), n);
 	aj_execute(&delete_updates, values, NULL, 0);
 	aj_execute(&delete_checkpoints, values, NULL, 0);
 	aj_execute(&delete_artifacts, values, NULL, 0);
 	aj_execute(&delete_chunks, values, NULL, 0);
-	aj_execute(&delete_branches, values, NULL, 0);
 	aj_execute(&delete_memos, values, NULL, 0);
 	aj_execute(&delete_waits, values, NULL, 0);
-	return n;
+	aj_execute(&delete_pins, values, NULL, 0);
+	return chosen;
 }
 
 /* How many jobs are queued, counted up to a limit. */

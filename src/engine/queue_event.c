@@ -203,6 +203,7 @@ AJ_STATEMENT(subscriptions_of_event,
 			 "   OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
 			 "    WHERE r.oid = s.owner AND r.rolsuper))"
 			 " WHERE e.id = $1"
+			 "  AND EXISTS (SELECT FROM pg_catalog.pg_roles o WHERE o.oid = s.owner)"
 			 "  AND (s.owner = e.owner OR EXISTS (SELECT FROM asyncjob.event_grant g"
 			 "   WHERE g.owner = e.owner AND g.event = e.event"
 			 "    AND pg_has_role(s.owner, g.role, 'USAGE')))"

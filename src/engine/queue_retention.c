@@ -22,6 +22,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "queue_bury.h"
 #include "queue_dead.h"
 #include "queue_retention.h"
 #include "scope.h"
@@ -109,20 +110,31 @@ AJ_STATEMENT(expire,
 			 "WITH " RULES ", late AS MATERIALIZED (SELECT j.id, r.keep"
 			 "  FROM asyncjob.job j JOIN rule r"
 			 "   ON r.queue_id = j.queue_id AND r.kind = 'queued'"
-			 "  WHERE j.id > $2 AND j.id <= $3 AND j.state = 'queued'"
+			 "  WHERE j.id > $2 AND j.id <= $3 AND (j.state = 'queued'"
+			 "   OR j.state = 'waiting' AND j.limit_group IS NOT NULL)"
 			 "  AND j.run_at < $1 - r.keep AND" UNPINNED
 			 "  FOR UPDATE OF j SKIP LOCKED)"
 			 " UPDATE asyncjob.job j SET state = 'failed', seq = j.seq + 1,"
-			 " finished_at = $1, error = jsonb_build_object('sqlstate', '57014',"
+			 " limit_group = NULL, waiting_for = NULL, finished_at = $1, error = jsonb_build_object('sqlstate', '57014',"
 			 "  'category', 'system', 'code', 'expired',"
 			 "  'step_no', j.step_no + 1, 'attempt', j.failures,"
 			 "  'message', 'the job was not started within ' || l.keep,"
 			 "  'hint', 'See why jobs of its queue wait, then redrive() it.')"
-			 " FROM late l, asyncjob.pipeline p"
-			 " WHERE j.id = l.id AND p.id = j.pipeline_id"
-			 " RETURNING j.id, j.seq, j.step_no, jsonb_array_length(p.steps),"
-			 "  j.session_id",
+			 " FROM late l WHERE j.id = l.id RETURNING j.id",
 			 TIMESTAMPTZOID, INT8OID, INT8OID);
+
+/* events that are kept because they have a key; a rule may be for one name */
+AJ_STATEMENT(old_events,
+			 "DELETE FROM asyncjob.event WHERE id = ANY (ARRAY("
+			 " SELECT e.id FROM asyncjob.event e"
+			 " LEFT JOIN asyncjob.retention o ON o.queue_id = 0"
+			 "  AND o.kind = 'event:' || e.event"
+			 " LEFT JOIN asyncjob.retention a ON a.queue_id = 0 AND a.kind = 'event'"
+			 " WHERE e.kept AND NOT e.pending AND e.emitted_at < $1 -"
+			 "  CASE WHEN o.kind IS NOT NULL THEN o.keep"
+			 "   WHEN a.kind IS NOT NULL THEN a.keep ELSE interval '30 days' END"
+			 " ORDER BY e.id LIMIT 10000 FOR UPDATE OF e SKIP LOCKED))",
+			 TIMESTAMPTZOID);
 
 AJ_STATEMENT(old_pins, "DELETE FROM asyncjob.pin WHERE until <= $1",
 			 TIMESTAMPTZOID);
@@ -203,7 +215,7 @@ delete_jobs(AjSweep * sweep, Datum *values)
 
 	for (int i = 0; i < n; i++)
 		ids[i] = DatumGetInt64(aj_value(i, 1, &isnull));
-	sweep->deleted += aj_queue_delete_jobs(ids, n);
+	sweep->deleted += aj_queue_delete_jobs(ids, n, false);
 	pfree(ids);
 }
 
@@ -212,18 +224,7 @@ expire_jobs(AjSweep * sweep, Datum *values)
 {
 	int			n = aj_execute(&expire, values, NULL, 0);
 
-	for (int i = 0; i < n; i++)
-	{
-		bool		isnull;
-		int64		id = DatumGetInt64(aj_value(i, 1, &isnull));
-		int			seq = DatumGetInt32(aj_value(i, 2, &isnull));
-		int			step_no = DatumGetInt16(aj_value(i, 3, &isnull));
-		int			nsteps = DatumGetInt32(aj_value(i, 4, &isnull));
-		Datum		session = aj_value(i, 5, &isnull);
-
-		aj_at_commit_changed(id, seq, AJ_FAILED, step_no, nsteps,
-							 isnull ? NULL : TextDatumGetCString(session));
-	}
+	aj_queue_buried(n);
 	sweep->expired += n;
 	if (n > 0)
 		aj_at_end_reset_lanes(true);
@@ -241,11 +242,14 @@ aj_queue_sweep(AjSweep * sweep, int max)
 	Datum		last;
 
 	sweep->over = true;
-	if (!shortest(&keep))
-		return;
 	values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
 	if (sweep->after == 0)
+	{
 		aj_execute(&old_pins, values, NULL, 0);
+		aj_execute(&old_events, values, NULL, 0);
+	}
+	if (!shortest(&keep))
+		return;
 	values[1] = Int64GetDatum(sweep->after);
 	values[2] = Int64GetDatum(max);
 	values[3] = IntervalPGetDatum(&keep);

@@ -18,6 +18,7 @@
 #include "guc.h"
 #include "lanes.h"
 #include "queue.h"
+#include "queue_bury.h"
 #include "queue_limits.h"
 #include "queue_pause.h"
 #include "scope.h"
@@ -149,7 +150,7 @@ AJ_STATEMENT(bury_orphans,
 			 " WHERE state = 'running' AND worker_id >= 0"
 			 " AND worker_id < $4 AND worker_id <> ALL ($1)"
 			 " AND (cancel_requested OR ($2 > 0 AND free_retries >= $3"
-			 "  AND failures + 1 >= $5))",
+			 "  AND failures + 1 >= $5)) RETURNING id",
 			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID, INT4OID);
 
 /* a job of a batch was not marked running; it is queued still */
@@ -169,7 +170,8 @@ AJ_STATEMENT(bury_crasher,
 			 "  'code', 'handler_crashed',"
 			 "  'message', 'the handler crashed the server ' || $3 || ' times while it ran alone',"
 			 "  'hint', 'Mend the handler, then retry() the job.')"
-			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'",
+			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
+			 " RETURNING id",
 			 INT8OID, INT8OID, INT2OID);
 
 /* The lanes of all owners, as in queue.c, and of each the first job. */
@@ -222,7 +224,8 @@ AJ_STATEMENT(role_exists,
 
 AJ_STATEMENT(bury_owner,
 			 "UPDATE asyncjob.job j SET state = 'failed', seq = seq + 1,"
-			 " limit_group = NULL, suspect = false, finished_at = clock_timestamp(),"
+			 " limit_group = NULL, waiting_for = NULL, suspect = false,"
+			 " finished_at = clock_timestamp(),"
 			 " error = jsonb_build_object('sqlstate', '42704',"
 			 "  'category', 'system', 'code', 'owner_dropped',"
 			 "  'step_no', step_no + 1, 'attempt', failures,"
@@ -230,7 +233,8 @@ AJ_STATEMENT(bury_owner,
 			 "  'detail', 'The role was \"' || coalesce((SELECT o.rolname"
 			 "    FROM asyncjob.owner o WHERE o.role = $1), '?') || '\".',"
 			 "  'hint', 'Submit the job again as another role.')"
-			 " WHERE j.owner = $1 AND j.state IN ('queued', 'waiting')",
+			 " WHERE j.owner = $1 AND j.state IN ('queued', 'waiting')"
+			 " RETURNING j.id",
 			 OIDOID);
 
 bool
@@ -347,6 +351,7 @@ aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
 	values[3] = Int64GetDatum(limit);
 	values[4] = Int32GetDatum(aj_guc_max_attempts);
 	count = aj_execute(&bury_orphans, values, NULL, 0);
+	aj_queue_buried(count);
 	return count + aj_execute(&requeue_orphans, values, NULL, 0);
 }
 
@@ -357,7 +362,10 @@ aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes, bool dead)
 	Datum		values[3] = {Int64GetDatum(job_id), Int64GetDatum(worker_id),
 	Int16GetDatum(crashes)};
 
-	aj_execute(dead ? &bury_crasher : &mark_suspect, values, NULL, 0);
+	if (dead)
+		aj_queue_buried(aj_execute(&bury_crasher, values, NULL, 0));
+	else
+		aj_execute(&mark_suspect, values, NULL, 0);
 }
 
 /* Insert a lane's best job into the list of owners, the best owner first. */
@@ -509,7 +517,12 @@ aj_queue_bury_ownerless(void)
 		if (lanes[i].floor.run_at == DT_NOEND)
 			continue;			/* an empty lane */
 		if (aj_execute(&role_exists, values, NULL, 0) == 0)
-			buried += aj_execute(&bury_owner, values, NULL, 0);
+		{
+			int			ended = aj_execute(&bury_owner, values, NULL, 0);
+
+			aj_queue_buried(ended);
+			buried += ended;
+		}
 	}
 	return buried;
 }

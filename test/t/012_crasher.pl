@@ -25,7 +25,17 @@ BEGIN
     RETURN a;
 END \$\$;
 SELECT asyncjob.create_pipeline('crash', '[{"name": "crash", "handler": "public.crash"}]');
+SELECT asyncjob.on_event('crash-failed', 'noop'), asyncjob.on_event('gated-failed', 'noop');
 SQL
+
+# The end of a job is an event, also where the engine ends it.
+sub told
+{
+	my ($job) = @_;
+
+	return aj_until($node, "the event of job $job",
+		"SELECT count(*) = 1 FROM asyncjob.job WHERE params @> '{\"job_id\": $job, \"state\": \"failed\"}' AND state = 'completed'");
+}
 
 sub crashes
 {
@@ -57,6 +67,7 @@ my @meanwhile = map { submit_at_last('quick', extra_params => [ '-U', 'app' ]) }
 ok( aj_until($node, 'the dead letter',
 		"SELECT state = 'failed' FROM asyncjob.job WHERE id = $crasher"),
 	'the crasher becomes a dead letter');
+ok(told($crasher), 'who subscribed is told');
 is(crashes(), 4, 'it crashed the server once in company and three times alone');
 is( aj_status($node, $crasher, 'error_code, error_category'),
 	'handler_crashed|system', 'the error says that the handler crashed');
@@ -87,6 +98,15 @@ CREATE OR REPLACE FUNCTION crash(a jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT 
 SQL
 $node->safe_psql('postgres', "SELECT asyncjob.retry($crasher)");
 is(aj_wait($node, $crasher), 'completed', 'mended and retried, the crasher completes');
+
+# A worker that was lost once too often.
+aj_gate($node, 0);
+my $unlucky = aj_submit($node, 'gated');
+ok(aj_in_step($node, $unlucky), 'a job is in its step');
+$node->safe_psql('postgres', "UPDATE asyncjob.job SET free_retries = 20, failures = 2 WHERE id = $unlucky");
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM asyncjob.workers() WHERE job_id = $unlucky");
+is(aj_wait($node, $unlucky), 'failed', 'its worker was lost too often');
+ok(told($unlucky), 'who subscribed is told of that, too');
 
 $node->stop;
 done_testing();

@@ -28,6 +28,8 @@ sub pause_default
 pause_default(1);
 my @left = map { aj_submit($node, 'quick', as => 'leaver') } 1 .. 2;
 push @left, aj_submit($node, 'quick', as => 'leaver', args => "run_at => now() + interval '1 day'");
+$node->safe_psql('postgres', "SELECT asyncjob.grant_event('quick-failed', 'runner')", extra_params => [ '-U', 'leaver' ]);
+$node->safe_psql('postgres', "SELECT asyncjob.on_event('quick-failed', 'noop', owner => 'leaver')", extra_params => [ '-U', 'runner' ]);
 $node->safe_psql('postgres', 'DROP OWNED BY leaver; DROP ROLE leaver');
 for my $id (@left)
 {
@@ -38,6 +40,9 @@ for my $id (@left)
 	like(aj_status($node, $id, 'error_detail'), qr/"leaver"/, 'and names the role');
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM effects'), 0, 'none has run');
+ok( aj_until($node, 'their events',
+		"SELECT count(*) = 3 FROM asyncjob.job WHERE params ->> 'state' = 'failed' AND owner = 'runner'::regrole"),
+	'who may hear of their ends is told');
 pause_default(0);
 
 # The owner of a running job is dropped.
