@@ -183,9 +183,7 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 		aj_unknown_queue(queue);
 	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
 	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
-	/* what comes first in a DAG is for a worker of ours to find out (dag.c) */
-	target->s.external = target->pipeline->steps[0].external &&
-		!target->pipeline->dag;
+	target->s.external = aj_pipeline_begins_outside(target->pipeline);
 }
 
 /* Refuse a pipeline that the current user may not run. */

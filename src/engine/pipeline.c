@@ -520,6 +520,26 @@ aj_pipeline_read(int32 id)
 }
 
 /*
+ * Do jobs of this pipeline begin with one external step, whatever their params?
+ * Then it can be claimed from the submit on.  What comes first otherwise is for
+ * a worker of ours to find out (dag.c).
+ */
+bool
+aj_pipeline_begins_outside(const AjPipeline *pipeline)
+{
+	const AjStep *first = &pipeline->steps[0];
+
+	if (!first->external || first->when != NULL || first->for_each != NULL)
+		return false;
+	for (int i = 1; i < pipeline->nsteps; i++)
+	{
+		if (pipeline->steps[i].nafter == 0)
+			return false;
+	}
+	return true;
+}
+
+/*
  * Forget all, because the extension they belonged to is gone.  They are not
  * freed: the job in hand may still use one.
  */

@@ -86,6 +86,7 @@ extern Jsonb *aj_pipeline_normalise(const AjPipeline *pipeline);
 extern const AjPipeline *aj_pipeline_get(int32 id);
 extern const AjPipeline *aj_pipeline_read(int32 id);
 extern void aj_pipeline_forget(void);
+extern bool aj_pipeline_begins_outside(const AjPipeline *pipeline);
 extern Oid	aj_handler_lookup(const char *signature, Oid role,
 							  bool validator);
 extern Oid	aj_handler_find(const char *signature, Oid role, bool validator);

@@ -412,7 +412,7 @@ fire(int64 id, Oid owner, const char *pipeline_name, int32 pipeline_id,
 						 pipeline_name);
 	else
 	{
-		s.external = pipeline->steps[0].external && !pipeline->dag;
+		s.external = aj_pipeline_begins_outside(pipeline);
 		s.held = aj_limits_of(s.queue_id) != NULL;
 		job = aj_queue_add_job(&s, payload, &added, &changed);
 		if (s.held)

@@ -256,6 +256,16 @@ BEGIN READ ONLY;
 SELECT code FROM tap.err($$SELECT asyncjob.claim('{regress_ext}')$$);
 ROLLBACK;
 
+-- where several steps follow it, the first one can be claimed at once too
+SELECT asyncjob.create_pipeline('regress_ext_dag', '[{"name": "out", "handler": "external"}, {"name": "b", "handler": "asyncjob.step_noop", "after": ["out"]},
+    {"name": "c", "handler": "asyncjob.step_noop", "after": ["out"]}]') > 0 AS made;
+SELECT asyncjob.submit('regress_ext_dag', '{"n": 5}', queue => 'regress_ext') AS j \gset
+SELECT step, input, token AS t FROM asyncjob.claim('{regress_ext}') \gset
+\echo :step :input
+SELECT asyncjob.complete(:j, :t, '"first"');
+SELECT asyncjob.drain();
+SELECT state, asyncjob.result(job_id) FROM asyncjob.status(:j);
+
 -- with workers: they do their steps and hand the job over; claim_wait() and
 -- listeners hear of it
 RESET ROLE;
