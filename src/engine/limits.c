@@ -63,6 +63,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "limits.h"
 #include "queue.h"
@@ -655,7 +656,7 @@ begin_admission(Admission * a, int32 queue_id)
 	memset(a, 0, sizeof(*a));
 	if (!aj_queue_lock_limits(queue_id, false, &a->limits))
 		return false;
-	a->now = GetCurrentTimestamp();
+	a->now = aj_now();
 	a->users = count_table("asyncjob users");
 	a->keys = count_table("asyncjob keys");
 	return true;

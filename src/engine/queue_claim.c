@@ -114,7 +114,8 @@ AJ_STATEMENT(lock_open_in_lane, LOCK_IN_LANE(" AND " AJ_PIPELINE_OPEN("j")),
 AJ_STATEMENT(next_due,
 			 "SELECT min(j.run_at) FROM asyncjob.job j"
 			 " JOIN asyncjob.queue q ON q.id = j.queue_id AND " AJ_QUEUE_OPEN("q")
-			 " WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
+			 " WHERE (j.state = 'queued' OR j.state = 'waiting' AND j.limit_group < "
+			 AJ_PAUSE_GROUPS ") AND NOT j.external AND j.owner = $1"
 			 " AND j.run_at > $2 AND " AJ_PIPELINE_OPEN("j"),
 			 OIDOID, TIMESTAMPTZOID);
 

@@ -20,6 +20,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "external.h"
 #include "queue.h"
 #include "queue_limits.h"
@@ -475,7 +476,7 @@ aj_queue_lock_waiters(int32 queue_id, const AjWaiter * after, bool inclusive,
 		Int64GetDatum(after->group), Int16GetDatum(after->priority),
 		TimestampTzGetDatum(after->run_at),
 		Int64GetDatum(after->id + (inclusive ? 0 : 1)),
-		TimestampTzGetDatum(GetCurrentTimestamp()), Int32GetDatum(max),
+		TimestampTzGetDatum(aj_now()), Int32GetDatum(max),
 	Int32GetDatum(external)};
 
 	return fill_waiters(aj_execute(&lock_waiters, values, NULL, 0), waiters);
@@ -486,7 +487,7 @@ int
 aj_queue_admit(int32 queue_id, int n, const int64 *job_ids, int64 ageing_ms)
 {
 	Datum		values[3] = {id_array(n, job_ids), Int64GetDatum(ageing_ms),
-	TimestampTzGetDatum(GetCurrentTimestamp())};
+	TimestampTzGetDatum(aj_now())};
 	int			admitted = aj_execute(&admit, values, NULL, 0);
 	SPITupleTable *rows = SPI_tuptable;
 	TupleDesc	desc = rows->tupdesc;
