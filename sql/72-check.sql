@@ -11,6 +11,7 @@ DECLARE
     preloaded  boolean := current_setting('asyncjob.max_databases', true) IS NOT NULL;
     workers    integer := current_setting('asyncjob.max_workers')::integer;
     processes  integer := current_setting('max_worker_processes')::integer;
+    cron       record;
 BEGIN
     item := 'preload'; ok := preloaded;
     detail := CASE WHEN ok THEN 'asyncjob is preloaded'
@@ -108,11 +109,12 @@ BEGIN
             AND NOT has_function_privilege(p.oid, 'EXECUTE')) missing;
     RETURN NEXT;
 
-    item := 'pg_cron';
-    ok := to_regprocedure('cron.schedule_in_database(text, text, text, text, text, boolean)') IS NOT NULL;
-    detail := CASE WHEN ok THEN 'pg_cron is installed in this database'
-                   ELSE 'pg_cron is not installed in this database; only schedules would need it' END;
-    hint := CASE WHEN NOT ok THEN 'Install pg_cron if you want to submit jobs on a schedule.' END;
+    SELECT c.cron_ok, c.cron_detail, c.cron_hint, c.tick_ok, c.tick_detail, c.tick_hint
+    INTO cron FROM asyncjob._cron_state() c;
+    item := 'pg_cron'; ok := cron.cron_ok; detail := cron.cron_detail; hint := cron.cron_hint;
+    RETURN NEXT;
+
+    item := 'schedules'; ok := cron.tick_ok; detail := cron.tick_detail; hint := cron.tick_hint;
     RETURN NEXT;
 END
 $$;

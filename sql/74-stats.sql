@@ -165,7 +165,7 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp AS $$
     WITH found (grave, item, detail) AS (
-        SELECT c.item NOT IN ('max_worker_processes', 'owners', 'rights', 'quiesced'), c.item, c.detail || '. ' || c.hint
+        SELECT c.item NOT IN ('max_worker_processes', 'owners', 'rights', 'quiesced', 'schedules'), c.item, c.detail || '. ' || c.hint
         FROM asyncjob.check() c WHERE NOT c.ok AND c.item <> 'pg_cron'
         UNION ALL
         SELECT false, 'alarm', format('alarm %s is raised since %s: %s is %s, above %s',
@@ -180,4 +180,4 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     FROM found f
 $$;
 COMMENT ON FUNCTION asyncjob.health() IS
-'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes) or down (no job can start); problems is an array of item and detail.';
+'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes, schedules that pg_cron does not call) or down (no job can start); problems is an array of item and detail.';

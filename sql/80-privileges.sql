@@ -57,6 +57,14 @@ ALTER TABLE asyncjob.alarm ENABLE ROW LEVEL SECURITY;
 CREATE POLICY alarm_admin ON asyncjob.alarm FOR SELECT
     USING (has_function_privilege('asyncjob.pause_queue(text)', 'EXECUTE'));
 
+ALTER TABLE asyncjob.schedule ENABLE ROW LEVEL SECURITY;
+CREATE POLICY schedule_own ON asyncjob.schedule FOR SELECT
+    USING (asyncjob._may_see(owner, user_id));
+
+ALTER TABLE asyncjob.schedule_run ENABLE ROW LEVEL SECURITY;
+CREATE POLICY schedule_run_own ON asyncjob.schedule_run FOR SELECT
+    USING (EXISTS (SELECT FROM asyncjob.schedule s WHERE s.id = schedule_run.schedule_id));
+
 CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp AS $$
@@ -77,7 +85,8 @@ CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
         ('revoke_worker'),
         ('set_alarm'),
         ('set_max_depth'),
-        ('set_retention')
+        ('set_retention'),
+        ('tick')
 $$;
 COMMENT ON FUNCTION asyncjob._admin_functions() IS 'Names of the functions that grant_admin() grants.';
 
@@ -108,8 +117,11 @@ BEGIN
                    'asyncjob._gis_schema(name), asyncjob._gis_column(regclass, name, text), '
                    'asyncjob._parse_wind_csv(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), '
+                   'asyncjob._cron_state(), '
                    'asyncjob.grant_event(text, regrole), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);
+    EXECUTE format('GRANT SELECT ON asyncjob.schedule, asyncjob.schedule_run, asyncjob.schedules, '
+                   'asyncjob.schedule_runs TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.event, asyncjob.subscription, asyncjob.event_grant, '
                    'asyncjob.events, asyncjob.event_subscriptions TO %s', role);
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '

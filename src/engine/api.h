@@ -18,6 +18,10 @@
 #include "utils/jsonb.h"
 
 struct AjPipeline;
+struct AjSubmission;
+
+#define AJ_MAX_KEY_LEN	512
+#define AJ_MAX_ID_LEN	256
 
 /* Who asks. */
 typedef enum AjUserFilter
@@ -44,6 +48,15 @@ extern Datum aj_status_of(FunctionCallInfo fcinfo, int64 job_id);
 extern int64 aj_job_arg(FunctionCallInfo fcinfo);
 extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
 extern TimestampTz aj_deadline_arg(FunctionCallInfo fcinfo, int n);
+extern char *aj_limited_text_arg(FunctionCallInfo fcinfo, int n,
+								 const char *name, int limit);
+extern int	aj_priority_arg(FunctionCallInfo fcinfo, int n);
+extern char *aj_user_arg(FunctionCallInfo fcinfo, int n,
+						 const AjCaller *caller);
+extern void aj_check_submit(const char *pipeline, const char *queue,
+							Jsonb *params);
+extern int64 aj_submit_for(const struct AjSubmission *s, const char *pipeline,
+						   const char *queue, Jsonb *params);
 extern void aj_check_name(const char *name, const char *what, int limit);
 extern void aj_validate_params(const struct AjPipeline *pipeline,
 							   Jsonb *params);

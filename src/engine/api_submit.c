@@ -42,12 +42,12 @@
 #include "queue_external.h"
 #include "queue_flow.h"
 #include "queue_read.h"
+#include "queue_schedule.h"
 #include "queue_submit.h"
+#include "schedule.h"
 #include "types.h"
 #include "wake.h"
 
-#define MAX_KEY_LEN		512
-#define MAX_ID_LEN		256
 #define MAX_AHEAD_S		(366 * (int64) SECS_PER_DAY)
 
 PG_FUNCTION_INFO_V1(aj_submit);
@@ -67,8 +67,8 @@ typedef struct Target
 	const AjPipeline *pipeline;
 } Target;
 
-static char *
-limited_text(FunctionCallInfo fcinfo, int n, const char *name, int limit)
+char *
+aj_limited_text_arg(FunctionCallInfo fcinfo, int n, const char *name, int limit)
 {
 	char	   *text = aj_text_arg(fcinfo, n);
 
@@ -111,8 +111,8 @@ check_owner(Oid role)
 				 errhint("GRANT CONNECT ON DATABASE to the role.")));
 }
 
-static int
-parse_priority(FunctionCallInfo fcinfo, int n)
+int
+aj_priority_arg(FunctionCallInfo fcinfo, int n)
 {
 	static const struct
 	{
@@ -201,6 +201,19 @@ aj_check_pipeline(const char *pipeline)
 	aj_scope_leave(&scope);
 }
 
+/* Refuse what submit() would. */
+void
+aj_check_submit(const char *pipeline, const char *queue, Jsonb *params)
+{
+	Target		target = {0};
+	AjCaller	caller;
+
+	aj_caller(&caller);
+	check_owner(caller.role);
+	resolve_target(&target, &caller, pipeline, queue);
+	aj_validate_params(target.pipeline, params);
+}
+
 /* Let the pipeline's validator look at the params, as the caller. */
 void
 aj_validate_params(const AjPipeline *pipeline, Jsonb *params)
@@ -219,6 +232,31 @@ aj_validate_params(const AjPipeline *pipeline, Jsonb *params)
 	(void) FunctionCallInvoke(fcinfo);
 }
 
+/* The application's user, which asyncjob.user_id may dictate. */
+char *
+aj_user_arg(FunctionCallInfo fcinfo, int n, const AjCaller *caller)
+{
+	char	   *user_id = aj_limited_text_arg(fcinfo, n, "user_id", AJ_MAX_ID_LEN);
+
+	if (caller->filter == AJ_ONE_USER)
+	{
+		if (user_id == NULL)
+			user_id = pstrdup(caller->user_id);
+		else if (strcmp(user_id, caller->user_id) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("user_id \"%s\" is not this session's user", user_id),
+					 errdetail("asyncjob.user_id is \"%s\".", caller->user_id)));
+	}
+	else if (caller->filter == AJ_NO_USER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("asyncjob.user_id is not set"),
+				 errdetail("asyncjob.require_user_id is on."),
+				 errhint("SET asyncjob.user_id to the application's user.")));
+	return user_id;
+}
+
 /*
  * Arguments that submit() and submit_many() share, from number first on:
  * queue, priority, run_at, user_id, session_id.
@@ -230,7 +268,7 @@ common_args(FunctionCallInfo fcinfo, int first, const AjCaller *caller,
 	*queue = aj_text_arg(fcinfo, first);
 	if (*queue == NULL)
 		aj_null_argument("queue");
-	s->priority = parse_priority(fcinfo, first + 1);
+	s->priority = aj_priority_arg(fcinfo, first + 1);
 	if (!PG_ARGISNULL(first + 2))
 	{
 		s->run_at = PG_GETARG_TIMESTAMPTZ(first + 2);
@@ -242,24 +280,8 @@ common_args(FunctionCallInfo fcinfo, int first, const AjCaller *caller,
 							timestamptz_to_str(s->run_at)),
 					 errhint("Give a time at most 366 days ahead.")));
 	}
-	s->user_id = limited_text(fcinfo, first + 3, "user_id", MAX_ID_LEN);
-	if (caller->filter == AJ_ONE_USER)
-	{
-		if (s->user_id == NULL)
-			s->user_id = pstrdup(caller->user_id);
-		else if (strcmp(s->user_id, caller->user_id) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("user_id \"%s\" is not this session's user", s->user_id),
-					 errdetail("asyncjob.user_id is \"%s\".", caller->user_id)));
-	}
-	else if (caller->filter == AJ_NO_USER)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("asyncjob.user_id is not set"),
-				 errdetail("asyncjob.require_user_id is on."),
-				 errhint("SET asyncjob.user_id to the application's user.")));
-	s->session_id = limited_text(fcinfo, first + 4, "session_id", MAX_ID_LEN);
+	s->user_id = aj_user_arg(fcinfo, first + 3, caller);
+	s->session_id = aj_limited_text_arg(fcinfo, first + 4, "session_id", AJ_MAX_ID_LEN);
 }
 
 static void
@@ -350,8 +372,8 @@ aj_submit(PG_FUNCTION_ARGS)
 
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
-	target.s.unique_key = limited_text(fcinfo, 7, "unique_key", MAX_KEY_LEN);
-	target.s.concurrency_key = limited_text(fcinfo, 8, "concurrency_key", MAX_KEY_LEN);
+	target.s.unique_key = aj_limited_text_arg(fcinfo, 7, "unique_key", AJ_MAX_KEY_LEN);
+	target.s.concurrency_key = aj_limited_text_arg(fcinfo, 8, "concurrency_key", AJ_MAX_KEY_LEN);
 	target.s.unique_mode = unique_mode_arg(fcinfo, 9, &target.s);
 	check_owner(caller.role);
 
@@ -381,6 +403,35 @@ aj_submit(PG_FUNCTION_ARGS)
 	if (added && aj_guc_synchronous)
 		run_submitted(&target.s, &id, 1);
 	PG_RETURN_INT64(id);
+}
+
+/*
+ * Submit a job of another role's, named in s, as that role would; but no code
+ * of users is run.  Returns its id.
+ */
+int64
+aj_submit_for(const AjSubmission *s, const char *pipeline, const char *queue,
+			  Jsonb *params)
+{
+	Target		target = {.s = *s};
+	AjCaller	caller = {.role = s->owner};
+	AjScope		scope;
+	int64		id;
+	bool		added,
+				changed;
+
+	check_owner(caller.role);
+	resolve_target(&target, &caller, pipeline, queue);
+	aj_scope_enter(&scope, false);
+	target.s.held = aj_limits_of(target.s.queue_id) != NULL;
+	id = aj_queue_add_job(&target.s, params, &added, &changed);
+	if (target.s.held)
+		aj_limits_check_user(&target.s, queue, 1);
+	announce(&target.s, id);
+	aj_scope_leave(&scope);
+	if (target.max_depth >= 0)
+		aj_require_room(queue, target.s.queue_id, target.max_depth);
+	return id;
 }
 
 /* Copy the ids that the last statement returned. */
@@ -436,7 +487,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
-	target.s.concurrency_key = limited_text(fcinfo, 7, "concurrency_key", MAX_KEY_LEN);
+	target.s.concurrency_key = aj_limited_text_arg(fcinfo, 7, "concurrency_key", AJ_MAX_KEY_LEN);
 	check_owner(caller.role);
 
 	resolve_target(&target, &caller, pipeline, queue);
@@ -719,6 +770,8 @@ drain_one(Oid role)
 	if (!claimed)
 	{
 		aj_flow_here(role);
+		(void) aj_schedules_due(role);
+		(void) aj_schedules_pending(role);
 		MemoryContextSwitchTo(context);
 		claimed = aj_queue_claim(role, 0, &job);
 	}
@@ -744,6 +797,7 @@ turn_clock(Oid role, TimestampTz until)
 
 	aj_scope_enter(&scope, false);
 	due = Min(aj_queue_next_due(role, now), aj_queue_next_wake(role, now));
+	due = Min(due, aj_queue_schedule_next(role, now));
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (due == DT_NOEND || due > until)

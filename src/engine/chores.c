@@ -21,6 +21,7 @@
 #include "guc.h"
 #include "queue_dead.h"
 #include "queue_retention.h"
+#include "schedule_chore.h"
 #include "scope.h"
 
 #define AGAIN_AFTER_ERROR_MS	60000
@@ -88,6 +89,9 @@ static Chore chores[] =
 	},
 	{
 		.work = prune
+	},
+	{
+		.work = aj_schedule_chore
 	},
 };
 

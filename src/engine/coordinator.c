@@ -54,6 +54,7 @@
 #include "publish.h"
 #include "queue.h"
 #include "registration.h"
+#include "schedule_chore.h"
 #include "scope.h"
 #include "shmem.h"
 #include "worker.h"
@@ -121,6 +122,7 @@ leave_for_good(void)
 	}
 	LWLockRelease(aj_shared->lock);
 	aj_lanes_empty(my_db->dbid);
+	aj_schedule_leave();
 	proc_exit(0);
 }
 

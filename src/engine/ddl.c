@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "cronlink.h"
 #include "ddl.h"
 #include "lanes.h"
 #include "shmem.h"
@@ -203,6 +204,7 @@ aj_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 			db->state = AJ_DB_FREE;
 		LWLockRelease(aj_shared->lock);
 		aj_lanes_empty(dbid);
+		aj_cron_send(AJ_CRON_TIDY, dbid);
 	}
 }
 

@@ -31,6 +31,7 @@ int			aj_guc_max_step_memory = 1024 * 1024;
 int			aj_guc_max_workers = 4;
 int			aj_guc_notify_interval = 250;
 int			aj_guc_poll_interval = 5000;
+bool		aj_guc_require_pg_cron = true;
 bool		aj_guc_require_user_id = false;
 bool		aj_guc_synchronous = false;
 char	   *aj_guc_user_id = NULL;
@@ -127,6 +128,14 @@ aj_guc_define(bool preloading)
 							5000, 100, 3600 * 1000,
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("asyncjob.require_pg_cron",
+							 "Refuses schedules where pg_cron cannot call tick().",
+							 "Off for tests with drain(), or where something else calls tick() each minute.",
+							 &aj_guc_require_pg_cron,
+							 true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("asyncjob.require_user_id",
 							 "Shows no job where asyncjob.user_id is not set.",

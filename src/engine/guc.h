@@ -23,6 +23,7 @@ extern int	aj_guc_max_step_memory; /* kB */
 extern int	aj_guc_max_workers;
 extern int	aj_guc_notify_interval; /* ms */
 extern int	aj_guc_poll_interval;	/* ms */
+extern bool aj_guc_require_pg_cron;
 extern bool aj_guc_require_user_id;
 extern bool aj_guc_synchronous;
 extern char *aj_guc_user_id;

@@ -77,6 +77,16 @@ AJ_STATEMENT(remap_event_grants,
 AJ_STATEMENT(remap_event_grantees,
 			 "UPDATE asyncjob.event_grant g SET role = m.new FROM" MOVED_ROLES
 			 " WHERE g.role = m.old", BOOLOID);
+/* nobody's schedule could never run, and two may have one name */
+AJ_STATEMENT(forget_schedules,
+			 "WITH gone AS (DELETE FROM asyncjob.schedule s USING" MOVED_ROLES
+			 "  WHERE s.owner = m.old AND m.new = 0 RETURNING s.id)"
+			 " DELETE FROM asyncjob.schedule_run r USING gone"
+			 "  WHERE r.schedule_id = gone.id", BOOLOID);
+/* several at once: unique at the end of the statement */
+AJ_STATEMENT(remap_schedules,
+			 "UPDATE asyncjob.schedule s SET owner = m.new FROM" MOVED_ROLES
+			 " WHERE s.owner = m.old", BOOLOID);
 /* transactions of another server say nothing here: what waits takes all */
 AJ_STATEMENT(forget_events,
 			 "DELETE FROM asyncjob.event WHERE NOT pending AND NOT kept AND $1",
@@ -305,6 +315,8 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 	aj_execute(&remap_subscribed, foreign, NULL, 0);
 	aj_execute(&remap_event_grants, foreign, NULL, 0);
 	aj_execute(&remap_event_grantees, foreign, NULL, 0);
+	aj_execute(&forget_schedules, foreign, NULL, 0);
+	aj_execute(&remap_schedules, foreign, NULL, 0);
 	values[0] = BoolGetDatum(true);
 	aj_execute(&forget_events, values, NULL, 0);
 	aj_execute(&forget_snapshots, values, NULL, 0);

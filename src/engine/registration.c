@@ -45,7 +45,8 @@ aj_register_launcher(void)
 }
 
 /*
- * Start a process; the caller's latch is set when it starts and stops.
+ * Start a process; the caller's latch is set when it starts and stops, if it
+ * asks for a handle.
  * Returns false when max_worker_processes is used up.
  */
 bool
@@ -60,7 +61,7 @@ aj_start_process(const char *main_function, const char *type,
 
 	fill(&bgw, main_function, type, name);
 	bgw.bgw_main_arg = arg;
-	bgw.bgw_notify_pid = MyProcPid;
+	bgw.bgw_notify_pid = handle != NULL ? MyProcPid : 0;
 	Assert(extra_len <= BGW_EXTRALEN);
 	if (extra_len > 0)
 		memcpy(bgw.bgw_extra, extra, extra_len);

@@ -144,7 +144,7 @@ SELECT name, size FROM asyncjob.artifacts(:j);
 RESET ROLE;
 ALTER ROLE regress_aj_sl SET default_transaction_read_only = on;
 ALTER ROLE regress_aj_sl SET default_transaction_isolation = 'repeatable read';
-SELECT bool_and(pg_terminate_backend(pid)) AS ended FROM asyncjob.workers() WHERE role = 'regress_aj_sl';
+SELECT coalesce(bool_and(pg_terminate_backend(pid)), true) AS ended FROM asyncjob.workers() WHERE role = 'regress_aj_sl' AND pid <> 0;
 SET ROLE regress_aj_sl;
 TRUNCATE aj_sl.ran;
 CREATE PROCEDURE aj_sl.rest(INOUT p jsonb) LANGUAGE plpgsql AS $$
