@@ -27,8 +27,10 @@ CREATE TABLE asyncjob.queue (
     dropped     boolean NOT NULL DEFAULT false,
     max_depth   integer CHECK (max_depth >= 0),
     quiesced_at timestamptz,
+    encrypt     boolean NOT NULL DEFAULT false,
     CHECK (name ~ '^[A-Za-z_][A-Za-z0-9_.-]{0,47}$')
 );
+COMMENT ON COLUMN asyncjob.queue.encrypt IS 'Are new jobs of the queue encrypted?';
 COMMENT ON TABLE asyncjob.queue IS 'Lanes of jobs. Ids below 1000 belong to the extension.';
 COMMENT ON COLUMN asyncjob.queue.quiesced_at IS 'Since when the whole database is quiesced, the same in all queues; null: it is not.';
 
@@ -193,8 +195,10 @@ CREATE TABLE asyncjob.artifact (
     sha256      text NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     data        bytea,
+    key_id      text,
     PRIMARY KEY (job_id, name)
 );
+COMMENT ON COLUMN asyncjob.artifact.key_id IS 'Key by which data, or its chunks, are encrypted; null if they are not.';
 ALTER TABLE asyncjob.artifact ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE asyncjob.artifact IS 'Named results of jobs, read with asyncjob.artifacts() and asyncjob.artifact_data().';
 

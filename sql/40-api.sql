@@ -26,11 +26,11 @@ CREATE FUNCTION asyncjob.create_queue(
         rate_limit integer DEFAULT NULL, rate_interval interval DEFAULT NULL,
         rate_limit_per_key integer DEFAULT NULL, rate_interval_per_key interval DEFAULT NULL,
         fair boolean DEFAULT NULL, user_weights jsonb DEFAULT NULL,
-        ageing interval DEFAULT NULL)
+        ageing interval DEFAULT NULL, encrypt boolean DEFAULT NULL)
     RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_create_queue';
-COMMENT ON FUNCTION asyncjob.create_queue(text, integer, integer, text, integer, integer, interval, integer, interval, boolean, jsonb, interval) IS
-'Make a queue. Its jobs may be limited: how many run at a time in all, of one user, of one concurrency_key; how many start within any interval, in all and of one key; user_limit_mode wait (default) or reject (submit() refuses with 53400); fair: users take turns, by user_weights such as {"alice": 3}; ageing: a job gains one step of priority for each such interval it waits. Null is no limit, 0 lets nothing start. Administrators only. Errors: 42602 bad name, 42710 exists, 22023 out of range.';
+COMMENT ON FUNCTION asyncjob.create_queue(text, integer, integer, text, integer, integer, interval, integer, interval, boolean, jsonb, interval, boolean) IS
+'Make a queue. Its jobs may be limited: how many run at a time in all, of one user, of one concurrency_key; how many start within any interval, in all and of one key; user_limit_mode wait (default) or reject (submit() refuses with 53400); fair: users take turns, by user_weights such as {"alice": 3}; ageing: a job gains one step of priority for each such interval it waits. Null is no limit, 0 lets nothing start. encrypt: params, results and all else that its jobs carry are stored encrypted (docs/encryption.md). Administrators only. Errors: 55000 no pgcrypto or no key, 42602 bad name, 42710 exists, 22023 out of range.';
 
 CREATE FUNCTION asyncjob.pause_queue(name text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_pause_queue';

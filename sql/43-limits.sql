@@ -7,11 +7,12 @@ CREATE FUNCTION asyncjob.alter_queue(
         rate_limit integer DEFAULT NULL, rate_interval interval DEFAULT NULL,
         rate_limit_per_key integer DEFAULT NULL, rate_interval_per_key interval DEFAULT NULL,
         fair boolean DEFAULT NULL, user_weights jsonb DEFAULT NULL,
-        ageing interval DEFAULT NULL, clear text[] DEFAULT '{}')
+        ageing interval DEFAULT NULL, clear text[] DEFAULT '{}',
+        encrypt boolean DEFAULT NULL)
     RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_alter_queue';
-COMMENT ON FUNCTION asyncjob.alter_queue(text, integer, integer, text, integer, integer, interval, integer, interval, boolean, jsonb, interval, text[]) IS
-'Change limits of a queue, at any time; what is not given stays, the limits named in clear go. See create_queue(). Jobs that run beyond a lowered limit go on, and none starts before there is a place. Administrators only. Errors: 42704 no such queue, 22023 out of range.';
+COMMENT ON FUNCTION asyncjob.alter_queue(text, integer, integer, text, integer, integer, interval, integer, interval, boolean, jsonb, interval, text[], boolean) IS
+'Change limits of a queue, or whether new jobs are encrypted, at any time; what is not given stays, the limits named in clear go. See create_queue(). Jobs that run beyond a lowered limit go on, and none starts before there is a place. Administrators only. Errors: 42704 no such queue, 22023 out of range, 55000 no pgcrypto or no key.';
 
 CREATE FUNCTION asyncjob.drop_queue(name text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_drop_queue';

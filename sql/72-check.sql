@@ -109,6 +109,16 @@ BEGIN
             AND NOT has_function_privilege(p.oid, 'EXECUTE')) missing;
     RETURN NEXT;
 
+    item := 'encryption';
+    ok := NOT EXISTS (SELECT FROM asyncjob.queue q WHERE q.encrypt)
+          OR asyncjob._seal_problem() IS NULL;
+    detail := CASE WHEN NOT ok THEN asyncjob._seal_problem()
+                   WHEN EXISTS (SELECT FROM asyncjob.queue q WHERE q.encrypt)
+                   THEN 'jobs of encrypted queues can be encrypted'
+                   ELSE 'no queue is encrypted' END;
+    hint := CASE WHEN NOT ok THEN 'See docs/encryption.md; jobs of encrypted queues wait.' END;
+    RETURN NEXT;
+
     SELECT c.cron_ok, c.cron_detail, c.cron_hint, c.tick_ok, c.tick_detail, c.tick_hint
     INTO cron FROM asyncjob._cron_state() c;
     item := 'pg_cron'; ok := cron.cron_ok; detail := cron.cron_detail; hint := cron.cron_hint;

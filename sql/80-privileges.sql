@@ -42,7 +42,7 @@ CREATE POLICY event_grant_own ON asyncjob.event_grant FOR SELECT
 ALTER TABLE asyncjob.subscription ENABLE ROW LEVEL SECURITY;
 CREATE POLICY subscription_own ON asyncjob.subscription FOR SELECT
     USING (owner = asyncjob._role()
-        OR has_function_privilege('asyncjob.create_queue(text)', 'EXECUTE'));
+        OR has_function_privilege('asyncjob.pause_queue(text)', 'EXECUTE'));
 
 ALTER TABLE asyncjob.pipeline ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pipeline_usable ON asyncjob.pipeline FOR SELECT
@@ -74,11 +74,13 @@ CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
         ('create_queue'),
         ('drop_alarm'),
         ('drop_queue'),
+        ('encryption_keys'),
         ('grant_worker'),
         ('pause_queue'),
         ('prune'),
         ('quiesce'),
         ('quiesce_wait'),
+        ('reencrypt'),
         ('reset_retention'),
         ('resume'),
         ('resume_queue'),
@@ -116,7 +118,7 @@ BEGIN
                    'asyncjob._sample(text, jsonb, double precision), '
                    'asyncjob._gis_schema(name), asyncjob._gis_column(regclass, name, text), '
                    'asyncjob._parse_wind_csv(text, jsonb), '
-                   'asyncjob._origin_is_ours(), asyncjob._library_version(), '
+                   'asyncjob._origin_is_ours(), asyncjob._library_version(), asyncjob._seal_problem(), '
                    'asyncjob._cron_state(), '
                    'asyncjob.grant_event(text, regrole), '
                    'asyncjob.grant_pipeline(text, regrole) TO %s', role);

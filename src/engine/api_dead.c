@@ -29,6 +29,7 @@
 #include "queue_dead.h"
 #include "queue_read.h"
 #include "queue_submit.h"
+#include "seal.h"
 #include "types.h"
 #include "wake.h"
 
@@ -103,12 +104,15 @@ redrive(int64 job_id, const AjCaller *caller, Jsonb *changes, bool named)
 				 errdetail("Job " INT64_FORMAT " has the same unique_key and has not ended.",
 						   rival)));
 	if (rival == 0 && changes != NULL)
-		params = aj_queue_merged_params(job_id, changes, &pipeline_id);
+		params = aj_queue_merged_params(job_id, caller->role, changes,
+										&pipeline_id);
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (rival != 0)
 		return false;
 
+	if (params != NULL)
+		aj_refuse_sealed(params, "params");
 	if (params != NULL)
 		aj_validate_params(aj_pipeline_read(pipeline_id), params);
 
@@ -323,7 +327,7 @@ aj_set_alarm(PG_FUNCTION_ARGS)
 	aj_check_name(name, "alarm", 63);
 	alarm.name = name;
 	PreventCommandIfReadOnly("set_alarm()");
-	if (queue != NULL && (alarm.queue_id = aj_name_queue(queue, NULL)) == 0)
+	if (queue != NULL && (alarm.queue_id = aj_name_queue(queue, NULL, NULL)) == 0)
 		aj_unknown_queue(queue);
 
 	aj_scope_enter(&scope, false);

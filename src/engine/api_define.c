@@ -21,6 +21,7 @@
 #include "external.h"
 #include "pipeline.h"
 #include "queue_submit.h"
+#include "seal.h"
 #include "wake.h"
 
 PG_FUNCTION_INFO_V1(aj_create_queue);
@@ -60,7 +61,7 @@ aj_check_name(const char *name, const char *what, int limit)
 						 limit)));
 }
 
-/* create_queue(name text, limits...) */
+/* create_queue(name text, limits..., encrypt boolean) */
 Datum
 aj_create_queue(PG_FUNCTION_ARGS)
 {
@@ -69,11 +70,13 @@ aj_create_queue(PG_FUNCTION_ARGS)
 	int32		queue_id;
 	bool		limits;
 
-	aj_check_nargs(fcinfo, 12);
+	aj_check_nargs(fcinfo, 13);
 	name = name_arg(fcinfo, 0, "queue", 48);
 	aj_require_admin("create queues");
 	PreventCommandIfReadOnly("create_queue()");
-	limits = aj_check_limits(fcinfo);
+	limits = aj_check_limits(fcinfo, false);
+	if (!PG_ARGISNULL(12) && PG_GETARG_BOOL(12))
+		aj_seal_require();
 	aj_scope_enter(&scope, false);
 	queue_id = aj_queue_add_queue(name);
 	if (queue_id == 0)
@@ -81,7 +84,9 @@ aj_create_queue(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("queue \"%s\" already exists", name)));
 	if (limits)
-		aj_set_limits(fcinfo, queue_id);
+		aj_set_limits(fcinfo, queue_id, false);
+	if (!PG_ARGISNULL(12) && PG_GETARG_BOOL(12))
+		aj_queue_set_encrypt(queue_id, true);
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }

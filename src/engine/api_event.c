@@ -30,6 +30,7 @@
 #include "queue_event.h"
 #include "queue_flow.h"
 #include "queue_submit.h"
+#include "seal.h"
 #include "shmem.h"
 #include "wake.h"
 
@@ -78,6 +79,7 @@ aj_emit(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1))
 		aj_null_argument("payload");
+	aj_refuse_sealed(PG_GETARG_JSONB_P(1), "payload");
 	PreventCommandDuringRecovery("emit()");
 	PreventCommandIfReadOnly("emit()");
 	aj_scope_enter(&scope, aj_my_slot != NULL);
@@ -352,8 +354,19 @@ submit(const char *pipeline, Jsonb *params, const char *queue)
 static int64
 spawn_now(AjRun *run, const AjSpawn *spawn)
 {
-	int64		id = submit(spawn->pipeline, spawn->params, spawn->queue);
+	int64		id;
 	AjScope		scope;
+
+	aj_submit_sealed = run->job->sealed;
+	PG_TRY();
+	{
+		id = submit(spawn->pipeline, spawn->params, spawn->queue);
+	}
+	PG_FINALLY();
+	{
+		aj_submit_sealed = false;
+	}
+	PG_END_TRY();
 
 	aj_scope_enter(&scope, aj_my_slot != NULL);
 	aj_queue_adopt(id, run->job);

@@ -136,7 +136,8 @@ waiting_reason(const AjJobHead *head, const AjFacts * facts)
 
 	if (strcmp(head->waiting_for, "children") == 0 && facts->children != NULL)
 		what = psprintf("%s: %s", what, facts->children);
-	if (TIMESTAMP_NOT_FINITE(head->run_at))
+	if (TIMESTAMP_NOT_FINITE(head->run_at) ||
+		strcmp(head->waiting_for, "key") == 0)
 		return what;
 	return psprintf("%s, until %s%s", what,
 					strcmp(head->waiting_for, "sleep") == 0 ? "" : "at the latest ",

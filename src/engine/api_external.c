@@ -40,7 +40,9 @@
 #include "pause.h"
 #include "queue.h"
 #include "queue_external.h"
+#include "queue_flow.h"
 #include "queue_submit.h"
+#include "seal.h"
 #include "shmem.h"
 #include "wake.h"
 
@@ -175,7 +177,7 @@ prepare_run(AjRun *run, AjHeld * held, MemoryContext context)
 	if (run->pipeline != NULL && run->pipeline->dag)
 		aj_dag_load(run);
 	else if (run->pipeline != NULL && run->pipeline->nsteps > 1)
-		run->checkpoints = aj_queue_checkpoints(held->job.id);
+		run->checkpoints = aj_queue_checkpoints(&held->job);
 }
 
 /*
@@ -200,6 +202,14 @@ brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed)
 
 		(void) aj_queue_drop_lease(job->id);
 		(void) aj_queue_fail(job, -held->token, &error, AJ_VERDICT_DEAD, 0, &found);
+		return false;
+	}
+	if (job->locked != NULL)
+	{
+		bool		found;
+
+		(void) aj_queue_drop_lease(job->id);
+		(void) aj_queue_await_key(job, -held->token, &found);
 		return false;
 	}
 	if (!run.pipeline->steps[job->step_no].external)
@@ -494,6 +504,8 @@ aj_heartbeat(PG_FUNCTION_ARGS)
 	/* a step of a job: the job's row is locked before (dag.c) */
 	aj_queue_lock_parent_of(job_id);
 	lock_held(&caller, job_id, token, &held);
+	if (held.job.sealed)
+		message = NULL;			/* nobody could be shown it but by decrypting */
 	aj_queue_extend_lease(job_id, token, expires_at, progress,
 						  PG_ARGISNULL(3), message);
 	aj_scope_leave(&scope);
@@ -516,6 +528,8 @@ begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
 	prepare_run(run, held, context);
 	if (run->pipeline == NULL || held->job.step_no >= run->pipeline->nsteps)
 		elog(ERROR, "the pipeline of job " INT64_FORMAT " is missing", job_id);
+	if (held->job.locked != NULL)
+		aj_not_opened(held->job.locked);
 	run->started = aj_queue_drop_lease(job_id);
 	if (aj_limits_of(held->job.queue_id) != NULL)
 		aj_at_commit_look();	/* a place will be free */

@@ -16,6 +16,8 @@
 
 #include "executor.h"
 
+/* what is submitted now belongs to a sealed job whose run is over */
+extern bool aj_submit_sealed;
 extern TimestampTz aj_end_of(Interval *duration, const char *name);
 extern void aj_spawn_again(AjRun *run);
 

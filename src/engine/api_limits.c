@@ -18,9 +18,11 @@
 
 #include "api.h"
 #include "api_limits.h"
+#include "extension.h"
 #include "external.h"
 #include "queue_limits.h"
 #include "queue_submit.h"
+#include "seal.h"
 #include "wake.h"
 
 #define MAX_PLACES		1000000
@@ -131,10 +133,11 @@ check_clear(FunctionCallInfo fcinfo, ArrayType *clear)
 
 /*
  * Refuse limits that make no sense.  They are the arguments from the second
- * on.  Returns whether any is given.
+ * on, and after them, if the function clears any, the names of those.  Returns
+ * whether any is given.
  */
 bool
-aj_check_limits(FunctionCallInfo fcinfo)
+aj_check_limits(FunctionCallInfo fcinfo, bool clears)
 {
 	bool		any = false;
 
@@ -168,10 +171,12 @@ aj_check_limits(FunctionCallInfo fcinfo)
 		check_weights(PG_GETARG_JSONB_P(10));
 	if (!PG_ARGISNULL(11))
 		check_span(fcinfo, 11, "ageing");
-	if (PG_NARGS() > 12 && !PG_ARGISNULL(12))
+	if (clears && !PG_ARGISNULL(12))
 	{
-		check_clear(fcinfo, PG_GETARG_ARRAYTYPE_P(12));
-		any = true;
+		ArrayType  *clear = PG_GETARG_ARRAYTYPE_P(12);
+
+		check_clear(fcinfo, clear);
+		any |= ARR_NDIM(clear) > 0;
 	}
 	return any;
 }
@@ -189,7 +194,7 @@ check_rate(int rate, int64 ms, const char *limit, const char *interval)
 
 /* Store the limits among the arguments.  The caller is in a scope. */
 void
-aj_set_limits(FunctionCallInfo fcinfo, int32 queue_id)
+aj_set_limits(FunctionCallInfo fcinfo, int32 queue_id, bool clears)
 {
 	Datum		values[13];
 	char		nulls[14] = "             ";
@@ -199,7 +204,7 @@ aj_set_limits(FunctionCallInfo fcinfo, int32 queue_id)
 
 	for (int i = 1; i < lengthof(values); i++)
 	{
-		bool		isnull = i >= PG_NARGS() || PG_ARGISNULL(i);
+		bool		isnull = (i == 12 && !clears) || PG_ARGISNULL(i);
 
 		nulls[i] = isnull ? 'n' : ' ';
 		values[i] = isnull ? (Datum) 0 : PG_GETARG_DATUM(i);
@@ -235,17 +240,26 @@ queue_arg(FunctionCallInfo fcinfo)
 	return queue_id;
 }
 
-/* alter_queue(name text, limits..., clear text[]) */
+/* alter_queue(name text, limits..., clear text[], encrypt boolean) */
 Datum
 aj_alter_queue(PG_FUNCTION_ARGS)
 {
 	AjScope		scope;
+	int32		queue_id;
+	bool		limits;
 
+	aj_check_nargs(fcinfo, 14);
 	aj_require_admin("alter queues");
 	PreventCommandIfReadOnly("alter_queue()");
-	(void) aj_check_limits(fcinfo);
+	limits = aj_check_limits(fcinfo, true);
+	if (!PG_ARGISNULL(13) && PG_GETARG_BOOL(13))
+		aj_seal_require();
 	aj_scope_enter(&scope, false);
-	aj_set_limits(fcinfo, queue_arg(fcinfo));
+	queue_id = queue_arg(fcinfo);
+	if (limits)
+		aj_set_limits(fcinfo, queue_id, true);
+	if (!PG_ARGISNULL(13))
+		aj_queue_set_encrypt(queue_id, PG_GETARG_BOOL(13));
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
 }

@@ -14,7 +14,7 @@
 
 #include "fmgr.h"
 
-extern bool aj_check_limits(FunctionCallInfo fcinfo);
-extern void aj_set_limits(FunctionCallInfo fcinfo, int32 queue_id);
+extern bool aj_check_limits(FunctionCallInfo fcinfo, bool clears);
+extern void aj_set_limits(FunctionCallInfo fcinfo, int32 queue_id, bool clears);
 
 #endif							/* AJ_API_LIMITS_H */

@@ -18,7 +18,9 @@
 #include "utils/tuplestore.h"
 
 #include "api.h"
+#include "queue.h"
 #include "queue_read.h"
+#include "seal.h"
 #include "shmem.h"
 #include "types.h"
 
@@ -28,6 +30,7 @@
 PG_FUNCTION_INFO_V1(aj_status);
 PG_FUNCTION_INFO_V1(aj_result);
 PG_FUNCTION_INFO_V1(aj_list_jobs);
+PG_FUNCTION_INFO_V1(aj_params);
 PG_FUNCTION_INFO_V1(aj_step_result);
 PG_FUNCTION_INFO_V1(aj_steps);
 PG_FUNCTION_INFO_V1(aj_updates);
@@ -106,11 +109,31 @@ aj_result(PG_FUNCTION_ARGS)
 	if (!aj_queue_head(&caller, job_id, false, &head))
 		aj_unknown_job(job_id);
 	MemoryContextSwitchTo(context);
-	result = aj_queue_result(job_id);
+	result = aj_queue_result(job_id, caller.role);
 	aj_scope_leave(&scope);
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
+}
+
+/* params(job_id bigint) returns jsonb */
+Datum
+aj_params(PG_FUNCTION_ARGS)
+{
+	int64		job_id = aj_job_arg(fcinfo);
+	MemoryContext context = CurrentMemoryContext;
+	AjCaller	caller;
+	AjScope		scope;
+	Jsonb	   *params;
+
+	aj_caller(&caller);
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	params = aj_queue_params(&caller, job_id);
+	if (params == NULL)
+		aj_unknown_job(job_id);
+	aj_scope_leave(&scope);
+	PG_RETURN_JSONB_P(params);
 }
 
 /* step_result(job_id bigint, step text) returns jsonb, null until it is done */
@@ -252,6 +275,7 @@ aj_artifact_data(PG_FUNCTION_ARGS)
 	bool		chunked = false;
 	AjCaller	caller;
 	AjScope		scope;
+	char	   *key_id;
 	bytea	   *result;
 	char	   *out;
 
@@ -264,7 +288,7 @@ aj_artifact_data(PG_FUNCTION_ARGS)
 
 	aj_caller(&caller);
 	aj_scope_enter(&scope, false);
-	size = aj_queue_artifact_size(&caller, job_id, name, &chunked);
+	size = aj_queue_artifact_size(&caller, job_id, name, &chunked, &key_id);
 	if (size < 0)
 	{
 		AjJobHead	head;
@@ -294,18 +318,33 @@ aj_artifact_data(PG_FUNCTION_ARGS)
 		int64		offset = chunked ? start % AJ_CHUNK : start;
 		int64		len = chunked ? Min(want, AJ_CHUNK - offset) : want;
 		bool		isnull;
-		Datum		piece = aj_queue_artifact_piece(job_id, name, chunk, offset,
-													len, &isnull);
+		Datum		piece;
 		bytea	   *bytes;
+		int64		skip = 0;
 
+		/* what is encrypted can only be opened as a whole */
+		if (key_id != NULL)
+			piece = aj_queue_artifact_piece(job_id, name, chunk, 0, INT_MAX - 1,
+											&isnull);
+		else
+			piece = aj_queue_artifact_piece(job_id, name, chunk, offset, len,
+											&isnull);
 		if (isnull)
 			elog(ERROR, "artifact \"%s\" of job " INT64_FORMAT " is damaged",
 				 name, job_id);
 		bytes = DatumGetByteaPP(piece);
-		if (VARSIZE_ANY_EXHDR(bytes) != len)
+		if (key_id != NULL)
+		{
+			AjSealPlace place = aj_artifact_place(job_id, name, chunk);
+
+			bytes = aj_open_bytes(&place, key_id, bytes);
+			skip = offset;
+		}
+		if (key_id != NULL ? VARSIZE_ANY_EXHDR(bytes) < skip + len :
+			VARSIZE_ANY_EXHDR(bytes) != len)
 			elog(ERROR, "artifact \"%s\" of job " INT64_FORMAT " is damaged",
 				 name, job_id);
-		memcpy(out, VARDATA_ANY(bytes), len);
+		memcpy(out, VARDATA_ANY(bytes) + skip, len);
 		out += len;
 		start += len;
 		want -= len;

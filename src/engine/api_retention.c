@@ -85,7 +85,7 @@ queue_arg(FunctionCallInfo fcinfo, int n, const char *kind)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("events belong to no queue"),
 				 errhint("Leave out the queue; event:NAME is a rule for one event.")));
-	id = aj_name_queue(queue, NULL);
+	id = aj_name_queue(queue, NULL, NULL);
 	if (id == 0)
 		aj_unknown_queue(queue);
 	return id;

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "api.h"
+#include "api_flow.h"
 #include "clock.h"
 #include "dag.h"
 #include "errors.h"
@@ -45,6 +46,7 @@
 #include "queue_schedule.h"
 #include "queue_submit.h"
 #include "schedule.h"
+#include "seal.h"
 #include "types.h"
 #include "wake.h"
 
@@ -56,6 +58,7 @@ PG_FUNCTION_INFO_V1(aj_run);
 PG_FUNCTION_INFO_V1(aj_drain);
 
 int64		aj_clock_ahead = 0;
+bool		aj_submit_sealed = false;
 
 static void run_submitted(const AjSubmission *s, const int64 *ids, int n);
 
@@ -178,9 +181,14 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for pipeline \"%s\"", pipeline),
 				 errhint("Its owner can grant it with asyncjob.grant_pipeline().")));
-	target->s.queue_id = aj_name_queue(queue, &target->max_depth);
+	target->s.queue_id = aj_name_queue(queue, &target->max_depth,
+									   &target->s.sealed);
 	if (target->s.queue_id == 0)
 		aj_unknown_queue(queue);
+	/* what an encrypted job submits carries what it carries */
+	if (aj_submit_sealed ||
+		(aj_current_run() != NULL && aj_current_run()->job->sealed))
+		target->s.sealed = true;
 	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
 	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
 	target->s.external = aj_pipeline_begins_outside(target->pipeline);
@@ -367,6 +375,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		aj_null_argument("params");
 	params = PG_GETARG_JSONB_P(1);
+	aj_refuse_sealed(params, "params");
 	PreventCommandDuringRecovery("submit()");
 	PreventCommandIfReadOnly("submit()");
 
@@ -483,6 +492,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("element %d of params must not be null", i + 1)));
+		aj_refuse_sealed(DatumGetJsonbP(elements[i]), "params");
 	}
 
 	aj_caller(&caller);
@@ -549,7 +559,7 @@ step_in_foreground(AjRun *run, bool catch)
 		if (run->pipeline->dag)
 			aj_dag_load(run);
 		else
-			run->checkpoints = aj_queue_checkpoints(run->job->id);
+			run->checkpoints = aj_queue_checkpoints(run->job);
 		aj_scope_leave(&scope);
 		MemoryContextSwitchTo(context);
 	}
@@ -714,6 +724,7 @@ aj_run(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		aj_null_argument("params");
 	params = PG_GETARG_JSONB_P(1);
+	aj_refuse_sealed(params, "params");
 	PreventCommandDuringRecovery("run()");
 	PreventCommandIfReadOnly("run()");
 
@@ -748,7 +759,7 @@ aj_run(PG_FUNCTION_ARGS)
 
 	aj_scope_enter(&scope, false);
 	MemoryContextSwitchTo(context);
-	result = aj_queue_result(job.id);
+	result = aj_queue_result(job.id, caller.role);
 	aj_scope_leave(&scope);
 	if (result == NULL)
 		PG_RETURN_NULL();

@@ -176,7 +176,7 @@ aj_await(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	if (!aj_queue_head(&caller, job_id, false, &head))
 		aj_unknown_job(job_id);
-	result = aj_queue_result(job_id);
+	result = aj_queue_result(job_id, caller.role);
 	aj_scope_leave(&scope);
 	PopActiveSnapshot();
 

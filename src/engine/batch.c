@@ -74,7 +74,7 @@ fits(const AjJob *job, const AjPipeline *pipeline)
 		pipeline->steps[0].batch && pipeline->steps[0].timeout == 0 &&
 		pipeline->steps[0].cache_ttl == 0 &&
 		job->seq == 1 && job->session_id == NULL && !job->alone &&
-		job->parent_id == 0 &&
+		job->parent_id == 0 && job->locked == NULL &&
 		job->id != not_in_batch && !aj_limits_known_rated(job->queue_id);
 }
 
@@ -316,7 +316,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 			break;
 		}
 		ids[done] = Int64GetDatum(jobs[i].id);
-		results[done] = JsonbPGetDatum(output);
+		results[done] = JsonbPGetDatum(aj_queue_seal_result(&jobs[i], output));
 		started[done] = TimestampTzGetDatum(run.started);
 		finished[done] = TimestampTzGetDatum(GetCurrentTimestamp());
 		aj_notice_fill(&notices[done], jobs[i].id, 3, AJ_COMPLETED, 0, 1, NULL);

@@ -56,6 +56,7 @@
 #include "queue.h"
 #include "queue_dag.h"
 #include "queue_flow.h"
+#include "seal.h"
 #include "wake.h"
 
 #define MAX_ITEMS		10000
@@ -176,7 +177,8 @@ aj_dag_input(const AjRun *run, Jsonb *item, int item_no)
 
 /*
  * Read what the current step needs of the job it belongs to.  Runs in a
- * scope; the results live in run->context.
+ * scope; the results live in run->context.  What can't be decrypted now makes
+ * the job wait: job->locked says why.
  */
 void
 aj_dag_load(AjRun *run)
@@ -185,7 +187,7 @@ aj_dag_load(AjRun *run)
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 
 	run->params = branch ? aj_queue_parent_params(run->job) : run->job->params;
-	run->checkpoints = aj_queue_checkpoints(aj_job_root(run->job));
+	run->checkpoints = aj_queue_checkpoints(run->job);
 	MemoryContextSwitchTo(old);
 }
 
@@ -246,8 +248,10 @@ reload_checkpoints(AjRun *run)
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 
-	run->checkpoints = aj_queue_checkpoints(run->job->id);
+	run->checkpoints = aj_queue_checkpoints(run->job);
 	MemoryContextSwitchTo(old);
+	if (run->job->locked != NULL)
+		aj_not_opened(run->job->locked);
 }
 
 /* Tell the world of a change that no worker's end of the job will tell. */
@@ -557,7 +561,10 @@ aj_dag_enter(AjRun *run, int64 worker_id, bool alone, bool *found)
 		return AJ_CANCELLED;
 	old = MemoryContextSwitchTo(run->context);
 	aj_dag_load(run);
-	state = proceed(&p);
+	if (run->job->locked != NULL)
+		state = aj_queue_await_key(run->job, worker_id, found);
+	else
+		state = proceed(&p);
 	MemoryContextSwitchTo(old);
 	return state;
 }
@@ -694,7 +701,8 @@ aj_dag_call_items(AjRun *run)
 
 		initStringInfo(&error);
 		appendStringInfoString(&error, "{\"message\": ");
-		escape_json(&error, psprintf("%d of %d items failed: %s", nfailed, n, message));
+		escape_json(&error, psprintf("%d of %d items failed: %s", nfailed, n,
+									 run->job->sealed ? AJ_HIDDEN : message));
 		appendStringInfo(&error, ", \"items\": %s]}", errors.data);
 		run->items_error = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
 															  CStringGetDatum(error.data)));
@@ -729,8 +737,10 @@ aj_dag_settle(int64 parent_id)
 			aj_queue_drop_ended(parent_id);
 		else if (state == AJ_WAITING && for_branches && run.pipeline != NULL)
 		{
+			/* what can't be opened now is looked at again by the sweep */
 			aj_dag_load(&run);
-			(void) proceed(&p);
+			if (job.locked == NULL)
+				(void) proceed(&p);
 		}
 	}
 	else

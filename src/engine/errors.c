@@ -28,6 +28,7 @@
 #include "asyncjob.h"
 #include "errors.h"
 #include "guc.h"
+#include "seal.h"
 
 #define RATE_LIMIT_MS	(5 * 60 * 1000)
 #define SNOOZE_LEAST_MS	100
@@ -94,20 +95,39 @@ aj_error_category(int sqlerrcode)
 	return "handler";
 }
 
-/* As it is stored in asyncjob.job and asyncjob.job_update. */
+typedef struct Member
+{
+	const char *key;
+	const char *value;			/* or NULL */
+}			Member;
+
+static void
+append_members(StringInfo s, const Member * members, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (members[i].value == NULL)
+			continue;
+		appendStringInfo(s, ", \"%s\": ", members[i].key);
+		escape_json(s, members[i].value);
+	}
+}
+
+/*
+ * As it is stored in asyncjob.job and asyncjob.job_update.  What a sealed job's
+ * error says is encrypted; its kind and step are not.
+ */
 Jsonb *
 aj_error_to_jsonb(const AjError *error, const AjJob *job)
 {
 	StringInfoData s;
-	const struct
-	{
-		const char *key;
-		const char *value;
-	}			members[] =
-	{
+	const		Member members[] = {
 		{"sqlstate", unpack_sql_state(error->sqlerrcode)},
 		{"category", aj_error_category(error->sqlerrcode)},
 		{"code", error->code},
+		{"message", job->sealed ? AJ_HIDDEN : error->message},
+	};
+	const		Member texts[] = {
 		{"message", error->message},
 		{"detail", error->detail},
 		{"hint", error->hint},
@@ -117,13 +137,25 @@ aj_error_to_jsonb(const AjError *error, const AjJob *job)
 	initStringInfo(&s);
 	appendStringInfo(&s, "{\"step_no\": %d, \"attempt\": %d",
 					 job->step_no + 1, Max(job->failures, 1));
-	for (int i = 0; i < lengthof(members); i++)
+	append_members(&s, members, lengthof(members));
+	if (job->sealed)
 	{
-		if (members[i].value == NULL)
-			continue;
-		appendStringInfo(&s, ", \"%s\": ", members[i].key);
-		escape_json(&s, members[i].value);
+		AjSealPlace place = {aj_job_root(job), "error", 0, 0};
+		StringInfoData t;
+		Jsonb	   *sealed;
+
+		initStringInfo(&t);
+		appendStringInfoString(&t, "{\"step_no\": ");
+		appendStringInfo(&t, "%d", job->step_no + 1);
+		append_members(&t, texts, lengthof(texts));
+		appendStringInfoChar(&t, '}');
+		sealed = aj_seal(&place, DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+																	CStringGetDatum(t.data))));
+		appendStringInfoString(&s, ", \"sealed\": ");
+		JsonbToCString(&s, &sealed->root, VARSIZE(sealed));
 	}
+	else
+		append_members(&s, texts + 1, lengthof(texts) - 1);
 	appendStringInfoChar(&s, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
 											  CStringGetDatum(s.data)));

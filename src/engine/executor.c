@@ -60,6 +60,7 @@
 #include "queue_dag.h"
 #include "queue_flow.h"
 #include "scope.h"
+#include "seal.h"
 #include "shmem.h"
 
 #define MAX_LOG_LINES	10000
@@ -416,10 +417,13 @@ aj_call_step(AjRun *run)
 	run->snapshot = GetActiveSnapshot();
 
 	old = MemoryContextSwitchTo(run->context);
+	if (run->job->locked != NULL)
+		aj_not_opened(run->job->locked);
 	input = aj_run_input(run);
 	if (!run->prepared)
 		aj_prepare_step(run, run->context);
 	if (run->pipeline->steps[run->job->step_no].cache_ttl > 0 &&
+		!run->job->sealed &&
 		(output = aj_cache_find(run, input)) != NULL)
 	{
 		PopActiveSnapshot();
@@ -624,7 +628,7 @@ aj_finish_step(AjRun *run, int64 worker_id, Jsonb *output)
 	}
 	aj_queue_log(job, run->logs);
 	aj_queue_store_artifacts(job, run->artifacts);
-	if (step->cache_ttl > 0)
+	if (step->cache_ttl > 0 && !job->sealed)
 		aj_cache_finish(run, output);
 	run->state = last ? AJ_COMPLETED : AJ_RUNNING;
 	if (job->item_no >= 0)
@@ -669,6 +673,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	int64		delay_ms = 0;
 	AjScope		scope;
 	AjState		state = AJ_QUEUED;
+	const char *why;
 	int			seq;
 
 	*found = false;
@@ -679,6 +684,16 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	if (aj_extension_lock())
 	{
 		*found = aj_queue_lock_running(job->id, worker_id);
+		if (*found && !cancelled && job->sealed && !run->in_place &&
+			(error->sqlerrcode == AJ_ERRCODE_NO_KEY || !aj_seal_possible(&why)))
+		{
+			/* nothing could be recorded, and nothing is wrong with the job */
+			if (error->sqlerrcode == AJ_ERRCODE_NO_KEY && job->locked == NULL)
+				job->locked = error->detail;
+			state = aj_queue_await_key(job, worker_id, found);
+			aj_scope_leave(&scope);
+			return state;
+		}
 		if (*found)
 			aj_queue_log(job, run->logs);
 		if (!cancelled &&
@@ -714,7 +729,9 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 			aj_queue_cancel_descendants(job->id);
 		seq = job->seq;
 		if (*found && state == AJ_FAILED)
-			aj_tell_chat(run,
+			aj_tell_chat(run, job->sealed ?
+						 psprintf("Analysis failed at step %s. Its status says why.",
+								  step->name) :
 						 psprintf("Analysis failed at step %s: %s%s%s", step->name,
 								  error->message,
 								  error->hint ? "\n" : "",

@@ -25,7 +25,8 @@ typedef enum AjSuspendKind
 	AJ_SUSPEND_NOT,
 	AJ_SUSPEND_SLEEP,
 	AJ_SUSPEND_EVENT,
-	AJ_SUSPEND_CHILDREN
+	AJ_SUSPEND_CHILDREN,
+	AJ_SUSPEND_KEY				/* what it needs can't be decrypted now */
 } AjSuspendKind;
 
 typedef struct AjSuspend

@@ -25,6 +25,7 @@ int			aj_guc_backoff = 5000;
 int			aj_guc_crash_limit = 3;
 char	   *aj_guc_databases = NULL;
 bool		aj_guc_enabled = true;
+char	   *aj_guc_encryption_key_file = NULL;
 int			aj_guc_max_attempts = 3;
 int			aj_guc_max_databases = 16;
 int			aj_guc_max_step_memory = 1024 * 1024;
@@ -79,6 +80,14 @@ aj_guc_define(bool preloading)
 							 true,
 							 PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("asyncjob.encryption_key_file",
+							   "File with the keys of encrypted queues.",
+							   "An absolute path outside of the data directory; one key a line, after its id, the current one last.",
+							   &aj_guc_encryption_key_file,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("asyncjob.max_attempts",
 							"Number of times a step is tried, where its pipeline names none.",

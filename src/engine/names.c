@@ -46,6 +46,7 @@ typedef struct QueueName
 	char		name[NAMEDATALEN];	/* key */
 	int32		id;
 	int			max_depth;		/* -1: none */
+	bool		encrypt;
 } QueueName;
 
 typedef struct OwnerName
@@ -190,9 +191,12 @@ aj_name_pipeline(const char *name)
 	return entry;
 }
 
-/* Id of a queue, or 0; and how many jobs it may hold (-1: any number). */
+/*
+ * Id of a queue, or 0; how many jobs it may hold (-1: any number), and whether
+ * they are encrypted.
+ */
 int32
-aj_name_queue(const char *name, int *max_depth)
+aj_name_queue(const char *name, int *max_depth, bool *encrypt)
 {
 	QueueName  *entry;
 	MemoryContext context = CurrentMemoryContext;
@@ -200,6 +204,7 @@ aj_name_queue(const char *name, int *max_depth)
 	uint64		before;
 	int32		id;
 	int			depth = -1;
+	bool		sealed = false;
 
 	if (strlen(name) >= NAMEDATALEN)
 		return 0;
@@ -209,12 +214,14 @@ aj_name_queue(const char *name, int *max_depth)
 	{
 		if (max_depth != NULL)
 			*max_depth = entry->max_depth;
+		if (encrypt != NULL)
+			*encrypt = entry->encrypt;
 		return entry->id;
 	}
 
 	before = generation;
 	aj_scope_enter(&scope, false);
-	id = aj_queue_read_queue(name, &depth);
+	id = aj_queue_read_queue(name, &depth, &sealed);
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (id != 0 && may_keep(before))
@@ -222,9 +229,12 @@ aj_name_queue(const char *name, int *max_depth)
 		entry = hash_search(queues, name, HASH_ENTER, NULL);
 		entry->id = id;
 		entry->max_depth = depth;
+		entry->encrypt = sealed;
 	}
 	if (max_depth != NULL)
 		*max_depth = depth;
+	if (encrypt != NULL)
+		*encrypt = sealed;
 	return id;
 }
 

@@ -23,7 +23,7 @@ typedef struct AjPipelineName
 } AjPipelineName;
 
 extern const AjPipelineName *aj_name_pipeline(const char *name);
-extern int32 aj_name_queue(const char *name, int *max_depth);
+extern int32 aj_name_queue(const char *name, int *max_depth, bool *encrypt);
 extern void aj_name_note_owner(Oid role, const char *rolname);
 extern void aj_names_forget(void);
 

@@ -23,6 +23,8 @@
 #include "common/sha2.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -30,8 +32,10 @@
 #include "asyncjob.h"
 #include "clock.h"
 #include "errors.h"
+#include "keyring.h"
 #include "queue.h"
 #include "scope.h"
+#include "seal.h"
 
 #define AJ_CHUNK	(1024 * 1024)
 
@@ -63,6 +67,11 @@ AJ_STATEMENT(add_update,
 AJ_STATEMENT(read_checkpoints,
 			 "SELECT coalesce(jsonb_object_agg(c.step_no::text, c.output), '{}')"
 			 " FROM asyncjob.checkpoint c WHERE c.job_id = $1",
+			 INT8OID);
+
+AJ_STATEMENT(read_sealed,
+			 "SELECT c.step_no, c.output FROM asyncjob.checkpoint c"
+			 " WHERE c.job_id = $1 AND c.output IS NOT NULL",
 			 INT8OID);
 
 AJ_STATEMENT(add_checkpoint,
@@ -108,14 +117,15 @@ AJ_STATEMENT(end_attempt,
 
 AJ_STATEMENT(add_artifact,
 			 "INSERT INTO asyncjob.artifact AS a"
-			 " (job_id, name, step_no, kind, media_type, size, sha256, data)"
-			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+			 " (job_id, name, step_no, kind, media_type, size, sha256, data, key_id)"
+			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 			 " ON CONFLICT (job_id, name) DO UPDATE SET step_no = excluded.step_no,"
 			 " kind = excluded.kind, media_type = excluded.media_type,"
 			 " size = excluded.size, sha256 = excluded.sha256,"
-			 " created_at = excluded.created_at, data = excluded.data",
+			 " created_at = excluded.created_at, data = excluded.data,"
+			 " key_id = excluded.key_id",
 			 INT8OID, TEXTOID, INT2OID, TEXTOID, TEXTOID, INT8OID, TEXTOID,
-			 BYTEAOID);
+			 BYTEAOID, TEXTOID);
 
 AJ_STATEMENT(drop_chunks,
 			 "DELETE FROM asyncjob.artifact_chunk WHERE job_id = $1 AND name = $2",
@@ -239,12 +249,49 @@ aj_queue_complete_many(int n, Datum *ids, Datum *results, Datum *started,
 	return aj_execute(&complete_many, values, NULL, 0);
 }
 
+/* The same where they are sealed. */
+static Jsonb *
+sealed_checkpoints(AjJob *job, MemoryContext context)
+{
+	Datum		values[1] = {Int64GetDatum(aj_job_root(job))};
+	int			n = aj_execute(&read_sealed, values, NULL, 0);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	StringInfoData s;
+	bool		isnull;
+
+	initStringInfo(&s);
+	appendStringInfoChar(&s, '{');
+	for (int i = 0; i < n && job->locked == NULL; i++)
+	{
+		AjSealPlace place = {aj_job_root(job), "output",
+		DatumGetInt16(aj_value(i, 1, &isnull)), 0};
+		Jsonb	   *output = aj_try_open(&place,
+										 DatumGetJsonbP(aj_value(i, 2, &isnull)),
+										 &job->locked);
+
+		if (output == NULL)
+			break;
+		appendStringInfo(&s, "%s\"%d\": ", i ? ", " : "", place.step_no);
+		JsonbToCString(&s, &output->root, VARSIZE(output));
+	}
+	if (job->locked != NULL)
+	{
+		MemoryContextSwitchTo(old);
+		return NULL;
+	}
+	appendStringInfoChar(&s, '}');
+	values[0] = DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data));
+	MemoryContextSwitchTo(old);
+	return DatumGetJsonbP(values[0]);
+}
+
 /*
- * Outputs of the finished steps, as an object keyed by step number, in the
- * memory context of the call.
+ * Outputs of the finished steps of the job that was submitted, as an object
+ * keyed by step number, in the memory context of the call.  NULL if they can't
+ * be decrypted: job->locked says why.
  */
 Jsonb *
-aj_queue_checkpoints(int64 job_id)
+aj_queue_checkpoints(AjJob *job)
 {
 	MemoryContext context = CurrentMemoryContext,
 				old;
@@ -252,7 +299,9 @@ aj_queue_checkpoints(int64 job_id)
 	bool		isnull;
 	Jsonb	   *result;
 
-	values[0] = Int64GetDatum(job_id);
+	if (job->sealed)
+		return sealed_checkpoints(job, context);
+	values[0] = Int64GetDatum(aj_job_root(job));
 	aj_execute(&read_checkpoints, values, NULL, 0);
 	old = MemoryContextSwitchTo(context);
 	result = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
@@ -282,7 +331,7 @@ aj_queue_advance(AjJob *job, int64 worker_id, const AjStep *step,
 	values[1] = Int16GetDatum(job->step_no);
 	values[2] = Int16GetDatum(job->failures + 1);
 	values[3] = TimestampTzGetDatum(started);
-	values[4] = JsonbPGetDatum(output);
+	values[4] = JsonbPGetDatum(aj_job_seal(job, "output", output));
 	if (output == NULL)
 		nulls[4] = 'n';
 	aj_execute(&add_checkpoint, values, nulls, 0);
@@ -297,6 +346,18 @@ aj_queue_advance(AjJob *job, int64 worker_id, const AjStep *step,
 	return true;
 }
 
+/* Seal a job's result; that of a branch becomes an output of its parent. */
+Jsonb *
+aj_queue_seal_result(const AjJob *job, Jsonb *result)
+{
+	AjSealPlace place = {job->id, "result", 0, 0};
+
+	if (!job->sealed || result == NULL)
+		return result;
+	return job->item_no >= 0 ? aj_job_seal(job, "output", result) :
+		aj_seal(&place, result);
+}
+
 /* The last step is done.  Returns as aj_queue_advance() does. */
 bool
 aj_queue_complete(AjJob *job, int64 worker_id, Jsonb *result)
@@ -306,7 +367,7 @@ aj_queue_complete(AjJob *job, int64 worker_id, Jsonb *result)
 
 	values[0] = Int64GetDatum(job->id);
 	values[1] = Int64GetDatum(worker_id);
-	values[2] = JsonbPGetDatum(result);
+	values[2] = JsonbPGetDatum(aj_queue_seal_result(job, result));
 	if (result == NULL)
 		nulls[2] = 'n';
 	values[3] = Int32GetDatum(job->seq + 1);
@@ -370,8 +431,18 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	{
 		job->seq++;
 		aj_queue_add_update(job->id, job->seq, now, "attempt", aj_state_names[state],
-							job->step_no, level, error ? error->message : NULL,
+							job->step_no, level,
+							error == NULL ? NULL :
+							job->sealed ? AJ_HIDDEN : error->message,
 							error_json);
+	}
+	if (state == AJ_CANCELLED && job->sealed && error != NULL &&
+		error->sqlerrcode == AJ_ERRCODE_CANCEL)
+	{
+		/* cancel_reason is not encrypted */
+		AjLogLine	line = {.at = now,.level = "warning",.message = error->message};
+
+		aj_queue_log(job, list_make1(&line));
 	}
 	if (AJ_STATE_IS_FINAL(state))
 		job->seq++;
@@ -390,7 +461,8 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	/* what a handler said when it cancelled its job */
 	values[8] = aj_text_or_null(state == AJ_CANCELLED && error != NULL &&
 								error->sqlerrcode == AJ_ERRCODE_CANCEL ?
-								error->message : NULL, &nulls[8]);
+								(job->sealed ? AJ_HIDDEN : error->message) :
+								NULL, &nulls[8]);
 	aj_execute(&end_attempt, values, nulls, 0);
 	return state;
 }
@@ -413,6 +485,26 @@ aj_queue_set_seq(const AjJob *job)
 	aj_execute(&set_seq, values, NULL, 0);
 }
 
+/* A line of a sealed job's log, message and data. */
+static Jsonb *
+sealed_line(const AjJob *job, const AjLogLine *line)
+{
+	AjSealPlace place = {aj_job_root(job), "log", 0, 0};
+	StringInfoData s;
+
+	initStringInfo(&s);
+	appendStringInfoString(&s, "{\"message\": ");
+	escape_json(&s, line->message);
+	if (line->data != NULL)
+	{
+		appendStringInfoString(&s, ", \"data\": ");
+		JsonbToCString(&s, &line->data->root, VARSIZE(line->data));
+	}
+	appendStringInfoChar(&s, '}');
+	return aj_seal(&place, DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+															  CStringGetDatum(s.data))));
+}
+
 /* Write down what the handler logged. */
 void
 aj_queue_log(AjJob *job, List *lines)
@@ -425,7 +517,9 @@ aj_queue_log(AjJob *job, List *lines)
 
 		job->seq++;
 		aj_queue_add_update(job->id, job->seq, line->at, "log", NULL, job->step_no,
-							line->level, line->message, line->data);
+							line->level,
+							job->sealed ? AJ_HIDDEN : line->message,
+							job->sealed ? sealed_line(job, line) : line->data);
 	}
 }
 
@@ -446,6 +540,29 @@ sha256_hex(const char *data, Size len)
 	return hex;
 }
 
+/* The place of an artifact, or (from 0) of a piece of it. */
+AjSealPlace
+aj_artifact_place(int64 job_id, const char *name, int chunk)
+{
+	AjSealPlace place = {job_id, psprintf("artifact:%s", name), 0, chunk};
+
+	return place;
+}
+
+/* An artifact, or a piece of it, as it is stored. */
+static Datum
+stored_bytes(const AjJob *job, const char *name, int chunk, const char *data,
+			 Size len)
+{
+	AjSealPlace place;
+	const char *key_id;
+
+	if (!job->sealed)
+		return PointerGetDatum(cstring_to_text_with_len(data, len));
+	place = aj_artifact_place(aj_job_root(job), name, chunk);
+	return PointerGetDatum(aj_seal_bytes(&place, data, len, &key_id));
+}
+
 /* Store what the handler made. */
 void
 aj_queue_store_artifacts(AjJob *job, List *artifacts)
@@ -455,8 +572,9 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 	foreach(cell, artifacts)
 	{
 		AjArtifact *artifact = lfirst(cell);
-		Datum		values[8];
-		char		nulls[9] = "        ";
+		Datum		values[9];
+		char		nulls[10] = "         ";
+		const char *why;
 		bool		inline_data = artifact->len <= AJ_CHUNK;
 
 		values[0] = Int64GetDatum(aj_job_root(job));
@@ -469,10 +587,14 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 		values[5] = Int64GetDatum((int64) artifact->len);
 		values[6] = CStringGetTextDatum(sha256_hex(artifact->data, artifact->len));
 		if (inline_data)
-			values[7] = PointerGetDatum(cstring_to_text_with_len(artifact->data,
-																 artifact->len));
+			values[7] = stored_bytes(job, artifact->name, -1, artifact->data,
+									 artifact->len);
 		else
 			nulls[7] = 'n';
+		if (job->sealed && aj_key_current(&why) == NULL)
+			aj_not_opened(why);
+		values[8] = aj_text_or_null(job->sealed ? aj_key_current(&why)->id : NULL,
+									&nulls[8]);
 		aj_execute(&add_artifact, values, nulls, 0);
 
 		for (Size start = 0, no = 0; !inline_data && start < artifact->len;
@@ -481,8 +603,8 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 			Size		len = Min(AJ_CHUNK, artifact->len - start);
 
 			values[2] = Int32GetDatum((int32) no);
-			values[3] = PointerGetDatum(cstring_to_text_with_len(artifact->data + start,
-																 len));
+			values[3] = stored_bytes(job, artifact->name, (int) no,
+									 artifact->data + start, len);
 			aj_execute(&add_chunk, values, NULL, 0);
 			pfree(DatumGetPointer(values[3]));
 		}

@@ -18,6 +18,7 @@
 
 #include "lanes.h"
 #include "pipeline.h"
+#include "seal.h"
 #include "types.h"
 
 /* What a handler wants stored with its step. */
@@ -84,7 +85,8 @@ extern void aj_queue_add_update(int64 job_id, int seq, TimestampTz at,
 								const char *message, Jsonb *data);
 extern int	aj_queue_complete_many(int n, Datum *ids, Datum *results,
 								   Datum *started, Datum *finished);
-extern Jsonb *aj_queue_checkpoints(int64 job_id);
+extern Jsonb *aj_queue_checkpoints(AjJob *job);
+extern Jsonb *aj_queue_seal_result(const AjJob *job, Jsonb *result);
 extern bool aj_queue_advance(AjJob *job, int64 worker_id, const AjStep *step,
 							 TimestampTz started, Jsonb *output);
 extern bool aj_queue_complete(AjJob *job, int64 worker_id, Jsonb *result);
@@ -94,6 +96,7 @@ extern AjState aj_queue_fail(AjJob *job, int64 worker_id,
 extern bool aj_queue_lock_running(int64 job_id, int64 worker_id);
 extern void aj_queue_set_seq(const AjJob *job);
 extern void aj_queue_log(AjJob *job, List *lines);
+extern AjSealPlace aj_artifact_place(int64 job_id, const char *name, int chunk);
 extern void aj_queue_store_artifacts(AjJob *job, List *artifacts);
 extern bool aj_queue_write_chat(int64 job_id, const char *content,
 								AjState state);

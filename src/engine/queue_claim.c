@@ -32,6 +32,7 @@
 #include "queue.h"
 #include "queue_pause.h"
 #include "scope.h"
+#include "seal.h"
 #include "shmem.h"
 
 AJ_STATEMENT(find_lanes,
@@ -157,6 +158,7 @@ AJ_STATEMENT(take,
 
 /*
  * Fill in a job from a row of AJ_JOB_COLUMNS, in the caller's memory context.
+ * If its params can't be decrypted, job->locked says why.
  */
 void
 aj_queue_read_job(int row, AjJob *job, MemoryContext context)
@@ -187,6 +189,7 @@ aj_queue_read_job(int row, AjJob *job, MemoryContext context)
 	job->parent_id = isnull ? 0 : DatumGetInt64(value);
 	value = aj_value(row, 17, &isnull);
 	job->item_no = isnull ? -1 : DatumGetInt32(value);
+	aj_job_open_params(job);
 	MemoryContextSwitchTo(old);
 }
 

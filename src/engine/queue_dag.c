@@ -29,6 +29,7 @@
 #include "queue.h"
 #include "queue_dag.h"
 #include "scope.h"
+#include "seal.h"
 #include "wake.h"
 
 AJ_STATEMENT(lock_parent,
@@ -110,7 +111,10 @@ AJ_STATEMENT(collect_items,
 			 "  max(c.failures + CASE c.state WHEN 'failed' THEN 0 ELSE 1 END),"
 			 "  coalesce(min(c.started_at), min(c.created_at)), max(c.finished_at),"
 			 "  CASE WHEN NOT bool_and(c.state = 'failed') THEN"
-			 "   jsonb_agg(coalesce(c.result, 'null') ORDER BY c.item_no) END,"
+			 "   asyncjob._seal($1, 'output', $2, 0, jsonb_agg(coalesce("
+			 "    asyncjob._open($1, 'output', $2, c.item_no, c.result, c.params),"
+			 "    'null') ORDER BY c.item_no),"
+			 "    (SELECT p.params FROM asyncjob.job p WHERE p.id = $1)) END,"
 			 "  CASE WHEN bool_and(c.state = 'failed') THEN 'failed' END,"
 			 "  CASE WHEN bool_or(c.state = 'failed') THEN jsonb_build_object("
 			 "   'message', count(*) FILTER (WHERE c.state = 'failed') || ' of '"
@@ -176,8 +180,8 @@ AJ_STATEMENT(add_branch,
 			 " priority, user_id, params, parent_id, parent_step, item_no, step_no,"
 			 " external, concurrency_key)"
 			 " SELECT $3, p.owner, p.pipeline_id, p.queue_id, p.priority,"
-			 "  p.user_id, i.item, p.id, $2, i.item_no, $2, $5,"
-			 "  p.concurrency_key"
+			 "  p.user_id, asyncjob._seal(p.id, 'item', $2, i.item_no, i.item, p.params),"
+			 "  p.id, $2, i.item_no, $2, $5, p.concurrency_key"
 			 " FROM asyncjob.job p CROSS JOIN LATERAL ("
 			 "  SELECT '{}'::jsonb, 0 WHERE $4 IS NULL"
 			 "  UNION ALL SELECT e.item, e.item_no::integer"
@@ -349,6 +353,7 @@ aj_queue_lock_parent(int64 job_id, AjJob *job, AjState *state,
 	job->parent_id = isnull ? 0 : DatumGetInt64(v);
 	v = aj_value(0, 15, &isnull);
 	job->item_no = isnull ? -1 : DatumGetInt32(v);
+	aj_job_open_params(job);
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -473,6 +478,12 @@ aj_queue_add_outcome(AjJob *job, int step_no, AjOutcome outcome, int attempt,
 	JsonbValue *message = error == NULL ? NULL :
 	getKeyJsonValueFromContainer(&error->root, "message", 7, NULL);
 
+	if (job->sealed && output != NULL)
+	{
+		AjSealPlace place = {job->id, "output", step_no, 0};
+
+		output = aj_seal(&place, output);
+	}
 	values[4] = jsonb_or_null(output, &nulls[4]);
 	values[5] = aj_text_or_null(word, &nulls[5]);
 	values[6] = jsonb_or_null(error, &nulls[6]);
@@ -623,7 +634,7 @@ aj_queue_end(AjJob *job, AjState state, int step_no, Jsonb *result,
 	char		nulls[7] = "      ";
 
 	job->step_no = step_no;
-	values[4] = jsonb_or_null(result, &nulls[4]);
+	values[4] = jsonb_or_null(aj_queue_seal_result(job, result), &nulls[4]);
 	values[5] = jsonb_or_null(error, &nulls[5]);
 	aj_execute(&end_job, values, nulls, 0);
 }
@@ -646,9 +657,12 @@ aj_queue_missing(int64 job_id, int32 pipeline_id)
 	return result;
 }
 
-/* Params of the job that a branch belongs to, in the context of the call. */
+/*
+ * Params of the job that a branch belongs to, in the context of the call.  If
+ * they can't be decrypted, job->locked says why.
+ */
 Jsonb *
-aj_queue_parent_params(const AjJob *job)
+aj_queue_parent_params(AjJob *job)
 {
 	MemoryContext context = CurrentMemoryContext,
 				old;
@@ -663,6 +677,14 @@ aj_queue_parent_params(const AjJob *job)
 						job->parent_id)));
 	old = MemoryContextSwitchTo(context);
 	result = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
+	if (job->sealed && job->locked == NULL)
+	{
+		AjSealPlace place = {job->parent_id, "params", 0, 0};
+		Jsonb	   *opened = aj_try_open(&place, result, &job->locked);
+
+		if (opened != NULL)
+			result = opened;
+	}
 	MemoryContextSwitchTo(old);
 	return result;
 }

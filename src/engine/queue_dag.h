@@ -74,7 +74,7 @@ extern void aj_queue_continue(AjJob *job, int step_no, bool held,
 extern void aj_queue_end(AjJob *job, AjState state, int step_no,
 						 Jsonb *result, Jsonb *error);
 extern Jsonb *aj_queue_missing(int64 job_id, int32 pipeline_id);
-extern Jsonb *aj_queue_parent_params(const AjJob *job);
+extern Jsonb *aj_queue_parent_params(AjJob *job);
 extern void aj_queue_cancel_descendants(int64 job_id);
 extern void aj_queue_drop_ended(int64 job_id);
 extern int	aj_queue_stuck_parents(int64 *ids, int max);

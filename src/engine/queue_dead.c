@@ -21,6 +21,7 @@
 
 #include "queue_dead.h"
 #include "scope.h"
+#include "seal.h"
 
 /* job j has ended, and nobody holds it */
 #define AJ_ENDED_FREE(j) \
@@ -42,13 +43,21 @@ AJ_STATEMENT(find_dead,
 
 /* params that are no object have nothing to merge into */
 AJ_STATEMENT(merged_params,
-			 "SELECT CASE jsonb_typeof(j.params) WHEN 'object'"
-			 "  THEN j.params || $2 ELSE $2 END, j.pipeline_id"
-			 " FROM asyncjob.job j WHERE j.id = $1",
+			 "SELECT CASE jsonb_typeof(o.params) WHEN 'object'"
+			 "  THEN o.params || $2 ELSE $2 END, j.pipeline_id"
+			 " FROM asyncjob.job j CROSS JOIN LATERAL (SELECT"
+			 "  asyncjob._open(j.id, 'params', 0, 0, j.params, j.params) AS params"
+			 "  OFFSET 0) o WHERE j.id = $1",
 			 INT8OID, JSONBOID);
 
+AJ_STATEMENT(sealed_owner,
+			 "SELECT j.owner FROM asyncjob.job j"
+			 " WHERE j.id = $1 AND j.params ? '$encrypted'",
+			 INT8OID);
+
 AJ_STATEMENT(begin_anew,
-			 "UPDATE asyncjob.job j SET params = $2, step_no = 0,"
+			 "UPDATE asyncjob.job j SET step_no = 0,"
+			 " params = asyncjob._seal(j.id, 'params', 0, 0, $2, j.params),"
 			 " external = coalesce((p.steps -> 0 ->> 'external')::boolean, false)"
 			 " FROM asyncjob.pipeline p"
 			 " WHERE j.id = $1 AND p.id = j.pipeline_id RETURNING j.external",
@@ -251,9 +260,14 @@ aj_queue_find_dead(const AjFilter * filter, const AjCaller *caller,
 	return n;
 }
 
-/* A job's params with others over them, and its pipeline. */
+/*
+ * A job's params with others over them, and its pipeline.  If they are
+ * encrypted, that is for the owner only: the pipeline's validator will see
+ * them as the caller.
+ */
 Jsonb *
-aj_queue_merged_params(int64 job_id, Jsonb *params, int32 *pipeline_id)
+aj_queue_merged_params(int64 job_id, Oid reader, Jsonb *params,
+					   int32 *pipeline_id)
 {
 	MemoryContext context = CurrentMemoryContext,
 				old;
@@ -261,6 +275,9 @@ aj_queue_merged_params(int64 job_id, Jsonb *params, int32 *pipeline_id)
 	bool		isnull;
 	Jsonb	   *merged;
 
+	if (aj_execute(&sealed_owner, values, NULL, 0) > 0)
+		aj_require_content_of(job_id, DatumGetObjectId(aj_value(0, 1, &isnull)),
+							  reader);
 	if (aj_execute(&merged_params, values, NULL, 0) == 0)
 		return NULL;
 	*pipeline_id = DatumGetInt32(aj_value(0, 2, &isnull));

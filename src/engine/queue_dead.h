@@ -30,7 +30,7 @@ typedef struct AjAlarm
 
 extern int	aj_queue_find_dead(const AjFilter * filter, const AjCaller *caller,
 							   bool newest_of_key, int64 max, int64 **ids);
-extern Jsonb *aj_queue_merged_params(int64 job_id, Jsonb *params,
+extern Jsonb *aj_queue_merged_params(int64 job_id, Oid reader, Jsonb *params,
 									 int32 *pipeline_id);
 extern bool aj_queue_begin_anew(int64 job_id, Jsonb *params);
 extern int64 aj_queue_delete_jobs(const int64 *ids, int n, bool thorough);

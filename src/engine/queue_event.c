@@ -181,7 +181,9 @@ AJ_STATEMENT(drop_wait,
 			 INT8OID);
 
 AJ_STATEMENT(deliver,
-			 "UPDATE asyncjob.job_memo SET value = jsonb_build_object('payload', $5)"
+			 "UPDATE asyncjob.job_memo SET value = asyncjob._seal($1, 'event:' || $4,"
+			 "  $2, $3, jsonb_build_object('payload', $5),"
+			 "  (SELECT j.params FROM asyncjob.job j WHERE j.id = $1))"
 			 " WHERE job_id = $1 AND step_no = $2 AND item_no = $3"
 			 " AND kind = 'event' AND name = $4",
 			 INT8OID, INT2OID, INT4OID, TEXTOID, JSONBOID);
@@ -399,7 +401,8 @@ fire(int64 id, Oid owner, const char *pipeline_name, int32 pipeline_id,
 {
 	const AjPipeline *pipeline = pipeline_id ? aj_pipeline_get(pipeline_id) : NULL;
 	AjSubmission s = {.owner = owner,.queue_id = 1,.priority = 5,
-	.pipeline_id = pipeline_id};
+		.pipeline_id = pipeline_id,
+	.sealed = aj_queue_encrypts(1)};
 	Datum		values[3] = {Int64GetDatum(id)};
 	char		nulls[4] = "   ";
 	int64		job = 0;

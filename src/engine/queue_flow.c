@@ -30,7 +30,10 @@
 #include "queue_flow.h"
 #include "queue_limits.h"
 #include "scope.h"
+#include "seal.h"
 #include "wake.h"
+
+#define KEY_WAIT_MS		10000
 
 AJ_STATEMENT(read_memo,
 			 "SELECT m.wake_at, m.value FROM asyncjob.job_memo m"
@@ -66,6 +69,11 @@ AJ_STATEMENT(wake_due,
 			 "  WHERE j.state = 'waiting' AND j.limit_group IS NULL"
 			 "   AND NOT j.suspect AND j.run_at <= $1 AND j.run_at >= $4"
 			 "   AND j.waiting_for IS NOT NULL AND ($2 = 0 OR j.owner = $2)"
+			 "   AND (j.waiting_for <> 'key' OR asyncjob._can_open("
+			 "    CASE WHEN j.item_no IS NULL THEN j.id ELSE j.parent_id END,"
+			 "    CASE WHEN j.item_no IS NULL THEN 'params' ELSE 'item' END,"
+			 "    CASE WHEN j.item_no IS NULL THEN 0 ELSE j.step_no::integer END,"
+			 "    coalesce(j.item_no, 0), j.params))"
 			 "  ORDER BY j.run_at, j.id LIMIT $3 FOR UPDATE SKIP LOCKED),"
 			 " woken AS (UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") ","
 			 "   waiting_for = NULL, seq = j.seq + 1"
@@ -97,6 +105,13 @@ AJ_STATEMENT(next_due,
 			 " ORDER BY j.run_at LIMIT 1",
 			 TIMESTAMPTZOID);
 
+/* The place of what is remembered; an event's is sealed in SQL, too. */
+static char *
+memo_place(const char *kind, const char *name)
+{
+	return psprintf("%s:%s", kind, name);
+}
+
 /*
  * What the current step of a job remembers under a name, in the memory
  * context of the call.
@@ -121,6 +136,13 @@ aj_queue_memo(const AjJob *job, const char *kind, const char *name,
 	v = aj_value(0, 2, &isnull);
 	old = MemoryContextSwitchTo(context);
 	memo->value = isnull ? NULL : DatumGetJsonbPCopy(v);
+	if (memo->value != NULL && job->sealed)
+	{
+		AjSealPlace place = {aj_job_root(job), memo_place(kind, name),
+		job->step_no, Max(job->item_no, 0)};
+
+		memo->value = aj_open(&place, memo->value);
+	}
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -138,6 +160,9 @@ aj_queue_remember(const AjJob *job, const char *kind, const char *name,
 
 	if (wake_at == 0)
 		nulls[4] = 'n';
+	/* the id of what was spawned is looked for in SQL */
+	if (strcmp(kind, "spawn") != 0)
+		value = aj_job_seal(job, memo_place(kind, name), value);
 	values[5] = JsonbPGetDatum(value);
 	if (value == NULL)
 		nulls[5] = 'n';
@@ -170,7 +195,7 @@ bool
 aj_queue_suspend(AjJob *job, int64 worker_id, const AjSuspend *why,
 				 bool *cancelled)
 {
-	static const char *const words[] = {NULL, "sleep", "event", "children"};
+	static const char *const words[] = {NULL, "sleep", "event", "children", "key"};
 	Datum		values[4] = {Int64GetDatum(job->id)};
 	char		nulls[5] = "    ";
 
@@ -201,6 +226,28 @@ aj_queue_suspend(AjJob *job, int64 worker_id, const AjSuspend *why,
 	values[3] = Int32GetDatum(job->seq);
 	aj_execute(&suspend, values, nulls, 0);
 	return true;
+}
+
+/*
+ * What a job needs can't be decrypted, or what comes of it encrypted: put it
+ * aside, and look again when that may be otherwise.
+ */
+AjState
+aj_queue_await_key(AjJob *job, int64 worker_id, bool *found)
+{
+	AjSuspend	why = {.kind = AJ_SUSPEND_KEY,
+	.wake_at = TimestampTzPlusMilliseconds(aj_now(), KEY_WAIT_MS)};
+	const char *reason = "";
+	bool		cancelled;
+
+	if (job->locked == NULL)
+		(void) aj_seal_possible(&reason);
+	if (job->locked != NULL)
+		reason = job->locked;
+	why.message = psprintf("encrypted data is not available: %.*s",
+						   (int) Max(strlen(reason), 1) - 1, reason);
+	*found = aj_queue_suspend(job, worker_id, &why, &cancelled) && !cancelled;
+	return AJ_WAITING;
 }
 
 /* When the next job of an owner wakes after this, DT_NOEND for never. */

@@ -3,10 +3,12 @@
  * queue_insert.c
  *		Statements that insert jobs which are not simply queued.
  *
- * Jobs whose first step is external, that have a concurrency_key, or whose
- * queue has limits: they wait for a place (limits.c).  The many that any worker may take at
- * once are inserted by queue_submit.c, whose statements carry nothing that
- * they don't need.
+ * Jobs whose first step is external, that have a concurrency_key, that are
+ * encrypted, or whose queue has limits: they wait for a place (limits.c).  The
+ * many that any worker may take at once are inserted by queue_submit.c, whose
+ * statements carry nothing that they don't need.
+ *
+ * What is encrypted is bound to its job, so there the id comes first.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -50,6 +52,35 @@ AJ_STATEMENT(add_jobs,
 			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, BOOLOID,
 			 JSONBARRAYOID);
 
+/* as 'like_this' of _seal() */
+#define SEALED " '{\"$encrypted\": \"\"}'"
+
+#define SEALED_COLUMNS \
+	"INSERT INTO asyncjob.job (id, created_at, run_at, owner, pipeline_id," \
+	" queue_id, priority, user_id, session_id, unique_key, external," \
+	" concurrency_key, state, limit_group, params)" \
+	" SELECT n.id, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," STATE_AND_GROUP \
+	" asyncjob._seal(n.id, 'params', 0, 0, n.params," SEALED ")"
+
+AJ_STATEMENT(add_sealed_job,
+			 SEALED_COLUMNS
+			 " FROM (SELECT nextval('asyncjob.job_id_seq') AS id, $13 AS params) n"
+			 " ON CONFLICT (owner, unique_key) WHERE unique_key IS NOT NULL"
+			 "  AND state IN ('queued', 'running', 'waiting') DO NOTHING"
+			 " RETURNING id",
+			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
+			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, BOOLOID, JSONBOID);
+
+AJ_STATEMENT(add_sealed_jobs,
+			 SEALED_COLUMNS
+			 " FROM (SELECT nextval('asyncjob.job_id_seq') AS id, u.params"
+			 "  FROM (SELECT e.params FROM unnest($13) WITH ORDINALITY"
+			 "   e (params, place) ORDER BY e.place) u) n"
+			 " ORDER BY n.id RETURNING id",
+			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
+			 TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, BOOLOID,
+			 JSONBARRAYOID);
+
 static int
 insert(AjStatement *stmt, AjSubmission *s, Datum params, int64 *first)
 {
@@ -86,12 +117,14 @@ insert(AjStatement *stmt, AjSubmission *s, Datum params, int64 *first)
 bool
 aj_queue_insert_job(AjSubmission *s, Jsonb *params, int64 *id)
 {
-	return insert(&add_job, s, JsonbPGetDatum(params), id) == 1;
+	return insert(s->sealed ? &add_sealed_job : &add_job, s,
+				  JsonbPGetDatum(params), id) == 1;
 }
 
 /* Insert many; their ids, in order, are left in SPI_tuptable. */
 int
 aj_queue_insert_jobs(AjSubmission *s, Datum params_array, int64 *first)
 {
-	return insert(&add_jobs, s, params_array, first);
+	return insert(s->sealed ? &add_sealed_jobs : &add_jobs, s, params_array,
+				  first);
 }

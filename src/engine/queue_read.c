@@ -23,6 +23,7 @@
 
 #include "queue_read.h"
 #include "scope.h"
+#include "seal.h"
 
 #define HEAD_COLUMNS \
 	"SELECT j.state::text, j.owner, coalesce(j.worker_id, 0), j.seq," \
@@ -56,7 +57,13 @@ AJ_STATEMENT(read_state,
 			 INT8OID, AJ_VISIBLE_TYPES);
 
 AJ_STATEMENT(read_result,
-			 "SELECT j.result FROM asyncjob.job j WHERE j.id = $1", INT8OID);
+			 "SELECT j.result, j.params, j.owner, j.parent_id, j.item_no, j.step_no"
+			 " FROM asyncjob.job j WHERE j.id = $1", INT8OID);
+
+AJ_STATEMENT(read_params,
+			 "SELECT j.params, j.owner, j.parent_id, j.item_no, j.step_no"
+			 " FROM asyncjob.job j WHERE j.id = $1 AND" AJ_VISIBLE,
+			 INT8OID, AJ_VISIBLE_TYPES);
 
 /* what the worker of a running job shows, ours or an external one */
 #define AJ_LIVE \
@@ -65,6 +72,12 @@ AJ_STATEMENT(read_result,
 	" UNION ALL SELECT h.progress, h.message, h.claimed_at" \
 	"  FROM asyncjob.lease h WHERE h.job_id = j.id" \
 	"   AND j.state = 'running' AND j.worker_id = -h.token) l"
+
+/* an error of a job, or of its history, as $2 may read it */
+#define ROOT \
+	" CASE WHEN j.item_no IS NULL THEN j.id ELSE j.parent_id END"
+#define OPENED_ERROR(error) \
+	" asyncjob._open_error($2, j.owner," ROOT ", " error ")"
 
 /* the columns of asyncjob.job_status */
 #define STATUS_COLUMNS \
@@ -101,12 +114,13 @@ AJ_STATEMENT(read_result,
 	"  ELSE j.failures + 1 END," \
 	" coalesce(j.error ->> 'code', j.error ->> 'sqlstate')," \
 	" j.error ->> 'category'," \
-	" j.error ->> 'message', j.error ->> 'detail', j.error ->> 'hint'," \
+	" e.error ->> 'message', e.error ->> 'detail', e.error ->> 'hint'," \
 	" j.created_at, nullif(j.run_at, 'infinity'), j.started_at, j.finished_at, j.user_id," \
 	" j.session_id, j.seq" \
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
+	" CROSS JOIN LATERAL (SELECT" OPENED_ERROR("j.error") " AS error OFFSET 0) e" \
 	" CROSS JOIN LATERAL (SELECT jsonb_array_length(p.steps)::float8 AS f," \
 	"  jsonb_array_length(p.steps) AS n) n" \
 	" CROSS JOIN LATERAL (SELECT p.steps -> CASE WHEN j.state = 'failed'" \
@@ -139,7 +153,8 @@ AJ_STATEMENT(list_jobs,
 
 AJ_STATEMENT(read_step_result,
 			 "SELECT s.place - 1, c.output,"
-			 " CASE WHEN s.place = n.n AND NOT n.dag THEN j.result END"
+			 " CASE WHEN s.place = n.n AND NOT n.dag THEN j.result END,"
+			 " j.params, j.owner"
 			 " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
 			 " CROSS JOIN LATERAL jsonb_array_elements(p.steps)"
 			 "  WITH ORDINALITY s (step, place)"
@@ -174,9 +189,10 @@ AJ_STATEMENT(list_steps,
 			 "    WHERE d.job_id = j.id), j.started_at) END,"
 			 " CASE WHEN c.job_id IS NOT NULL THEN c.finished_at"
 			 "  WHEN e.place = f.current THEN j.finished_at END,"
-			 " CASE WHEN c.job_id IS NOT NULL THEN c.error ->> 'message'"
-			 "  WHEN b.total > 0 THEN b.message"
-			 "  WHEN e.place = f.current THEN j.error ->> 'message' END"
+			 OPENED_ERROR("CASE WHEN c.job_id IS NOT NULL THEN c.error"
+						  "  WHEN b.total > 0 THEN b.error"
+						  "  WHEN e.place = f.current THEN j.error END")
+			 " ->> 'message'"
 			 " FROM asyncjob.job j"
 			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
 			 " CROSS JOIN LATERAL jsonb_array_elements(p.steps)"
@@ -196,7 +212,9 @@ AJ_STATEMENT(list_steps,
 			 "    OR d.state IN ('failed', 'queued') THEN 0 ELSE 1 END) AS attempt,"
 			 "   avg(CASE WHEN d.state IN ('queued', 'running', 'waiting')"
 			 "    THEN coalesce(k.progress, 0) ELSE 1 END) AS done,"
-			 "   min(d.started_at) AS started_at, min(d.error ->> 'message') AS message"
+			 "   min(d.started_at) AS started_at,"
+			 "   (array_agg(d.error ORDER BY d.error ->> 'message', d.id)"
+			 "    FILTER (WHERE d.error IS NOT NULL))[1] AS error"
 			 "  FROM asyncjob.job d LEFT JOIN LATERAL asyncjob._live("
 			 "   CASE WHEN d.state = 'running' THEN d.id END) k ON true"
 			 "  WHERE d.parent_id = j.id AND d.step_no = e.place - 1"
@@ -207,7 +225,9 @@ AJ_STATEMENT(list_steps,
 
 AJ_STATEMENT(list_updates,
 			 "SELECT u.seq, u.at, u.kind, u.state, p.steps -> u.step_no ->> 'name',"
-			 " u.level, u.message, u.data"
+			 " u.level, CASE WHEN o.line IS NULL THEN u.message"
+			 "  ELSE o.line ->> 'message' END,"
+			 " CASE WHEN o.line IS NULL THEN u.data ELSE o.line -> 'data' END"
 			 " FROM asyncjob.job j"
 			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
 			 " CROSS JOIN LATERAL ("
@@ -226,6 +246,8 @@ AJ_STATEMENT(list_updates,
 			 "    coalesce((j.error ->> 'step_no')::integer - 1, j.step_no)"
 			 "    ELSE j.step_no END, NULL, coalesce(j.error ->> 'message',"
 			 "    j.cancel_reason), j.error WHERE j.finished_at IS NOT NULL) u"
+			 " CROSS JOIN LATERAL (SELECT asyncjob._open_update($2, j.owner," ROOT ","
+			 "  u.message, u.data) AS line OFFSET 0) o"
 			 " WHERE j.id = $1 AND" AJ_VISIBLE "AND u.seq > $6"
 			 " ORDER BY u.seq",
 			 INT8OID, AJ_VISIBLE_TYPES, INT4OID);
@@ -241,7 +263,7 @@ AJ_STATEMENT(list_artifacts,
 			 INT8OID, AJ_VISIBLE_TYPES);
 
 AJ_STATEMENT(artifact_size,
-			 "SELECT a.size, a.data IS NULL FROM asyncjob.job j"
+			 "SELECT a.size, a.data IS NULL, a.key_id, j.owner FROM asyncjob.job j"
 			 " JOIN asyncjob.artifact a ON a.job_id = j.id AND a.name = $6"
 			 " WHERE j.id = $1 AND" AJ_VISIBLE,
 			 INT8OID, AJ_VISIBLE_TYPES, TEXTOID);
@@ -376,9 +398,12 @@ aj_queue_state_now(const AjCaller *caller, int64 job_id, TransactionId *xmin)
 	return aj_state_by_name(TextDatumGetCString(aj_value(0, 1, &isnull)));
 }
 
-/* A job's result in the memory context of the call, or NULL. */
+/*
+ * A job's result in the memory context of the call, or NULL.  The caller has
+ * seen to it that the reader may see the job.
+ */
 Jsonb *
-aj_queue_result(int64 job_id)
+aj_queue_result(int64 job_id, Oid reader)
 {
 	MemoryContext context = CurrentMemoryContext,
 				old;
@@ -394,9 +419,63 @@ aj_queue_result(int64 job_id)
 	{
 		old = MemoryContextSwitchTo(context);
 		result = DatumGetJsonbPCopy(v);
+		if (aj_is_sealed(DatumGetJsonbP(aj_value(0, 2, &isnull))))
+		{
+			AjSealPlace place = {job_id, "result", 0, 0};
+
+			aj_require_content_of(job_id,
+								  DatumGetObjectId(aj_value(0, 3, &isnull)),
+								  reader);
+			v = aj_value(0, 5, &isnull);
+			if (!isnull)
+			{
+				/* a branch's is to be its parent's */
+				place.what = "output";
+				place.item_no = DatumGetInt32(v);
+				place.job_id = DatumGetInt64(aj_value(0, 4, &isnull));
+				place.step_no = DatumGetInt16(aj_value(0, 6, &isnull));
+			}
+			result = aj_open(&place, result);
+		}
 		MemoryContextSwitchTo(old);
 	}
 	return result;
+}
+
+/*
+ * A job's params, likewise.  NULL if there is no such job.
+ */
+Jsonb *
+aj_queue_params(const AjCaller *caller, int64 job_id)
+{
+	MemoryContext context = CurrentMemoryContext,
+				old;
+	Datum		values[AJ_VISIBLE_ARGS];
+	char		nulls[AJ_VISIBLE_ARGS + 1];
+	AjJob		job = {.id = job_id};
+	Datum		v;
+	bool		isnull;
+
+	aj_visible_values(caller, job_id, values, nulls);
+	if (aj_execute(&read_params, values, nulls, 0) == 0)
+		return NULL;
+	old = MemoryContextSwitchTo(context);
+	job.params = DatumGetJsonbPCopy(aj_value(0, 1, &isnull));
+	job.owner = DatumGetObjectId(aj_value(0, 2, &isnull));
+	v = aj_value(0, 3, &isnull);
+	job.parent_id = isnull ? 0 : DatumGetInt64(v);
+	v = aj_value(0, 4, &isnull);
+	job.item_no = isnull ? -1 : DatumGetInt32(v);
+	job.step_no = DatumGetInt16(aj_value(0, 5, &isnull));
+	if (aj_is_sealed(job.params))
+	{
+		aj_require_content_of(job_id, job.owner, caller->role);
+		aj_job_open_params(&job);
+		if (job.locked != NULL)
+			aj_not_opened(job.locked);
+	}
+	MemoryContextSwitchTo(old);
+	return job.params;
 }
 
 /*
@@ -412,6 +491,7 @@ aj_queue_step_result(const AjCaller *caller, int64 job_id, const char *step,
 	Datum		values[6],
 				v;
 	char		nulls[7] = "      ";
+	AjSealPlace place = {job_id, "output", 0, 0};
 	bool		isnull;
 
 	*output = NULL;
@@ -422,11 +502,23 @@ aj_queue_step_result(const AjCaller *caller, int64 job_id, const char *step,
 		return false;
 	v = aj_value(0, 2, &isnull);
 	if (isnull)
+	{
 		v = aj_value(0, 3, &isnull);
+		place.what = "result";
+	}
 	if (!isnull)
 	{
 		old = MemoryContextSwitchTo(context);
 		*output = DatumGetJsonbPCopy(v);
+		if (aj_is_sealed(DatumGetJsonbP(aj_value(0, 4, &isnull))))
+		{
+			if (place.what[0] == 'o')
+				place.step_no = DatumGetInt64(aj_value(0, 1, &isnull));
+			aj_require_content_of(job_id,
+								  DatumGetObjectId(aj_value(0, 5, &isnull)),
+								  caller->role);
+			*output = aj_open(&place, *output);
+		}
 		MemoryContextSwitchTo(old);
 	}
 	return true;
@@ -497,8 +589,10 @@ aj_queue_artifacts(const AjCaller *caller, int64 job_id)
 /* Size of an artifact, or -1 if there is none of that name. */
 int64
 aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
-					   const char *name, bool *chunked)
+					   const char *name, bool *chunked, char **key_id)
 {
+	MemoryContext context = CurrentMemoryContext;
+	Datum		v;
 	Datum		values[6];
 	char		nulls[7] = "      ";
 	bool		isnull;
@@ -508,6 +602,15 @@ aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
 	if (aj_execute(&artifact_size, values, nulls, 0) == 0)
 		return -1;
 	*chunked = DatumGetBool(aj_value(0, 2, &isnull));
+	*key_id = NULL;
+	v = aj_value(0, 3, &isnull);
+	if (!isnull)
+	{
+		*key_id = MemoryContextStrdup(context, TextDatumGetCString(v));
+		aj_require_content_of(job_id,
+							  DatumGetObjectId(aj_value(0, 4, &isnull)),
+							  caller->role);
+	}
 	return DatumGetInt64(aj_value(0, 1, &isnull));
 }
 

@@ -50,7 +50,8 @@ extern bool aj_queue_head(const AjCaller *caller, int64 job_id, bool lock,
 						  AjJobHead *head);
 extern AjState aj_queue_state_now(const AjCaller *caller, int64 job_id,
 								  TransactionId *xmin);
-extern Jsonb *aj_queue_result(int64 job_id);
+extern Jsonb *aj_queue_result(int64 job_id, Oid reader);
+extern Jsonb *aj_queue_params(const AjCaller *caller, int64 job_id);
 extern int	aj_queue_status(const AjCaller *caller, int64 job_id);
 extern int	aj_queue_list(const AjCaller *caller, const char *user_id,
 						  const char *session_id, const char *state,
@@ -61,7 +62,8 @@ extern int	aj_queue_steps(const AjCaller *caller, int64 job_id);
 extern int	aj_queue_updates(const AjCaller *caller, int64 job_id, int since);
 extern int	aj_queue_artifacts(const AjCaller *caller, int64 job_id);
 extern int64 aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
-									const char *name, bool *chunked);
+									const char *name, bool *chunked,
+									char **key_id);
 extern Datum aj_queue_artifact_piece(int64 job_id, const char *name,
 									 int chunk, int64 start, int64 len,
 									 bool *isnull);

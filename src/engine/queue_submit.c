@@ -34,9 +34,18 @@ AJ_STATEMENT(pipeline_grants,
 			 TEXTOID);
 
 AJ_STATEMENT(find_queue,
-			 "SELECT q.id, coalesce(q.max_depth, -1)"
+			 "SELECT q.id, coalesce(q.max_depth, -1), q.encrypt"
 			 " FROM asyncjob.queue q WHERE q.name = $1",
 			 TEXTOID);
+
+AJ_STATEMENT(encrypts,
+			 "SELECT true FROM asyncjob.queue q WHERE q.id = $1 AND q.encrypt",
+			 INT4OID);
+
+AJ_STATEMENT(set_encrypt,
+			 "UPDATE asyncjob.queue SET encrypt = $2"
+			 " WHERE id = $1 AND encrypt <> $2",
+			 INT4OID, BOOLOID);
 
 AJ_STATEMENT(find_session,
 			 "SELECT true FROM asyncjob.chat_session s"
@@ -198,9 +207,12 @@ aj_queue_pipeline_grants(const char *name, Oid **roles)
 	return n;
 }
 
-/* Id of a queue, or 0; max_depth is -1 where there is none. */
+/*
+ * Id of a queue, or 0; max_depth is -1 where there is none, and encrypt says
+ * whether its jobs are.
+ */
 int32
-aj_queue_read_queue(const char *name, int *max_depth)
+aj_queue_read_queue(const char *name, int *max_depth, bool *encrypt)
 {
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	bool		isnull;
@@ -208,7 +220,25 @@ aj_queue_read_queue(const char *name, int *max_depth)
 	if (aj_execute(&find_queue, values, NULL, 0) == 0)
 		return 0;
 	*max_depth = DatumGetInt32(aj_value(0, 2, &isnull));
+	*encrypt = DatumGetBool(aj_value(0, 3, &isnull));
 	return DatumGetInt32(aj_value(0, 1, &isnull));
+}
+
+/* Are the jobs of a queue encrypted? */
+bool
+aj_queue_encrypts(int32 queue_id)
+{
+	Datum		values[1] = {Int32GetDatum(queue_id)};
+
+	return aj_execute(&encrypts, values, NULL, 0) > 0;
+}
+
+void
+aj_queue_set_encrypt(int32 queue_id, bool encrypt)
+{
+	Datum		values[2] = {Int32GetDatum(queue_id), BoolGetDatum(encrypt)};
+
+	aj_execute(&set_encrypt, values, NULL, 0);
 }
 
 /* Id of a queue, or 0. */
@@ -216,8 +246,9 @@ int32
 aj_queue_find_queue(const char *name)
 {
 	int			max_depth;
+	bool		encrypt;
 
-	return aj_queue_read_queue(name, &max_depth);
+	return aj_queue_read_queue(name, &max_depth, &encrypt);
 }
 
 /* Is there such a chat session, of this role and user? */
@@ -279,7 +310,7 @@ submission_values(AjSubmission *s, Datum *values, char *nulls)
 static bool
 is_special(const AjSubmission *s)
 {
-	return s->external || s->held || s->concurrency_key != NULL;
+	return s->external || s->held || s->concurrency_key != NULL || s->sealed;
 }
 
 /*

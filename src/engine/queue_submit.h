@@ -39,6 +39,7 @@ typedef struct AjSubmission
 	char	   *concurrency_key;
 	bool		external;		/* its first step is */
 	bool		held;			/* it has to wait for a place */
+	bool		sealed;			/* it is encrypted (seal.c) */
 } AjSubmission;
 
 extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,
@@ -46,7 +47,10 @@ extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,
 extern int32 aj_queue_find_pipeline(const char *name, Oid *owner);
 extern int	aj_queue_pipeline_grants(const char *name, Oid **roles);
 extern int32 aj_queue_find_queue(const char *name);
-extern int32 aj_queue_read_queue(const char *name, int *max_depth);
+extern int32 aj_queue_read_queue(const char *name, int *max_depth,
+								 bool *encrypt);
+extern bool aj_queue_encrypts(int32 queue_id);
+extern void aj_queue_set_encrypt(int32 queue_id, bool encrypt);
 extern bool aj_queue_session_exists(const char *session, Oid role,
 									const char *user_id);
 extern bool aj_queue_note_owner(Oid role, const char *rolname);

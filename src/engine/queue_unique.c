@@ -32,7 +32,9 @@
 
 AJ_STATEMENT(replace_waiting,
 			 "UPDATE asyncjob.job j SET pipeline_id = $3, queue_id = $4,"
-			 " priority = $5, user_id = $6, session_id = $7, params = $8,"
+			 " priority = $5, user_id = $6, session_id = $7,"
+			 " params = CASE WHEN $13 THEN asyncjob._seal(j.id, 'params', 0, 0, $8,"
+			 "  '{\"$encrypted\": \"\"}') ELSE $8 END,"
 			 " run_at = coalesce($9, j.run_at), external = $10,"
 			 " concurrency_key = $11, step_no = 0, waiting_for = NULL,"
 			 " state = CASE WHEN $12 THEN 'waiting'::asyncjob.job_state"
@@ -43,7 +45,7 @@ AJ_STATEMENT(replace_waiting,
 			 " AND" NOT_STARTED
 			 " RETURNING j.id, j.run_at",
 			 OIDOID, TEXTOID, INT4OID, INT4OID, INT2OID, TEXTOID, TEXTOID,
-			 JSONBOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, BOOLOID);
+			 JSONBOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, BOOLOID, BOOLOID);
 
 AJ_STATEMENT(take_key,
 			 "UPDATE asyncjob.job j SET unique_key = NULL"
@@ -60,12 +62,13 @@ AJ_STATEMENT(take_key,
 int64
 aj_queue_replace_job(AjSubmission *s, Jsonb *params)
 {
-	Datum		values[12] = {ObjectIdGetDatum(s->owner),
+	Datum		values[13] = {ObjectIdGetDatum(s->owner),
 		CStringGetTextDatum(s->unique_key), Int32GetDatum(s->pipeline_id),
 		Int32GetDatum(s->queue_id), Int16GetDatum(s->priority), 0, 0,
 		JsonbPGetDatum(params), TimestampTzGetDatum(s->run_at),
-	BoolGetDatum(s->external), 0, BoolGetDatum(s->held)};
-	char		nulls[13] = "            ";
+		BoolGetDatum(s->external), 0, BoolGetDatum(s->held),
+	BoolGetDatum(s->sealed)};
+	char		nulls[14] = "             ";
 	bool		isnull;
 
 	values[5] = aj_text_or_null(s->user_id, &nulls[5]);

@@ -65,6 +65,8 @@ typedef struct AjJob
 	char	   *session_id;		/* NULL: belongs to no chat session */
 	char	   *user_id;		/* NULL: of no application user */
 	Jsonb	   *params;
+	bool		sealed;			/* what it carries is encrypted (seal.c) */
+	char	   *locked;			/* why that can't be opened, or NULL */
 } AjJob;
 
 /* The job that was submitted, of which this is perhaps a step. */

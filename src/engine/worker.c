@@ -306,7 +306,7 @@ read_checkpoints(AjRun *run)
 		if (run->pipeline->dag)
 			aj_dag_load(run);
 		else
-			run->checkpoints = aj_queue_checkpoints(run->job->id);
+			run->checkpoints = aj_queue_checkpoints(run->job);
 		MemoryContextSwitchTo(old);
 	}
 	aj_scope_leave(&scope);
