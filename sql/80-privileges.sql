@@ -74,6 +74,7 @@ CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
         ('create_queue'),
         ('drop_alarm'),
         ('drop_queue'),
+        ('drop_redaction'),
         ('encryption_keys'),
         ('grant_worker'),
         ('pause_queue'),
@@ -87,6 +88,7 @@ CREATE FUNCTION asyncjob._admin_functions() RETURNS SETOF text
         ('revoke_worker'),
         ('set_alarm'),
         ('set_max_depth'),
+        ('set_redaction'),
         ('set_retention'),
         ('tick')
 $$;
@@ -129,7 +131,7 @@ BEGIN
     EXECUTE format('GRANT SELECT ON asyncjob.job, asyncjob.queue, asyncjob.pipeline, '
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
                    'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters, '
-                   'asyncjob.alarm, asyncjob.alarms, '
+                   'asyncjob.alarm, asyncjob.alarms, asyncjob.redaction, '
                    'asyncjob.retention, asyncjob.retentions, asyncjob.queue_stats TO %s', role);
     -- inputs of the energy pipelines: each role its own, by row-level security
     FOR t IN

@@ -13,6 +13,7 @@ SELECT pg_catalog.pg_extension_config_dump('asyncjob.pipeline_grant',
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.alarm', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.pin', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.retention', '');
+SELECT pg_catalog.pg_extension_config_dump('asyncjob.redaction', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.job', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('asyncjob.queue_limit', '');

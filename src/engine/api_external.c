@@ -42,6 +42,7 @@
 #include "queue_external.h"
 #include "queue_flow.h"
 #include "queue_submit.h"
+#include "redact.h"
 #include "seal.h"
 #include "shmem.h"
 #include "wake.h"
@@ -504,6 +505,8 @@ aj_heartbeat(PG_FUNCTION_ARGS)
 	/* a step of a job: the job's row is locked before (dag.c) */
 	aj_queue_lock_parent_of(job_id);
 	lock_held(&caller, job_id, token, &held);
+	aj_redact_prepare();
+	message = aj_redact(message);
 	if (held.job.sealed)
 		message = NULL;			/* nobody could be shown it but by decrypting */
 	aj_queue_extend_lease(job_id, token, expires_at, progress,
@@ -528,6 +531,7 @@ begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
 	prepare_run(run, held, context);
 	if (run->pipeline == NULL || held->job.step_no >= run->pipeline->nsteps)
 		elog(ERROR, "the pipeline of job " INT64_FORMAT " is missing", job_id);
+	aj_redact_prepare();
 	if (held->job.locked != NULL)
 		aj_not_opened(held->job.locked);
 	run->started = aj_queue_drop_lease(job_id);
@@ -630,6 +634,9 @@ aj_fail(PG_FUNCTION_ARGS)
 	error.code = aj_text_arg(fcinfo, 6);
 	PreventCommandIfReadOnly("fail()");
 	begin_end(fcinfo, &held, &run);
+	error.message = aj_redact(error.message);
+	error.detail = aj_redact(error.detail);
+	error.hint = aj_redact(error.hint);
 	state = aj_fail_step(&run, -held.token, &error, false, &found);
 	if (!found)
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);

@@ -45,6 +45,7 @@
 #include "queue_read.h"
 #include "queue_schedule.h"
 #include "queue_submit.h"
+#include "redact.h"
 #include "schedule.h"
 #include "seal.h"
 #include "types.h"
@@ -751,6 +752,7 @@ aj_run(PG_FUNCTION_ARGS)
 	memset(&job, 0, sizeof(job));
 	job.id = aj_queue_add_job(&target.s, params, &added, &changed);
 	MemoryContextSwitchTo(context);
+	aj_redact_prepare();
 	if (!aj_queue_take(job.id, true, &job))
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job.id);
 	aj_scope_leave(&scope);
@@ -789,7 +791,10 @@ drain_one(Oid role)
 	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1) > 0)
 		claimed = aj_queue_claim(role, 0, &job);
 	if (claimed)
+	{
+		aj_redact_prepare();
 		(void) aj_pipeline_get(job.pipeline_id);
+	}
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (claimed)
@@ -952,6 +957,7 @@ run_submitted(const AjSubmission *s, const int64 *ids, int n)
 		MemoryContextSwitchTo(context);
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(context);
+		aj_redact_prepare();
 		taken = aj_queue_take(ids[i], false, &job);
 		if (!taken && s->held &&
 			aj_limits_admit_here(NULL, 0, s->owner, false, 1) > 0)

@@ -49,6 +49,7 @@
 #include "publish.h"
 #include "queue.h"
 #include "queue_event.h"
+#include "redact.h"
 #include "scope.h"
 #include "shmem.h"
 #include "worker.h"
@@ -226,6 +227,7 @@ aj_batch_run(MemoryContext context, AjJob *single,
 	}
 	held = &jobs[0];
 	(void) aj_limits_of(jobs[0].queue_id);
+	aj_redact_prepare();
 	pipelines = palloc(n * sizeof(*pipelines));
 	for (int i = 0; i < n; i++)
 		pipelines[i] = aj_pipeline_get(jobs[i].pipeline_id);

@@ -28,6 +28,7 @@
 #include "asyncjob.h"
 #include "errors.h"
 #include "guc.h"
+#include "redact.h"
 #include "seal.h"
 
 #define RATE_LIMIT_MS	(5 * 60 * 1000)
@@ -38,7 +39,7 @@ const char *const aj_error_categories[] = {
 	"timeout", "system", "handler", NULL
 };
 
-/* A copy that outlives the transaction. */
+/* A copy that outlives the transaction, without personal data (redact.c). */
 AjError *
 aj_error_copy(const ErrorData *edata, MemoryContext context)
 {
@@ -47,7 +48,7 @@ aj_error_copy(const ErrorData *edata, MemoryContext context)
 
 /* what was raised as an empty string is as good as not given */
 #define COPY(field, value) \
-	error->field = (value) && *(value) ? pstrdup(value) : NULL
+	error->field = (value) && *(value) ? aj_redact(pstrdup(value)) : NULL
 	error->sqlerrcode = edata->sqlerrcode;
 	COPY(message, edata->message ? edata->message : "missing error text");
 	COPY(detail, edata->detail);

@@ -59,6 +59,7 @@
 #include "queue.h"
 #include "queue_dag.h"
 #include "queue_flow.h"
+#include "redact.h"
 #include "scope.h"
 #include "seal.h"
 #include "shmem.h"
@@ -103,6 +104,7 @@ api_progress(double fraction, const char *message)
 	else if (fraction > 1)
 		fraction = 1;
 
+	message = aj_redact(message);
 	if (message)
 		len = pg_mbcliplen(message, strlen(message), AJ_MESSAGE_LEN - 1);
 
@@ -141,9 +143,10 @@ api_log(const char *level, const char *message, const char *data)
 	line = palloc(sizeof(AjLogLine));
 	line->at = GetCurrentTimestamp();
 	line->level = pstrdup(level);
-	line->message = pstrdup(message);
+	line->message = aj_redact(pstrdup(message));
 	line->data = data == NULL ? NULL :
-		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(data)));
+		aj_redact_jsonb(DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+														   CStringGetDatum(data))));
 	run->logs = lappend(run->logs, line);
 	MemoryContextSwitchTo(old);
 }
@@ -490,7 +493,7 @@ aj_suspend(AjRun *run, const AjSuspend *why)
 	run->suspend.name = why->name ? pstrdup(why->name) : NULL;
 	run->suspend.event = why->event ? pstrdup(why->event) : NULL;
 	run->suspend.key = why->key ? pstrdup(why->key) : NULL;
-	run->suspend.message = pstrdup(why->message);
+	run->suspend.message = aj_redact(pstrdup(why->message));
 	MemoryContextSwitchTo(old);
 	ereport(ERROR,
 			(errcode(ERRCODE_QUERY_CANCELED),
@@ -507,7 +510,8 @@ aj_run_suspends(const AjRun *run, int sqlerrcode, const char *message)
 {
 	return run->suspend.kind != AJ_SUSPEND_NOT &&
 		sqlerrcode == ERRCODE_QUERY_CANCELED && message != NULL &&
-		strcmp(message, run->suspend.message) == 0;
+		(strcmp(message, run->suspend.message) == 0 ||
+		 strcmp(message, aj_redact(run->suspend.message)) == 0);
 }
 
 /* An error went past every run of this process. */

@@ -67,6 +67,7 @@
 #include "queue.h"
 #include "queue_event.h"
 #include "queue_external.h"
+#include "redact.h"
 #include "scope.h"
 #include "shmem.h"
 #include "worker.h"
@@ -231,6 +232,7 @@ claim(AjJob *job, const AjPipeline **pipeline, bool *gone)
 			aj_queue_claim(aj_my_slot->roleid, aj_my_slot->worker_id, job);
 		if (claimed)
 		{
+			aj_redact_prepare();
 			*pipeline = aj_pipeline_get(job->pipeline_id);
 			if (*pipeline == NULL || job->step_no >= (*pipeline)->nsteps)
 			{
@@ -622,11 +624,23 @@ run_batch(AjJob *single, const AjPipeline **pipeline, bool *gone)
 	}
 	PG_CATCH();
 	{
+		int			sqlerrcode = geterrcode();
+
 		HOLD_INTERRUPTS();
-		if (geterrcode() != ERRCODE_QUERY_CANCELED)
+
+		/*
+		 * What a handler's deferred trigger says is recorded when its job is
+		 * run by itself, and is not for the log.
+		 */
+		if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_INTERNAL_ERROR)
 			EmitErrorReport();
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
+		if (ERRCODE_TO_CATEGORY(sqlerrcode) != ERRCODE_INTERNAL_ERROR &&
+			sqlerrcode != ERRCODE_QUERY_CANCELED)
+			ereport(LOG,
+					(errmsg("a batch of jobs failed as a whole with SQLSTATE %s and is run job by job",
+							unpack_sql_state(sqlerrcode))));
 		MemoryContextSwitchTo(TopMemoryContext);
 		QueryCancelPending = false;
 		aj_crashfile_leave();
@@ -696,6 +710,7 @@ aj_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(extra.dbid, extra.roleid,
 											  AJ_WORKER_CONNECT_FLAGS);
 	pin_settings();
+	aj_redact_install();
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_slot->connected = true;
 	aj_my_slot->state = AJ_SLOT_IDLE;

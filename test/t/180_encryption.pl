@@ -50,6 +50,7 @@ SELECT asyncjob.create_queue('clear');
 CREATE FUNCTION talk(a jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM asyncjob.log('info', 'log ' || (a ->> 'name'), a);
+    RAISE WARNING 'warned of %', a ->> 'name' USING DETAIL = a::text, HINT = 'mail ann@mail.example';
     PERFORM asyncjob.checkpoint('memo', a);
     PERFORM asyncjob.artifact('report.txt', 'text', 'text/plain', convert_to(repeat(a ->> 'name', 1000), 'UTF8'));
     IF a ? 'fail' THEN
@@ -104,6 +105,18 @@ unlike(slurp_file($dump), qr/PlainTextMark/, 'has no plaintext');
 like(slurp_file($dump), qr/ClearTextMark/, 'which this would have found');
 like(slurp_file($dump), qr/\$encrypted/, 'but ciphertext');
 unlike(slurp_file($node->logfile), qr/PlainTextMark/, 'nor has the log');
+like(slurp_file($node->logfile), qr/WARNING:  a message of job $sent[0], which is encrypted, is not shown/, 'where a handler spoke');
+like(slurp_file($node->logfile), qr/WARNING:  warned of ClearTextMark.*mail ann\@mail\.example/s, 'others are heard');
+
+# Personal data in what a worker logs.
+$node->safe_psql('postgres', "SELECT asyncjob.set_redaction('email'), asyncjob.set_redaction('mark', 'other[0-9]')");
+my $offset = -s $node->logfile;
+my $redacted = aj_submit($node, 'talk', as => 'app', params => '{"name": "OTHER" , "x": "other7"}', args => "queue => 'clear'");
+is(aj_wait($node, $redacted), 'completed', 'a job while things are redacted');
+my $log = slurp_file($node->logfile, $offset);
+like($log, qr/WARNING:  warned of OTHER\b.*\[mark\].*mail \[email\]/s, 'a worker\'s log is redacted');
+unlike($log, qr/ann\@mail|other7/, 'all of it');
+$node->safe_psql('postgres', 'SELECT asyncjob.drop_redaction(name) FROM asyncjob.redaction');
 
 # The key is shown nowhere.
 is_deeply([ grep { index(slurp_file($_), $secret{1}) >= 0 } $node->logfile, $dump ], [], 'no key in log or dump');
