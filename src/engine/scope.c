@@ -40,6 +40,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "jit/jit.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
@@ -166,6 +167,11 @@ aj_scope_enter(AjScope *scope, bool worker)
 		 * for its own statements.
 		 */
 		XactReadOnly = false;
+	}
+	else if (jit_enabled)
+	{
+		/* never worth it here, and tables without statistics invite it */
+		set_setting("jit", "off");
 	}
 	/* rows that statements return may hold toasted values */
 	scope->snapshot_pushed = !ActiveSnapshotSet();

@@ -51,7 +51,7 @@ BEGIN
         RESET ROLE;
         SELECT * INTO s FROM asyncjob.status(play.id);
         EXIT WHEN s.state <> 'queued';
-        INSERT INTO aj_rp.delays VALUES (s.attempt, round(extract(epoch FROM s.run_at - clock_timestamp())));
+        INSERT INTO aj_rp.delays VALUES (s.attempt, round(extract(epoch FROM s.run_at - (SELECT max(u.at) FROM asyncjob.updates(play.id) u))));
         UPDATE asyncjob.job SET run_at = clock_timestamp() WHERE job.id = play.id;
     END LOOP;
 END
