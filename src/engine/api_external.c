@@ -558,11 +558,8 @@ go_on(AjHeld * held, AjRun *run, AjState state)
 		state = AJ_QUEUED;
 		if (!aj_queue_hand_over(job, -held->token, external))
 			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-		if (external)
-			aj_external_at_commit(job->queue_id);
-		else
-			aj_at_commit_job_ready(job->owner, job->queue_id, job->priority,
-								   job->run_at, job->id);
+		aj_announce_ready(job->owner, job->queue_id, job->priority,
+						  job->run_at, job->id, external);
 	}
 	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
 		aj_dag_branch_ended(run, state);

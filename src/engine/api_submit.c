@@ -346,10 +346,9 @@ announce(const AjSubmission *s, int64 id)
 {
 	if (s->held)
 		aj_at_commit_look();
-	else if (s->external)
-		aj_external_at_commit(s->queue_id);
 	else
-		aj_at_commit_job_ready(s->owner, s->queue_id, s->priority, s->run_at, id);
+		aj_announce_ready(s->owner, s->queue_id, s->priority, s->run_at, id,
+						  s->external);
 }
 
 /*

@@ -89,6 +89,20 @@ aj_external_at_commit(int32 queue_id)
 }
 
 /*
+ * This transaction makes a job ready: tell those who may run it, our workers
+ * or external ones.  The caller is in a scope.
+ */
+void
+aj_announce_ready(Oid owner, int32 queue_id, int priority, TimestampTz run_at,
+				  int64 id, bool external)
+{
+	if (external)
+		aj_external_at_commit(queue_id);
+	else
+		aj_at_commit_job_ready(owner, queue_id, priority, run_at, id);
+}
+
+/*
  * End leases that have expired, of these queues or (NULL) of all.  The caller
  * is in a scope.  Returns how many jobs were taken from their holders.
  */

@@ -571,11 +571,8 @@ aj_queue_add_branch(const AjJob *job, int step_no, Jsonb *items,
 	values[4] = BoolGetDatum(external);
 	if (aj_execute(&add_branch, values, nulls, 0) == 0)
 		return;
-	if (external)
-		aj_external_at_commit(job->queue_id);
-	else
-		aj_at_commit_job_ready(job->owner, job->queue_id, job->priority, now,
-							   DatumGetInt64(aj_value(0, 1, &isnull)));
+	aj_announce_ready(job->owner, job->queue_id, job->priority, now,
+					  DatumGetInt64(aj_value(0, 1, &isnull)), external);
 }
 
 /* The job waits for its branches; step_no steps are done. */
@@ -616,11 +613,9 @@ aj_queue_continue(AjJob *job, int step_no, bool held, bool external)
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = BoolGetDatum(external);
 	aj_execute(held ? &continue_held : &continue_queued, values, NULL, 0);
-	if (!held && external)
-		aj_external_at_commit(job->queue_id);
-	else if (!held)
-		aj_at_commit_job_ready(job->owner, job->queue_id, job->priority, now,
-							   job->id);
+	if (!held)
+		aj_announce_ready(job->owner, job->queue_id, job->priority, now,
+						  job->id, external);
 }
 
 /* The job has ended. */

@@ -420,10 +420,9 @@ fire(int64 id, Oid owner, const char *pipeline_name, int32 pipeline_id,
 		job = aj_queue_add_job(&s, payload, &added, &changed);
 		if (s.held)
 			aj_at_commit_look();
-		else if (s.external)
-			aj_external_at_commit(s.queue_id);
 		else
-			aj_at_commit_job_ready(owner, s.queue_id, s.priority, s.run_at, job);
+			aj_announce_ready(owner, s.queue_id, s.priority, s.run_at, job,
+							  s.external);
 	}
 	values[1] = Int64GetDatum(job);
 	values[2] = aj_text_or_null(error, &nulls[2]);

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
+#include "external.h"
 #include "queue.h"
 #include "queue_event.h"
 #include "queue_flow.h"
@@ -78,15 +79,13 @@ AJ_STATEMENT(wake_due,
 			 " woken AS (UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") ","
 			 "   waiting_for = NULL, seq = j.seq + 1"
 			 "  FROM due WHERE j.id = due.id"
-			 "  RETURNING j.id, j.owner, j.queue_id, j.priority, j.run_at,"
-			 "   j.seq, j.step_no),"
+			 "  RETURNING " AJ_READY_COLUMNS("j") ", j.seq, j.step_no),"
 			 " gone AS (DELETE FROM asyncjob.event_wait e USING woken w"
 			 "  WHERE e.job_id = w.id),"
 			 " noted AS (INSERT INTO asyncjob.job_update"
 			 "   (job_id, seq, kind, state, step_no)"
 			 "  SELECT w.id, w.seq, 'state', 'queued', w.step_no FROM woken w)"
-			 " SELECT w.owner, w.queue_id, w.priority, w.run_at, w.id"
-			 " FROM woken w",
+			 " SELECT " AJ_READY_COLUMNS("w") " FROM woken w",
 			 TIMESTAMPTZOID, OIDOID, INT8OID, TIMESTAMPTZOID);
 
 AJ_STATEMENT(next_wake,
@@ -263,6 +262,39 @@ aj_queue_next_wake(Oid owner, TimestampTz after)
 }
 
 /*
+ * Jobs were made ready, and these n rows of AJ_READY_COLUMNS returned: tell
+ * those who may run them.  Returns n.
+ */
+int
+aj_queue_announce(int n)
+{
+	SPITupleTable *rows = SPI_tuptable;
+	int32		told = 0;		/* external workers of this queue were told */
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[6];
+		bool		isnull;
+		int32		queue_id;
+		bool		external;
+
+		for (int c = 0; c < lengthof(values); c++)
+			values[c] = SPI_getbinval(rows->vals[i], rows->tupdesc, c + 1, &isnull);
+		queue_id = DatumGetInt32(values[1]);
+		external = DatumGetBool(values[5]);
+		if (external && queue_id == told)
+			continue;
+		aj_announce_ready(DatumGetObjectId(values[0]), queue_id,
+						  DatumGetInt16(values[2]),
+						  DatumGetTimestampTz(values[3]),
+						  DatumGetInt64(values[4]), external);
+		if (external)
+			told = queue_id;
+	}
+	return n;
+}
+
+/*
  * Queue jobs whose time has come since a certain time, of one owner or (0) of
  * all.  Returns how many; *next is when the next one will be due, 0 for never.
  */
@@ -275,12 +307,7 @@ aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz *next)
 	int			n = aj_execute(&wake_due, values, NULL, 0);
 	bool		isnull;
 
-	for (int i = 0; i < n; i++)
-		aj_at_commit_job_ready(DatumGetObjectId(aj_value(i, 1, &isnull)),
-							   DatumGetInt32(aj_value(i, 2, &isnull)),
-							   DatumGetInt16(aj_value(i, 3, &isnull)),
-							   DatumGetTimestampTz(aj_value(i, 4, &isnull)),
-							   DatumGetInt64(aj_value(i, 5, &isnull)));
+	(void) aj_queue_announce(n);
 	*next = 0;
 	if (n == AJ_WAKE_AT_ONCE)
 		*next = now;

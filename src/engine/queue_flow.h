@@ -35,6 +35,7 @@ extern bool aj_queue_suspend(AjJob *job, int64 worker_id,
 							 const AjSuspend *why, bool *cancelled);
 extern AjState aj_queue_await_key(AjJob *job, int64 worker_id, bool *found);
 extern TimestampTz aj_queue_next_wake(Oid owner, TimestampTz after);
+extern int	aj_queue_announce(int n);
 
 #define AJ_WAKE_AT_ONCE	1000	/* at most, by one call */
 extern int	aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz *next);

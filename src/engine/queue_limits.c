@@ -21,12 +21,11 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
-#include "external.h"
 #include "queue.h"
+#include "queue_flow.h"
 #include "queue_limits.h"
 #include "queue_pause.h"
 #include "scope.h"
-#include "wake.h"
 
 #define STRAYS_AT_ONCE	1000
 
@@ -131,8 +130,7 @@ AJ_STATEMENT(admit,
 			 "  SELECT a.id, a.queue_id, a.owner, a.user_id, a.concurrency_key"
 			 "  FROM admitted a ON CONFLICT (job_id) DO UPDATE"
 			 "  SET admitted_at = excluded.admitted_at, started_at = NULL)"
-			 " SELECT a.owner, a.priority, a.run_at, a.id, a.external"
-			 " FROM admitted a",
+			 " SELECT " AJ_READY_COLUMNS("a") " FROM admitted a",
 			 INT8ARRAYOID, INT8OID, TIMESTAMPTZOID);
 
 AJ_STATEMENT(turns,
@@ -488,28 +486,8 @@ aj_queue_admit(int32 queue_id, int n, const int64 *job_ids, int64 ageing_ms)
 {
 	Datum		values[3] = {id_array(n, job_ids), Int64GetDatum(ageing_ms),
 	TimestampTzGetDatum(aj_now())};
-	int			admitted = aj_execute(&admit, values, NULL, 0);
-	SPITupleTable *rows = SPI_tuptable;
-	TupleDesc	desc = rows->tupdesc;
-	bool		external = false;
 
-	for (int i = 0; i < admitted; i++)
-	{
-		HeapTuple	row = rows->vals[i];
-		bool		isnull;
-
-		if (DatumGetBool(SPI_getbinval(row, desc, 5, &isnull)))
-			external = true;
-		else
-			aj_at_commit_job_ready(DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull)),
-								   queue_id,
-								   DatumGetInt16(SPI_getbinval(row, desc, 2, &isnull)),
-								   DatumGetTimestampTz(SPI_getbinval(row, desc, 3, &isnull)),
-								   DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull)));
-	}
-	if (external)
-		aj_external_at_commit(queue_id);
-	return admitted;
+	return aj_queue_announce(aj_execute(&admit, values, NULL, 0));
 }
 
 /* The users of a fair queue that are ahead of others, and how far. */

@@ -41,6 +41,11 @@
 	" limit_group = CASE WHEN " AJ_NEEDS_PLACE(j) \
 	"  THEN " AJ_LIMIT_GROUP(j ".owner", j ".user_id", j ".concurrency_key") " END"
 
+/* what aj_queue_announce() has to know of jobs that a statement made ready */
+#define AJ_READY_COLUMNS(j) \
+	j ".owner, " j ".queue_id, " j ".priority, " j ".run_at, " j ".id, " \
+	j ".external"
+
 /* Limits of a queue; -1 and 0 ms: none. */
 typedef struct AjLimits
 {

@@ -16,10 +16,10 @@
 #include "utils/timestamp.h"
 
 #include "external.h"
+#include "queue_flow.h"
 #include "queue_limits.h"
 #include "queue_pause.h"
 #include "scope.h"
-#include "wake.h"
 
 AJ_STATEMENT(set_paused,
 			 "UPDATE asyncjob.queue SET paused = $2 WHERE name = $1 RETURNING id",
@@ -83,8 +83,7 @@ AJ_STATEMENT(call_back,
 			 " WHERE j.state = 'waiting' AND j.id = ANY (ARRAY(SELECT l.id"
 			 "  FROM asyncjob.job l WHERE l.state = 'waiting' AND l.queue_id = $1"
 			 "   AND l.limit_group = $2 LIMIT $3 FOR UPDATE SKIP LOCKED))"
-			 " RETURNING j.owner, j.queue_id, j.priority, j.run_at, j.id,"
-			 "  j.external",
+			 " RETURNING " AJ_READY_COLUMNS("j"),
 			 INT4OID, INT8OID, INT8OID);
 
 /* the extension's own queue is always there: whoever adds one waits for it */
@@ -161,29 +160,11 @@ aj_queue_call_back(void)
 	{
 		Datum		values[3];
 		bool		isnull;
-		bool		external = false;
-		int32		queue_id;
-		int			n;
 
 		values[0] = SPI_getbinval(groups->vals[g], groups->tupdesc, 1, &isnull);
 		values[1] = SPI_getbinval(groups->vals[g], groups->tupdesc, 2, &isnull);
 		values[2] = Int64GetDatum(AJ_ASIDE_MAX - called);
-		queue_id = DatumGetInt32(values[0]);
-		n = aj_execute(&call_back, values, NULL, 0);
-		for (int i = 0; i < n; i++)
-		{
-			if (DatumGetBool(aj_value(i, 6, &isnull)))
-				external = true;
-			else
-				aj_at_commit_job_ready(DatumGetObjectId(aj_value(i, 1, &isnull)),
-									   queue_id,
-									   DatumGetInt16(aj_value(i, 3, &isnull)),
-									   DatumGetTimestampTz(aj_value(i, 4, &isnull)),
-									   DatumGetInt64(aj_value(i, 5, &isnull)));
-		}
-		if (external)
-			aj_external_at_commit(queue_id);
-		called += n;
+		called += aj_queue_announce(aj_execute(&call_back, values, NULL, 0));
 	}
 	return called;
 }

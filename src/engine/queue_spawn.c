@@ -24,10 +24,10 @@
 #include "utils/timestamp.h"
 
 #include "queue.h"
-#include "queue_limits.h"
 #include "queue_event.h"
+#include "queue_flow.h"
+#include "queue_limits.h"
 #include "scope.h"
-#include "wake.h"
 
 #define SWEEP_AT_ONCE	100
 
@@ -63,12 +63,11 @@ AJ_STATEMENT(children,
 	"   waiting_for = NULL, run_at = clock_timestamp(), seq = j.seq + 1" \
 	"  FROM found f WHERE j.id = f.id AND j.state = 'waiting'" \
 	"   AND j.waiting_for = 'children'" \
-	"  RETURNING j.id, j.owner, j.queue_id, j.priority, j.run_at, j.seq," \
-	"   j.step_no)," \
+	"  RETURNING " AJ_READY_COLUMNS("j") ", j.seq, j.step_no)," \
 	" noted AS (INSERT INTO asyncjob.job_update" \
 	"   (job_id, seq, kind, state, step_no)" \
 	"  SELECT n.id, n.seq, 'state', 'queued', n.step_no FROM woken n)" \
-	" SELECT n.owner, n.queue_id, n.priority, n.run_at, n.id FROM woken n"
+	" SELECT " AJ_READY_COLUMNS("n") " FROM woken n"
 
 AJ_STATEMENT(wake_parent,
 			 "WITH found AS (SELECT w.id FROM asyncjob.job w"
@@ -120,27 +119,13 @@ aj_queue_children(const AjJob *job, int *unfinished)
 	return result;
 }
 
-static int
-announce_woken(int n)
-{
-	bool		isnull;
-
-	for (int i = 0; i < n; i++)
-		aj_at_commit_job_ready(DatumGetObjectId(aj_value(i, 1, &isnull)),
-							   DatumGetInt32(aj_value(i, 2, &isnull)),
-							   DatumGetInt16(aj_value(i, 3, &isnull)),
-							   DatumGetTimestampTz(aj_value(i, 4, &isnull)),
-							   DatumGetInt64(aj_value(i, 5, &isnull)));
-	return n;
-}
-
 /* A child of this job has ended, or a step of it has begun to wait. */
 void
 aj_queue_wake_for_children(int64 parent_id)
 {
 	Datum		values[1] = {Int64GetDatum(parent_id)};
 
-	(void) announce_woken(aj_execute(&wake_parent, values, NULL, 0));
+	(void) aj_queue_announce(aj_execute(&wake_parent, values, NULL, 0));
 }
 
 /* Wake all whose children have ended.  Returns whether there may be more. */
@@ -149,6 +134,6 @@ aj_queue_sweep_children(void)
 {
 	Datum		values[1] = {Int64GetDatum(SWEEP_AT_ONCE)};
 
-	return announce_woken(aj_execute(&sweep_children, values, NULL, 0)) ==
+	return aj_queue_announce(aj_execute(&sweep_children, values, NULL, 0)) ==
 		SWEEP_AT_ONCE;
 }

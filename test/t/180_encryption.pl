@@ -159,6 +159,8 @@ is($node->safe_psql('postgres', "SELECT DISTINCT split_part(result ->> '\$encryp
 my @wait = split /\n/, $node->safe_psql('postgres',
 	"SELECT asyncjob.submit(p, '{\"n\": 1, \"name\": \"a\"}', queue => 'enc', run_at => now() + interval '1 h') FROM unnest('{short,noop,talk}'::text[]) p", @app);
 my $ids = join ',', @wait;
+$node->safe_psql('postgres', q{SELECT asyncjob.create_pipeline('outside', '[{"name": "a", "handler": "external"}]')});
+my $outside = aj_submit($node, 'outside', args => "queue => 'enc'");
 set_keys(3);
 $node->safe_psql('postgres', "UPDATE asyncjob.job SET run_at = now() WHERE id IN ($ids)");
 $node->restart;
@@ -171,9 +173,20 @@ is(aj_wait($node, $new), 'completed', 'also new ones of that queue, under the ke
 my $seq = $node->safe_psql('postgres', "SELECT sum(seq) FROM asyncjob.job WHERE id IN ($ids)");
 aj_rounds($node, 'postgres', 10);
 is($node->safe_psql('postgres', "SELECT sum(seq) FROM asyncjob.job WHERE id IN ($ids)"), $seq, 'those that wait make no history meanwhile');
+is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.claim('{enc}')"), '0', 'nor can an external worker have one');
+is($node->safe_psql('postgres', "SELECT waiting_for FROM asyncjob.job WHERE id = $outside"), 'key', 'it is put aside, too');
+my $listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN asyncjob_queue_enc');
 set_keys(3, 2);
 is(aj_wait($node, $_), 'completed', 'and go on when it is back') for @wait;
 is($node->safe_psql('postgres', "SELECT sum(attempt) FROM asyncjob.job, asyncjob.status(id) WHERE id IN ($ids)", @app), '3', 'at their first attempt');
+ok(aj_until($node, 'the external job to be queued', "SELECT state = 'queued' FROM asyncjob.job WHERE id = $outside"), 'the external one is queued');
+my $heard = '';
+my $heard_until = time + $PostgreSQL::Test::Utils::timeout_default / 2;
+$heard .= $listener->query('SELECT pg_sleep(0.01)') while $heard !~ /notification "asyncjob_queue_enc"/ && time < $heard_until;
+like($heard, qr/notification "asyncjob_queue_enc"/, 'and external workers hear of it');
+$listener->quit;
+is($node->safe_psql('postgres', "SELECT job_id FROM asyncjob.claim('{enc}')"), $outside, 'and claim it');
 
 # No keys at all, and while a step runs.
 aj_gate($node, 0);
