@@ -102,19 +102,10 @@ do_chore(Chore * chore)
 	AjScope		scope;
 	long		wait_ms;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = false;
-	if (!aj_extension_lock())
-	{
-		CommitTransactionCommand();
+	if (!aj_scope_begin(&scope))
 		return -1;				/* the next round finds that out too */
-	}
-	aj_scope_enter(&scope, true);
 	wait_ms = aj_origin_is_ours() ? chore->work() : aj_guc_poll_interval;
-	aj_scope_leave(&scope);
-	CommitTransactionCommand();
+	aj_scope_commit(&scope);
 	return wait_ms;
 }
 

@@ -146,23 +146,8 @@ leave_if_unlisted(void)
 static void
 begin(AjScope *scope)
 {
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = false;
-	if (!aj_extension_lock())
-	{
-		CommitTransactionCommand();
+	if (!aj_scope_begin(scope))
 		leave_for_good();
-	}
-	aj_scope_enter(scope, true);
-}
-
-static void
-commit(AjScope *scope)
-{
-	aj_scope_leave(scope);
-	CommitTransactionCommand();
 }
 
 /* ---------- the dead ---------- */
@@ -266,7 +251,7 @@ requeue_orphans(void)
 
 	begin(&scope);
 	count = aj_queue_requeue_orphans(living, n, limit, first_round);
-	commit(&scope);
+	aj_scope_commit(&scope);
 	aj_lanes_reset(my_db->dbid);
 	if (count > 0)
 		ereport(LOG,
@@ -291,7 +276,7 @@ note_suspects(void)
 		aj_queue_mark_suspect(suspects[i].job_id, suspects[i].worker_id,
 							  crashes, crashes >= aj_guc_crash_limit);
 	}
-	commit(&scope);
+	aj_scope_commit(&scope);
 	for (int i = 0; i < n; i++)
 	{
 		ereport(LOG,
@@ -574,7 +559,7 @@ tend_suspects(void)
 
 	begin(&scope);
 	job = aj_queue_next_suspect(0, &role);
-	commit(&scope);
+	aj_scope_commit(&scope);
 
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	switch (aj_shared->alone_mode)
@@ -717,7 +702,7 @@ tend_queue(void)
 		MemoryContextSwitchTo(context);
 		owners = aj_queue_ready_owners(&next_due);
 	}
-	commit(&scope);
+	aj_scope_commit(&scope);
 	MemoryContextSwitchTo(context);
 	if (external)
 		aj_external_wake_waiters();

@@ -193,6 +193,34 @@ aj_scope_leave(AjScope *scope)
 }
 
 /*
+ * A transaction of the coordinator on the queue's tables, in a scope.  Returns
+ * false, and nothing is begun, where the extension has gone; otherwise DROP
+ * EXTENSION waits for the end of the transaction.
+ */
+bool
+aj_scope_begin(AjScope *scope)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	if (!aj_extension_lock())
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	aj_scope_enter(scope, true);
+	return true;
+}
+
+void
+aj_scope_commit(AjScope *scope)
+{
+	aj_scope_leave(scope);
+	CommitTransactionCommand();
+}
+
+/*
  * Forget all plans, because the extension they were made for is gone.
  */
 void

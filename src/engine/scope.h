@@ -46,6 +46,8 @@ typedef struct AjStatement
 
 extern void aj_scope_enter(AjScope *scope, bool worker);
 extern void aj_scope_leave(AjScope *scope);
+extern bool aj_scope_begin(AjScope *scope);
+extern void aj_scope_commit(AjScope *scope);
 extern int	aj_execute(AjStatement *stmt, Datum *values, const char *nulls,
 					   long limit);
 extern int	aj_execute_latest(AjStatement *stmt, Datum *values,
