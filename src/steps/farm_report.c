@@ -62,7 +62,6 @@ aj_report_ground(StringInfo b, const AjSiteGrid *g)
 	appendStringInfoString(b, "</tbody></table></section>");
 }
 
-
 void
 aj_report_map(StringInfo b, const AjReport *r, const char *title)
 {
@@ -74,17 +73,7 @@ aj_report_map(StringInfo b, const AjReport *r, const char *title)
 	appendStringInfoString(b, "</div><ul class=\"key\">");
 	if (r->pos->n > 0)
 		appendStringInfoString(b, "<li><i class=\"dot\" style=\"background:#0b3954\"></i>Turbine</li>");
-	appendStringInfoString(b, "<li><i class=\"line\"></i>Site boundary</li>"
-						   "<li><i class=\"toned\"></i>Not buildable: slope, setback or zone</li>");
-	for (int i = 0; i < g->nzone_types; i++)
-	{
-		appendStringInfo(b, "<li><i style=\"background:%s;opacity:.75\"></i>",
-						 aj_zone_color(i));
-		aj_html_text(b, g->zone_types[i]);
-		appendStringInfoString(b, " zone with its buffer</li>");
-	}
-	if (g->site->has_entry)
-		appendStringInfoString(b, "<li><i class=\"diamond\" style=\"background:#f2c14e\"></i>Site entry</li>");
+	aj_svg_key(b, g);
 	appendStringInfoString(b, "</ul></section>\n");
 }
 

@@ -23,8 +23,9 @@ static const char *const zone_colors[] = {
 	"#1f78b4", "#7b2d8b", "#d98e04", "#0f7b6c", "#8c564b", "#5c677d"
 };
 
-const char *
-aj_zone_color(int zone_type)
+/* Colour of a zone type in map and legend. */
+static const char *
+zone_color(int zone_type)
 {
 	return zone_colors[zone_type % lengthof(zone_colors)];
 }
@@ -51,7 +52,7 @@ void
 aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z, int type,
 			double unit)
 {
-	const char *color = aj_zone_color(type);
+	const char *color = zone_color(type);
 
 	appendStringInfoString(b, "<g><title>");
 	aj_html_text(b, z->name ? z->name : z->zone_type);
@@ -84,6 +85,23 @@ aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z, int type,
 						 color, 2 * unit, area ? "" : " stroke-linejoin=\"round\"");
 	}
 	appendStringInfoString(b, "</g>");
+}
+
+/* What these stand for, as items of a list. */
+void
+aj_svg_key(StringInfo b, const AjSiteGrid *g)
+{
+	appendStringInfoString(b, "<li><i class=\"line\"></i>Site boundary</li>"
+						   "<li><i class=\"toned\"></i>Not buildable: slope, setback or zone</li>");
+	for (int i = 0; i < g->nzone_types; i++)
+	{
+		appendStringInfo(b, "<li><i style=\"background:%s;opacity:.75\"></i>",
+						 zone_color(i));
+		aj_html_text(b, g->zone_types[i]);
+		appendStringInfoString(b, " zone with its buffer</li>");
+	}
+	if (g->site->has_entry)
+		appendStringInfoString(b, "<li><i class=\"diamond\" style=\"background:#f2c14e\"></i>Site entry</li>");
 }
 
 /* The largest of 1, 2, 5 times a power of ten that is at most v. */

@@ -39,6 +39,9 @@ extern void aj_svg_paths(StringInfo b, const AjSiteGrid *g,
 extern void aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z,
 						int type, double unit);
 
+/* What these, the boundary and the colours of the ground mean: <li>s. */
+extern void aj_svg_key(StringInfo b, const AjSiteGrid *g);
+
 /* In a map of w x h from the origin. */
 extern void aj_svg_scale_and_north(StringInfo b, double w, double h,
 								   double unit, double true_north_deg);
@@ -62,8 +65,5 @@ extern void aj_simulation_report(JsonbContainer *params,
 
 /* Mean speed by month and hour, where the wind is a series with times. */
 extern void aj_report_wind_means(StringInfo b, JsonbContainer *wind);
-
-/* Colour of a zone type in map and legend. */
-extern const char *aj_zone_color(int zone_type);
 
 #endif							/* AJ_REPORT_SVG_H */

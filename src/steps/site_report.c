@@ -321,18 +321,8 @@ write_maps(StringInfo b, const Report *r)
 		appendStringInfo(b, "<li><i class=\"dot\" style=\"background:%s\"></i>%s</li>",
 						 asset_color[kind], aj_asset_types[kind].label);
 	}
-	appendStringInfoString(b, "<li><i class=\"stroke\" style=\"background:#1d2733\"></i>Road</li>"
-						   "<li><i class=\"line\"></i>Site boundary</li>"
-						   "<li><i class=\"toned\"></i>Not buildable: slope, setback or zone</li>");
-	for (int i = 0; i < g->nzone_types; i++)
-	{
-		appendStringInfo(b, "<li><i style=\"background:%s;opacity:.75\"></i>",
-						 aj_zone_color(i));
-		aj_html_text(b, g->zone_types[i]);
-		appendStringInfoString(b, " zone with its buffer</li>");
-	}
-	if (g->site->has_entry)
-		appendStringInfoString(b, "<li><i class=\"diamond\" style=\"background:#f2c14e\"></i>Site entry</li>");
+	appendStringInfoString(b, "<li><i class=\"stroke\" style=\"background:#1d2733\"></i>Road</li>");
+	aj_svg_key(b, g);
 	appendStringInfoString(b, "</ul></section>\n<section><h2>Layout</h2><div class=\"scroll\">");
 	write_map(b, r, true);
 	appendStringInfoString(b, "</div><p class=\"muted\">The part framed above. Pads with the footprint on them and roads are to scale; the numbers are those of the table of assets.</p></section>\n");
