@@ -113,6 +113,54 @@ aj_text_arg(FunctionCallInfo fcinfo, int n)
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
+/* A text of some bytes, up to a limit. */
+char *
+aj_limited_text_arg(FunctionCallInfo fcinfo, int n, const char *name, int limit,
+					bool required)
+{
+	char	   *text = aj_text_arg(fcinfo, n);
+
+	if (text == NULL && required)
+		aj_null_argument(name);
+	if (text != NULL && (text[0] == '\0' || strlen(text) > limit))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s has %zu bytes", name, strlen(text)),
+				 errhint("Give 1 to %d bytes%s.", limit, required ? "" : ", or null")));
+	return text;
+}
+
+/*
+ * The name of something that is made; those of queues and pipelines also name
+ * channels and files.
+ */
+char *
+aj_name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
+{
+	char	   *name = aj_text_arg(fcinfo, n);
+
+	if (name == NULL)
+		aj_null_argument("name");
+	aj_check_name(name, what, limit);
+	return name;
+}
+
+void
+aj_check_name(const char *name, const char *what, int limit)
+{
+	static const char allowed[] = "0123456789.-_"
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+	if (name[0] == '\0' || strlen(name) > limit ||
+		strspn(name, allowed) != strlen(name) || strspn(name, "0123456789.-") > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("\"%s\" cannot be the name of %s %s", name,
+						strchr("aeiou", what[0]) ? "an" : "a", what),
+				 errhint("Begin with an ASCII letter or underscore, go on with letters, digits, \"_\", \".\" or \"-\", %d bytes at most.",
+						 limit)));
+}
+
 void
 aj_visible_values(const AjCaller *caller, int64 job_id, Datum *values,
 				  char *nulls)

@@ -49,7 +49,10 @@ extern int64 aj_job_arg(FunctionCallInfo fcinfo);
 extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
 extern TimestampTz aj_deadline_arg(FunctionCallInfo fcinfo, int n);
 extern char *aj_limited_text_arg(FunctionCallInfo fcinfo, int n,
-								 const char *name, int limit);
+								 const char *name, int limit, bool required);
+extern char *aj_name_arg(FunctionCallInfo fcinfo, int n, const char *what,
+						 int limit);
+extern void aj_check_name(const char *name, const char *what, int limit);
 extern int	aj_priority_arg(FunctionCallInfo fcinfo, int n);
 extern char *aj_user_arg(FunctionCallInfo fcinfo, int n,
 						 const AjCaller *caller);
@@ -57,7 +60,6 @@ extern void aj_check_submit(const char *pipeline, const char *queue,
 							Jsonb *params);
 extern int64 aj_submit_for(const struct AjSubmission *s, const char *pipeline,
 						   const char *queue, Jsonb *params);
-extern void aj_check_name(const char *name, const char *what, int limit);
 extern void aj_validate_params(const struct AjPipeline *pipeline,
 							   Jsonb *params);
 extern void aj_require_room(const char *queue, int32 queue_id, int max_depth);

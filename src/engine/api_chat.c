@@ -19,31 +19,14 @@
 #include "api.h"
 #include "queue_submit.h"
 
-#define MAX_ID_LEN		256
-
 PG_FUNCTION_INFO_V1(aj_create_chat_session);
 PG_FUNCTION_INFO_V1(aj_add_chat_message);
-
-static char *
-id_arg(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	char	   *id = aj_text_arg(fcinfo, n);
-
-	if (id == NULL)
-		aj_null_argument(name);
-	if (id[0] == '\0' || strlen(id) > MAX_ID_LEN)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s has %zu bytes", name, strlen(id)),
-				 errhint("Give 1 to %d bytes.", MAX_ID_LEN)));
-	return id;
-}
 
 /* create_chat_session(id text, title text) */
 Datum
 aj_create_chat_session(PG_FUNCTION_ARGS)
 {
-	char	   *id = id_arg(fcinfo, 0, "id");
+	char	   *id = aj_limited_text_arg(fcinfo, 0, "id", AJ_MAX_ID_LEN, true);
 	AjCaller	caller;
 	AjScope		scope;
 
@@ -64,7 +47,7 @@ aj_create_chat_session(PG_FUNCTION_ARGS)
 Datum
 aj_add_chat_message(PG_FUNCTION_ARGS)
 {
-	char	   *session = id_arg(fcinfo, 0, "session_id");
+	char	   *session = aj_limited_text_arg(fcinfo, 0, "session_id", AJ_MAX_ID_LEN, true);
 	char	   *content = aj_text_arg(fcinfo, 1);
 	AjCaller	caller;
 	AjScope		scope;

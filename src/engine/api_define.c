@@ -33,34 +33,6 @@ PG_FUNCTION_INFO_V1(aj_updated);
 PG_FUNCTION_INFO_V1(aj_origin_is_ours_sql);
 PG_FUNCTION_INFO_V1(aj_library_version);
 
-/* A name of a queue or pipeline: it also names channels and files. */
-static char *
-name_arg(FunctionCallInfo fcinfo, int n, const char *what, int limit)
-{
-	char	   *name = aj_text_arg(fcinfo, n);
-
-	if (name == NULL)
-		aj_null_argument("name");
-	aj_check_name(name, what, limit);
-	return name;
-}
-
-void
-aj_check_name(const char *name, const char *what, int limit)
-{
-	static const char allowed[] = "0123456789.-_"
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-	if (name[0] == '\0' || strlen(name) > limit ||
-		strspn(name, allowed) != strlen(name) || strspn(name, "0123456789.-") > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("\"%s\" cannot be the name of %s %s", name,
-						strchr("aeiou", what[0]) ? "an" : "a", what),
-				 errhint("Begin with an ASCII letter or underscore, go on with letters, digits, \"_\", \".\" or \"-\", %d bytes at most.",
-						 limit)));
-}
-
 /* create_queue(name text, limits..., encrypt boolean) */
 Datum
 aj_create_queue(PG_FUNCTION_ARGS)
@@ -71,7 +43,7 @@ aj_create_queue(PG_FUNCTION_ARGS)
 	bool		limits;
 
 	aj_check_nargs(fcinfo, 13);
-	name = name_arg(fcinfo, 0, "queue", 48);
+	name = aj_name_arg(fcinfo, 0, "queue", 48);
 	aj_require_admin("create queues");
 	PreventCommandIfReadOnly("create_queue()");
 	limits = aj_check_limits(fcinfo, false);
@@ -104,7 +76,7 @@ aj_create_pipeline(PG_FUNCTION_ARGS)
 	int32		id;
 	bool		builtin = creating_extension;
 
-	pipeline.name = name_arg(fcinfo, 0, "pipeline", 63);
+	pipeline.name = aj_name_arg(fcinfo, 0, "pipeline", 63);
 	pipeline.owner = GetUserId();
 	if (PG_ARGISNULL(1))
 		aj_null_argument("steps");
@@ -153,7 +125,7 @@ require_pipeline_owner(const char *name)
 Datum
 aj_drop_pipeline(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo, 0, "pipeline", 63);
+	char	   *name = aj_name_arg(fcinfo, 0, "pipeline", 63);
 	Oid			caller = GetUserId();
 	AjScope		scope;
 
@@ -176,7 +148,7 @@ aj_drop_pipeline(PG_FUNCTION_ARGS)
 Datum
 aj_grant_pipeline(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo, 0, "pipeline", 63);
+	char	   *name = aj_name_arg(fcinfo, 0, "pipeline", 63);
 	Oid			caller = GetUserId();
 	Oid			role;
 	char	   *rolname;

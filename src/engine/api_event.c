@@ -45,34 +45,13 @@ PG_FUNCTION_INFO_V1(aj_spawn);
 PG_FUNCTION_INFO_V1(aj_wait_for_children);
 
 #define MAX_EVENT_LEN	255
-#define MAX_KEY_LEN		512
-
-static char *
-limited_arg(FunctionCallInfo fcinfo, int n, const char *name, int limit,
-			bool required)
-{
-	char	   *text = aj_text_arg(fcinfo, n);
-
-	if (text == NULL)
-	{
-		if (required)
-			aj_null_argument(name);
-		return NULL;
-	}
-	if (text[0] == '\0' || strlen(text) > limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s has %zu bytes", name, strlen(text)),
-				 errhint("Give 1 to %d bytes%s.", limit, required ? "" : ", or null")));
-	return text;
-}
 
 /* emit(event text, payload jsonb, key text) returns boolean: was it new? */
 Datum
 aj_emit(PG_FUNCTION_ARGS)
 {
-	char	   *event = limited_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
-	char	   *key = limited_arg(fcinfo, 2, "key", MAX_KEY_LEN, false);
+	char	   *event = aj_limited_text_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
+	char	   *key = aj_limited_text_arg(fcinfo, 2, "key", AJ_MAX_KEY_LEN, false);
 	Oid			caller = GetUserId();
 	AjScope		scope;
 	bool		added;
@@ -153,9 +132,9 @@ payload_of(const AjMemo *memo)
 Datum
 aj_wait_for_event(PG_FUNCTION_ARGS)
 {
-	char	   *event = limited_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
-	char	   *key = limited_arg(fcinfo, 1, "key", MAX_KEY_LEN, false);
-	char	   *name = limited_arg(fcinfo, 3, "name", MAX_EVENT_LEN, false);
+	char	   *event = aj_limited_text_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
+	char	   *key = aj_limited_text_arg(fcinfo, 1, "key", AJ_MAX_KEY_LEN, false);
+	char	   *name = aj_limited_text_arg(fcinfo, 3, "name", MAX_EVENT_LEN, false);
 	TimestampTz until = PG_ARGISNULL(2) ? 0 :
 	aj_end_of(PG_GETARG_INTERVAL_P(2), "timeout");
 	AjRun	   *run = aj_current_run();
@@ -226,8 +205,8 @@ aj_wait_for_event(PG_FUNCTION_ARGS)
 Datum
 aj_on_event(PG_FUNCTION_ARGS)
 {
-	char	   *event = limited_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
-	char	   *pipeline = limited_arg(fcinfo, 1, "pipeline", 63, true);
+	char	   *event = aj_limited_text_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
+	char	   *pipeline = aj_limited_text_arg(fcinfo, 1, "pipeline", 63, true);
 	char	   *filter = aj_text_arg(fcinfo, 2);
 	AjCaller	caller;
 	AjScope		scope;
@@ -273,7 +252,7 @@ aj_drop_on_event(PG_FUNCTION_ARGS)
 static Datum
 grant_or_revoke(FunctionCallInfo fcinfo, bool grant)
 {
-	char	   *event = limited_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
+	char	   *event = aj_limited_text_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
 	Oid			caller = GetUserId();
 	char	   *rolname;
 	AjScope		scope;
@@ -309,8 +288,8 @@ aj_revoke_event(PG_FUNCTION_ARGS)
 Datum
 aj_forget_event(PG_FUNCTION_ARGS)
 {
-	char	   *event = limited_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
-	char	   *key = limited_arg(fcinfo, 1, "key", MAX_KEY_LEN, true);
+	char	   *event = aj_limited_text_arg(fcinfo, 0, "event", MAX_EVENT_LEN, true);
+	char	   *key = aj_limited_text_arg(fcinfo, 1, "key", AJ_MAX_KEY_LEN, true);
 	Oid			caller = GetUserId();
 	AjScope		scope;
 	bool		found;
@@ -399,7 +378,7 @@ Datum
 aj_spawn(PG_FUNCTION_ARGS)
 {
 	AjRun	   *run = aj_current_run();
-	char	   *name = limited_arg(fcinfo, 2, "name", MAX_EVENT_LEN, false);
+	char	   *name = aj_limited_text_arg(fcinfo, 2, "name", MAX_EVENT_LEN, false);
 	MemoryContext context = CurrentMemoryContext,
 				old;
 	AjSpawn    *spawn;

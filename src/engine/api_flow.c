@@ -41,18 +41,9 @@ PG_FUNCTION_INFO_V1(aj_sleep);
 
 /* The name of a checkpoint, sleep or wait. */
 static char *
-name_arg(FunctionCallInfo fcinfo, int n)
+name_arg(FunctionCallInfo fcinfo)
 {
-	char	   *name = aj_text_arg(fcinfo, n);
-
-	if (name == NULL)
-		aj_null_argument("name");
-	if (name[0] == '\0' || strlen(name) > MAX_NAME_LEN)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name has %zu bytes", strlen(name)),
-				 errhint("Give 1 to %d bytes.", MAX_NAME_LEN)));
-	return name;
+	return aj_limited_text_arg(fcinfo, 0, "name", MAX_NAME_LEN, true);
 }
 
 /* What the running step remembers; NULL outside of a job too. */
@@ -78,7 +69,7 @@ recall(const char *kind, const char *name, AjMemo *memo)
 Datum
 aj_checkpoint_set(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo, 0);
+	char	   *name = name_arg(fcinfo);
 	AjRun	   *run = aj_current_run();
 	AjScope		scope;
 
@@ -98,9 +89,10 @@ aj_checkpoint_set(PG_FUNCTION_ARGS)
 Datum
 aj_checkpoint_get(PG_FUNCTION_ARGS)
 {
+	char	   *name = name_arg(fcinfo);
 	AjMemo		memo;
 
-	if (!recall("checkpoint", name_arg(fcinfo, 0), &memo) || memo.value == NULL)
+	if (!recall("checkpoint", name, &memo) || memo.value == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(memo.value);
 }
@@ -151,7 +143,7 @@ sleep_in_place(TimestampTz until)
 Datum
 aj_sleep(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo, 0);
+	char	   *name = name_arg(fcinfo);
 	AjRun	   *run = aj_current_run();
 	AjMemo		memo;
 	AjSuspend	why = {.kind = AJ_SUSPEND_SLEEP,.name = name};

@@ -20,17 +20,6 @@ PG_FUNCTION_INFO_V1(aj_drop_redaction);
 #define MAX_PATTERN_LEN		1000
 #define MAX_REPLACEMENT_LEN 100
 
-static char *
-name_arg(FunctionCallInfo fcinfo)
-{
-	char	   *name = aj_text_arg(fcinfo, 0);
-
-	if (name == NULL)
-		aj_null_argument("name");
-	aj_check_name(name, "redaction", 63);
-	return name;
-}
-
 static void
 check_pattern(const char *pattern)
 {
@@ -64,7 +53,7 @@ check_pattern(const char *pattern)
 Datum
 aj_set_redaction(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo);
+	char	   *name = aj_name_arg(fcinfo, 0, "redaction", 63);
 	const char *pattern = aj_text_arg(fcinfo, 1);
 	const char *replacement = aj_text_arg(fcinfo, 2);
 	AjScope		scope;
@@ -94,7 +83,7 @@ aj_set_redaction(PG_FUNCTION_ARGS)
 Datum
 aj_drop_redaction(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_arg(fcinfo);
+	char	   *name = aj_name_arg(fcinfo, 0, "redaction", 63);
 	AjScope		scope;
 
 	aj_require_admin("redact logs and errors");

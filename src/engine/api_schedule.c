@@ -50,17 +50,6 @@ PG_FUNCTION_INFO_V1(aj_cron_state);
 
 /* ---------- arguments ---------- */
 
-static char *
-schedule_name_arg(FunctionCallInfo fcinfo)
-{
-	char	   *name = aj_text_arg(fcinfo, 0);
-
-	if (name == NULL)
-		aj_null_argument("name");
-	aj_check_name(name, "schedule", 63);
-	return name;
-}
-
 pg_noreturn static void unknown_schedule(const char *name) AJ_NORETURN;
 
 static void
@@ -186,7 +175,7 @@ apply_arguments(FunctionCallInfo fcinfo, const AjCaller *caller, AjSchedule *s)
 				 errhint("Give 1 to %d.", MAX_CATCH_UP)));
 	if ((text = aj_user_arg(fcinfo, 10, caller)) != NULL)
 		s->user_id = text;
-	if ((text = aj_limited_text_arg(fcinfo, 11, "concurrency_key", AJ_MAX_KEY_LEN)) != NULL)
+	if ((text = aj_limited_text_arg(fcinfo, 11, "concurrency_key", AJ_MAX_KEY_LEN, false)) != NULL)
 		s->concurrency_key = text;
 }
 
@@ -284,7 +273,7 @@ aj_schedule(PG_FUNCTION_ARGS)
 		NULL, "cron", "pipeline", "params", "time_zone", "queue", "priority",
 		"overlap", "catch_up", "catch_up_limit"
 	};
-	char	   *name = schedule_name_arg(fcinfo);
+	char	   *name = aj_name_arg(fcinfo, 0, "schedule", 63);
 	AjCaller	caller;
 	AjSchedule	s = {0},
 				before;
@@ -324,7 +313,7 @@ aj_schedule(PG_FUNCTION_ARGS)
 Datum
 aj_alter_schedule(PG_FUNCTION_ARGS)
 {
-	char	   *name = schedule_name_arg(fcinfo);
+	char	   *name = aj_name_arg(fcinfo, 0, "schedule", 63);
 	AjCaller	caller;
 	AjSchedule	s,
 				before;
@@ -341,7 +330,7 @@ aj_alter_schedule(PG_FUNCTION_ARGS)
 static void
 find_of(FunctionCallInfo fcinfo, const char *what, AjSchedule *s)
 {
-	char	   *name = schedule_name_arg(fcinfo);
+	char	   *name = aj_name_arg(fcinfo, 0, "schedule", 63);
 	AjCaller	caller;
 	Oid			owner;
 

@@ -71,19 +71,6 @@ typedef struct Target
 	const AjPipeline *pipeline;
 } Target;
 
-char *
-aj_limited_text_arg(FunctionCallInfo fcinfo, int n, const char *name, int limit)
-{
-	char	   *text = aj_text_arg(fcinfo, n);
-
-	if (text != NULL && (text[0] == '\0' || strlen(text) > limit))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s has %zu bytes", name, strlen(text)),
-				 errhint("Give 1 to %d bytes, or null.", limit)));
-	return text;
-}
-
 /*
  * A worker logs in as the owner; find out now if it can't.
  */
@@ -245,7 +232,7 @@ aj_validate_params(const AjPipeline *pipeline, Jsonb *params)
 char *
 aj_user_arg(FunctionCallInfo fcinfo, int n, const AjCaller *caller)
 {
-	char	   *user_id = aj_limited_text_arg(fcinfo, n, "user_id", AJ_MAX_ID_LEN);
+	char	   *user_id = aj_limited_text_arg(fcinfo, n, "user_id", AJ_MAX_ID_LEN, false);
 
 	if (caller->filter == AJ_ONE_USER)
 	{
@@ -290,7 +277,7 @@ common_args(FunctionCallInfo fcinfo, int first, const AjCaller *caller,
 					 errhint("Give a time at most 366 days ahead.")));
 	}
 	s->user_id = aj_user_arg(fcinfo, first + 3, caller);
-	s->session_id = aj_limited_text_arg(fcinfo, first + 4, "session_id", AJ_MAX_ID_LEN);
+	s->session_id = aj_limited_text_arg(fcinfo, first + 4, "session_id", AJ_MAX_ID_LEN, false);
 }
 
 static void
@@ -381,8 +368,8 @@ aj_submit(PG_FUNCTION_ARGS)
 
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
-	target.s.unique_key = aj_limited_text_arg(fcinfo, 7, "unique_key", AJ_MAX_KEY_LEN);
-	target.s.concurrency_key = aj_limited_text_arg(fcinfo, 8, "concurrency_key", AJ_MAX_KEY_LEN);
+	target.s.unique_key = aj_limited_text_arg(fcinfo, 7, "unique_key", AJ_MAX_KEY_LEN, false);
+	target.s.concurrency_key = aj_limited_text_arg(fcinfo, 8, "concurrency_key", AJ_MAX_KEY_LEN, false);
 	target.s.unique_mode = unique_mode_arg(fcinfo, 9, &target.s);
 	check_owner(caller.role);
 
@@ -497,7 +484,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 
 	aj_caller(&caller);
 	common_args(fcinfo, 2, &caller, &target.s, &queue);
-	target.s.concurrency_key = aj_limited_text_arg(fcinfo, 7, "concurrency_key", AJ_MAX_KEY_LEN);
+	target.s.concurrency_key = aj_limited_text_arg(fcinfo, 7, "concurrency_key", AJ_MAX_KEY_LEN, false);
 	check_owner(caller.role);
 
 	resolve_target(&target, &caller, pipeline, queue);
