@@ -175,6 +175,8 @@ aj_rounds($node, 'postgres', 10);
 is($node->safe_psql('postgres', "SELECT sum(seq) FROM asyncjob.job WHERE id IN ($ids)"), $seq, 'those that wait make no history meanwhile');
 is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.claim('{enc}')"), '0', 'nor can an external worker have one');
 is($node->safe_psql('postgres', "SELECT waiting_for FROM asyncjob.job WHERE id = $outside"), 'key', 'it is put aside, too');
+# as if the key had been away for long
+$node->safe_psql('postgres', "UPDATE asyncjob.job SET run_at = now() - interval '1 min' WHERE id = $outside");
 my $listener = $node->background_psql('postgres');
 $listener->query_safe('LISTEN asyncjob_queue_enc');
 set_keys(3, 2);
