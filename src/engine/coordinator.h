@@ -12,6 +12,13 @@
 
 #include "postgres.h"
 
+#include "scope.h"
+#include "shmem.h"
+
+/* the database that this process serves */
+extern AjDatabase *aj_my_db;
+
+extern void aj_coordinator_begin(AjScope *scope);
 extern PGDLLEXPORT void aj_coordinator_main(Datum arg);
 
 #endif							/* AJ_COORDINATOR_H */
