@@ -22,6 +22,8 @@ struct AjSubmission;
 
 #define AJ_MAX_KEY_LEN	512
 #define AJ_MAX_ID_LEN	256
+#define AJ_MAX_AHEAD_S	(366 * (int64) SECS_PER_DAY)	/* how far ahead a job
+														 * may be due */
 
 /* Who asks. */
 typedef enum AjUserFilter

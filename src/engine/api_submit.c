@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_submit.c
- *		submit(), submit_many(), run() and drain().
+ *		submit(), submit_many() and run().
  *
  * Everything that can be known to be wrong is refused here, before anything
  * is stored: unknown names, numbers out of range, a pipeline the caller may
@@ -20,48 +20,30 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "api.h"
-#include "api_flow.h"
-#include "clock.h"
-#include "dag.h"
-#include "errors.h"
-#include "events.h"
 #include "executor.h"
 #include "extension.h"
 #include "external.h"
+#include "foreground.h"
 #include "guc.h"
 #include "limits.h"
 #include "names.h"
 #include "queue.h"
-#include "queue_external.h"
-#include "queue_flow.h"
 #include "queue_read.h"
-#include "queue_schedule.h"
 #include "queue_submit.h"
 #include "redact.h"
-#include "schedule.h"
 #include "seal.h"
-#include "types.h"
 #include "wake.h"
-
-#define MAX_AHEAD_S		(366 * (int64) SECS_PER_DAY)
 
 PG_FUNCTION_INFO_V1(aj_submit);
 PG_FUNCTION_INFO_V1(aj_submit_many);
 PG_FUNCTION_INFO_V1(aj_run);
-PG_FUNCTION_INFO_V1(aj_drain);
 
-int64		aj_clock_ahead = 0;
 bool		aj_submit_sealed = false;
-
-static void run_submitted(const AjSubmission *s, const int64 *ids, int n);
 
 /* What identifies a call's pipeline, checked. */
 typedef struct Target
@@ -269,7 +251,7 @@ common_args(FunctionCallInfo fcinfo, int first, const AjCaller *caller,
 	{
 		s->run_at = PG_GETARG_TIMESTAMPTZ(first + 2);
 		if (TIMESTAMP_NOT_FINITE(s->run_at) ||
-			s->run_at > GetCurrentTimestamp() + MAX_AHEAD_S * USECS_PER_SEC)
+			s->run_at > GetCurrentTimestamp() + AJ_MAX_AHEAD_S * USECS_PER_SEC)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("run_at is out of range: %s",
@@ -397,7 +379,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	if (added && target.max_depth >= 0)
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
 	if (added && aj_guc_synchronous)
-		run_submitted(&target.s, &id, 1);
+		aj_run_submitted(&target.s, &id, 1);
 	PG_RETURN_INT64(id);
 }
 
@@ -509,183 +491,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	if (target.max_depth >= 0)
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
 	if (aj_guc_synchronous)
-		run_submitted(&target.s, ids, n);
+		aj_run_submitted(&target.s, ids, n);
 	return (Datum) 0;
-}
-
-/* Without branches, a step of many items is called for one after the other. */
-static Jsonb *
-call_here(AjRun *run)
-{
-	if (run->pipeline->steps[run->job->step_no].for_each != NULL &&
-		run->in_place)
-		return aj_dag_call_items(run);
-	return aj_call_step(run);
-}
-
-/*
- * Run one step here.  In its own subtransaction an error is caught and
- * recorded as in a worker; otherwise it is the caller's.
- */
-static AjState
-step_in_foreground(AjRun *run, bool catch)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	AjJob		before = *run->job;
-	AjError    *volatile error = NULL;
-	AjScope		scope;
-	bool		found;
-
-	catch |= run->pipeline->steps[run->job->step_no].optional;
-	if (run->pipeline->dag || run->pipeline->nsteps > 1)
-	{
-		MemoryContextSwitchTo(run->context);
-		aj_scope_enter(&scope, false);
-		MemoryContextSwitchTo(run->context);
-		if (run->pipeline->dag)
-			aj_dag_load(run);
-		else
-			run->checkpoints = aj_queue_checkpoints(run->job);
-		aj_scope_leave(&scope);
-		MemoryContextSwitchTo(context);
-	}
-
-	if (!catch)
-	{
-		PG_TRY();
-		{
-			Jsonb	   *output = call_here(run);
-
-			if (!aj_finish_step(run, 0, output))
-				elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
-		}
-		PG_CATCH();
-		{
-			aj_forget_step(run);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-		return run->state;
-	}
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		Jsonb	   *output = call_here(run);
-
-		if (!aj_finish_step(run, 0, output))
-			elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(run->context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		aj_forget_step(run);
-		if ((edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-			 !aj_run_suspends(run, edata->sqlerrcode, edata->message)) ||
-			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(edata);	/* it is the caller who is interrupted */
-		error = aj_error_copy(edata, run->context);
-	}
-	PG_END_TRY();
-
-	if (error == NULL)
-		return run->state;
-	*run->job = before;
-	return aj_fail_step(run, 0, error, false, &found);
-}
-
-/* The next step is an external one: queue the job for those who claim() it. */
-static AjState
-hand_over(AjJob *job)
-{
-	AjScope		scope;
-
-	aj_scope_enter(&scope, false);
-	if (!aj_queue_hand_over(job, 0, true))
-		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-	aj_external_at_commit(job->queue_id);
-	aj_scope_leave(&scope);
-	return AJ_QUEUED;
-}
-
-/* Find out which step comes first, where the pipeline is no chain. */
-static AjState
-enter_in_foreground(AjRun *run, bool alone)
-{
-	AjScope		scope;
-	AjState		state;
-	bool		found;
-
-	aj_scope_enter(&scope, false);
-	state = aj_dag_enter(run, 0, alone, &found);
-	aj_scope_leave(&scope);
-	if (!found)
-		elog(ERROR, "job " INT64_FORMAT " was taken away", run->job->id);
-	return state;
-}
-
-/* Run a job that this transaction has taken, step after step. */
-static AjState
-job_in_foreground(AjJob *job, bool catch)
-{
-	AjRun		run = {0};
-	AjState		state;
-
-	run.job = job;
-	run.pipeline = aj_pipeline_get(job->pipeline_id);
-	run.context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob step",
-										ALLOCSET_DEFAULT_SIZES);
-	state = AJ_RUNNING;
-	if (run.pipeline->dag && job->item_no < 0)
-		state = enter_in_foreground(&run, !catch);
-	while (state == AJ_RUNNING)
-	{
-		MemoryContextReset(run.context);
-		run.checkpoints = NULL;
-		run.logs = NIL;
-		run.artifacts = NIL;
-		run.dropped_logs = 0;
-		run.prepared = false;
-		run.in_place = !catch;
-		run.item = NULL;
-		run.item_no = 0;
-		run.items_error = NULL;
-		run.no_item = false;
-		run.suspend.kind = AJ_SUSPEND_NOT;
-		run.spawned = NIL;
-		run.spawn_names = NIL;
-		if (run.pipeline->steps[job->step_no].external)
-		{
-			state = hand_over(job);
-			break;
-		}
-		state = step_in_foreground(&run, catch);
-		CHECK_FOR_INTERRUPTS();
-	}
-	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
-	{
-		AjScope		scope;
-
-		aj_scope_enter(&scope, false);
-		aj_dag_branch_ended(&run, state);
-		aj_scope_leave(&scope);
-	}
-	else if (job->parent_id != 0 && AJ_STATE_IS_FINAL(state))
-		aj_at_commit_child_ended();
-	MemoryContextDelete(run.context);
-	return state;
 }
 
 /*
@@ -743,7 +550,7 @@ aj_run(PG_FUNCTION_ARGS)
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job.id);
 	aj_scope_leave(&scope);
 
-	(void) job_in_foreground(&job, false);
+	(void) aj_run_here(&job, false);
 
 	aj_scope_enter(&scope, false);
 	MemoryContextSwitchTo(context);
@@ -752,207 +559,4 @@ aj_run(PG_FUNCTION_ARGS)
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
-}
-
-/* Run the next ready job of a role; false if there is none. */
-static bool
-drain_one(Oid role)
-{
-	MemoryContext context = CurrentMemoryContext;
-	AjJob		job = {0};
-	AjScope		scope;
-	bool		claimed;
-
-	aj_scope_enter(&scope, false);
-	MemoryContextSwitchTo(context);
-	claimed = aj_queue_claim(role, 0, &job);
-	if (!claimed)
-	{
-		aj_flow_here(role);
-		(void) aj_schedules_due(role);
-		(void) aj_schedules_pending(role);
-		MemoryContextSwitchTo(context);
-		claimed = aj_queue_claim(role, 0, &job);
-	}
-	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1) > 0)
-		claimed = aj_queue_claim(role, 0, &job);
-	if (claimed)
-	{
-		aj_redact_prepare();
-		(void) aj_pipeline_get(job.pipeline_id);
-	}
-	aj_scope_leave(&scope);
-	MemoryContextSwitchTo(context);
-	if (claimed)
-		(void) job_in_foreground(&job, true);
-	return claimed;
-}
-
-/* Put the clock to the time of a role's next job, if that is not too far. */
-static bool
-turn_clock(Oid role, TimestampTz until)
-{
-	MemoryContext context = CurrentMemoryContext;
-	TimestampTz now = aj_now();
-	TimestampTz due;
-	AjScope		scope;
-
-	aj_scope_enter(&scope, false);
-	due = Min(aj_queue_next_due(role, now), aj_queue_next_wake(role, now));
-	due = Min(due, aj_queue_schedule_next(role, now));
-	aj_scope_leave(&scope);
-	MemoryContextSwitchTo(context);
-	if (due == DT_NOEND || due > until)
-		return false;
-	aj_clock_ahead += due - now;
-	return true;
-}
-
-/*
- * drain(max_jobs int, until timestamptz): run the caller's ready jobs here,
- * for tests of applications, and those that fall due until then, each at its
- * time by a clock of our own.  Returns how many times a job was run.
- */
-Datum
-aj_drain(PG_FUNCTION_ARGS)
-{
-	int			max;
-	TimestampTz until = DT_NOBEGIN;
-	volatile int n = 0;
-	int64		ahead = aj_clock_ahead;
-	Oid			caller = GetUserId();	/* in a scope we are the engine */
-	MemoryContext context,
-				old;
-
-	aj_check_nargs(fcinfo, 2);
-	max = PG_ARGISNULL(0) ? PG_INT32_MAX : PG_GETARG_INT32(0);
-	PreventCommandDuringRecovery("drain()");
-	PreventCommandIfReadOnly("drain()");
-	if (max < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_jobs is out of range: %d", max),
-				 errhint("Give a number from 0, or null for all.")));
-	if (!PG_ARGISNULL(1))
-	{
-		until = PG_GETARG_TIMESTAMPTZ(1);
-		if (TIMESTAMP_NOT_FINITE(until) ||
-			until > GetCurrentTimestamp() + 10 * MAX_AHEAD_S * USECS_PER_SEC)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("until is out of range: %s", timestamptz_to_str(until)),
-					 errhint("Give a time within the next ten years.")));
-	}
-
-	/* workers step over what we hold; a rollback must call them back */
-	aj_at_end_reset_lanes(true);
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob drain",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		while (n < max)
-		{
-			MemoryContextReset(context);
-			if (drain_one(caller))
-				n++;
-			else if (!turn_clock(caller, until))
-				break;
-			CHECK_FOR_INTERRUPTS();
-		}
-	}
-	PG_FINALLY();
-	{
-		aj_clock_ahead = ahead;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	PG_RETURN_INT32(n);
-}
-
-/*
- * The job that this transaction submitted and has run waits for its branches:
- * run them, too, and then the job again, until it has ended or there is
- * something to wait for.
- */
-static void
-run_parts(int64 job_id, int last_step)
-{
-	MemoryContext old = CurrentMemoryContext,
-				context = AllocSetContextCreate(old, "asyncjob branches",
-												ALLOCSET_DEFAULT_SIZES);
-	int64	   *ids;
-	int			n;
-
-	do
-	{
-		AjScope		scope;
-
-		MemoryContextSwitchTo(old);
-		aj_scope_enter(&scope, false);
-		MemoryContextSwitchTo(old);
-		n = aj_queue_fresh_parts(job_id, last_step, &ids);
-		aj_scope_leave(&scope);
-		for (int i = 0; i < n; i++)
-		{
-			AjJob		job = {0};
-			bool		taken;
-
-			MemoryContextReset(context);
-			MemoryContextSwitchTo(context);
-			aj_scope_enter(&scope, false);
-			MemoryContextSwitchTo(context);
-			taken = aj_queue_take(ids[i], false, &job);
-			aj_scope_leave(&scope);
-			MemoryContextSwitchTo(context);
-			if (taken)
-				(void) job_in_foreground(&job, true);
-			if (taken && job.id == job_id)
-				last_step = job.step_no;
-			CHECK_FOR_INTERRUPTS();
-		}
-	} while (n > 0);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
-/*
- * asyncjob.synchronous: run what was just submitted, as far as it is due.  How
- * it ends is in the job, as if a worker had run it.
- */
-static void
-run_submitted(const AjSubmission *s, const int64 *ids, int n)
-{
-	MemoryContext old = CurrentMemoryContext,
-				context;
-
-	if (s->run_at > GetCurrentTimestamp() || s->external)
-		return;
-	aj_at_end_reset_lanes(true);
-	context = AllocSetContextCreate(old, "asyncjob synchronous",
-									ALLOCSET_DEFAULT_SIZES);
-	for (int i = 0; i < n; i++)
-	{
-		AjJob		job = {0};
-		AjScope		scope;
-		bool		taken;
-
-		MemoryContextReset(context);
-		MemoryContextSwitchTo(context);
-		aj_scope_enter(&scope, false);
-		MemoryContextSwitchTo(context);
-		aj_redact_prepare();
-		taken = aj_queue_take(ids[i], false, &job);
-		if (!taken && s->held &&
-			aj_limits_admit_here(NULL, 0, s->owner, false, 1) > 0)
-			taken = aj_queue_take(ids[i], false, &job);
-		aj_scope_leave(&scope);
-		MemoryContextSwitchTo(context);
-		if (taken && job_in_foreground(&job, true) == AJ_WAITING)
-			run_parts(job.id, job.step_no);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
 }
