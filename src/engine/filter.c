@@ -192,6 +192,14 @@ aj_filter_parse(Jsonb *json, bool states, AjFilter * filter)
 	}
 }
 
+/* The state that a filter asks for, NULL for any. */
+char *
+aj_filter_state(const AjFilter * filter)
+{
+	return filter->nulls[STATE_KEY] == 'n' ? NULL :
+		TextDatumGetCString(filter->values[STATE_KEY]);
+}
+
 /* The parameters $1 to $19 of a statement with AJ_VISIBLE and AJ_FILTER. */
 void
 aj_filter_values(const AjFilter * filter, const AjCaller *caller, int64 after,
