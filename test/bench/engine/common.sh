@@ -219,15 +219,25 @@ fill_and_drain()
     drain "$first" "$last"
 }
 
+# Scans of the index that a claim loop has to read.
+ready_scans()
+{
+    sql "SELECT sum(idx_scan) FROM pg_stat_user_indexes
+         WHERE relid = 'bench.job'::regclass
+           AND pg_get_indexdef(indexrelid) LIKE '% (owner, queue_id, priority, run_at, id)%'"
+}
+
 # The hand-written loop in so many sessions, on the rows in bench.job.
 loop()
 {
-    local sessions=$1 batch=$2 n i pids=()
+    local sessions=$1 batch=$2 n i pids=() scans
 
     n=$(sql "SELECT count(*) FROM bench.job WHERE state = 'queued'")
+    scans=$(ready_scans)
     for ((i = 0; i < sessions; i++)); do
-        # a generic plan knows no LIMIT and may think of reading all rows
-        PGOPTIONS='-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off' \
+        # a generic plan knows no LIMIT and may think of reading all rows, or of
+        # sorting them instead of reading the index in its order
+        PGOPTIONS='-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off' \
             q >"$TMP/loop.$i" <<SQL &
 SELECT extract(epoch FROM clock_timestamp()), bench.cpu_ns();
 CALL bench.claim_loop($batch, NULL);
@@ -238,6 +248,8 @@ SQL
     wait "${pids[@]}"
     [ "$(sql "SELECT count(*) FROM bench.job WHERE state = 'completed'
               AND result = params")" = "$n" ] || die "the loop left rows"
+    [ "$(ready_scans)" -ge $((scans + n / batch)) ] ||
+        die "the loop by hand did not read the index of ready jobs"
     for ((i = 0; i < sessions; i++)); do
         tr '|' ' ' <"$TMP/loop.$i" | paste -sd' '
     done | awk -v n="$n" -v cpu="$TMP/loop.cpu" '

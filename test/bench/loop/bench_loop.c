@@ -35,9 +35,9 @@ PG_FUNCTION_INFO_V1(step_progress);
 
 static const char *const loop_query =
 "WITH c AS (SELECT id, params FROM bench.job"
-" WHERE state = 'queued' AND owner = $2 AND queue_id = 1 AND priority = 5"
-" AND run_at <= now()"
-" ORDER BY run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)"
+"  WHERE state = 'queued' AND NOT external AND owner = $2 AND queue_id = 1"
+"  AND priority = 5 AND run_at <= now()"
+"  ORDER BY run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)"
 " UPDATE bench.job j SET state = 'completed', result = c.params,"
 " started_at = clock_timestamp(), finished_at = clock_timestamp(), seq = 3"
 " FROM c WHERE j.id = c.id";
