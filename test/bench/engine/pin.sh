@@ -12,10 +12,10 @@ drain_mixed()
     for ((i = 0; i < 10; i++)); do
         pause "mixed$i"
     done
+    first=$(($(last_id) + 1))
     sql "CALL bench.fill_mixed($1)"
-    [ "$(count_queued 'mixed_')" = "$1" ] || die "jobs of paused queues were run"
-    read -r first last <<<"$(sql "SELECT min(id) || ' ' || max(id) FROM asyncjob.job
-                                  WHERE state = 'queued'")"
+    last=$(last_id)
+    [ "$(count_queued $((first - 1)) 'mixed_')" = "$1" ] || die "jobs of paused queues were run"
     begun=$(sql 'SELECT clock_timestamp()')
     sql "SELECT asyncjob.resume_queue('mixed' || i) FROM generate_series(0, 9) i" >/dev/null
     until_done "$first" "$last"
@@ -31,18 +31,33 @@ completed()
     sql "SELECT count(*) FROM asyncjob.job WHERE state = 'completed'"
 }
 
+# three RATES CPU JOBS DRAIN...: three drains, right after a checkpoint, so that
+# none that the WAL of what was before has called for is under way
+three()
+{
+    local rates=$1 cpu=$2 jobs=$3 i before
+    shift 3
+
+    sql CHECKPOINT
+    : >"$rates"
+    : >"$cpu"
+    for ((i = 0; i < 3; i++)); do
+        FROM_ID=$(last_id)
+        before=$(workers_cpu_ns)
+        "$@" "$jobs" >>"$rates"
+        echo $((($(workers_cpu_ns) - before) / jobs)) >>"$cpu"
+    done
+}
+
 # pinned NAME JOBS DRAIN...: $TMP/b rates before, $TMP/a at the end of the pin
 pinned()
 {
-    local name=$1 jobs=$2 holder i begun before done=0
+    local name=$1 jobs=$2 holder begun done=0
     shift 2
 
     reset
     "$@" "$((jobs / 2))" >/dev/null
-    : >"$TMP/b"
-    for ((i = 0; i < 3; i++)); do
-        "$@" "$jobs" >>"$TMP/b"
-    done
+    three "$TMP/b" "$TMP/b.cpu" "$jobs" "$@"
 
     mkfifo "$TMP/hold"
     q <"$TMP/hold" >"$TMP/held" &
@@ -51,16 +66,13 @@ pinned()
     printf '%s\n' 'BEGIN ISOLATION LEVEL REPEATABLE READ;' \
         'SELECT count(*) FROM pg_class;' >&9
     begun=$SECONDS
-    before=$(completed)
     while [ $((SECONDS - begun)) -lt $((SCALE == 1 ? 120 : 12)) ] || [ "$done" -lt "$MILLION" ]; do
+        FROM_ID=$(last_id)
         "$@" "$jobs" >>"$TMP/under"
-        done=$(($(completed) - before))
+        done=$((done + jobs))       # the drain has seen to it
     done
     remark "  $name: $done jobs completed in $((SECONDS - begun)) s under the snapshot"
-    : >"$TMP/a"
-    for ((i = 0; i < 3; i++)); do
-        "$@" "$jobs" >>"$TMP/a"
-    done
+    three "$TMP/a" "$TMP/a.cpu" "$jobs" "$@"
     if [ "$name" = pinned_ratio ]; then
         sql "DELETE FROM asyncjob.job WHERE pipeline_id =
              (SELECT id FROM asyncjob.pipeline WHERE name = 'bench_stamp')"
@@ -73,9 +85,12 @@ pinned()
     exec 9>&-
     wait "$holder"
     rm -f "$TMP/hold"
+    FROM_ID=0
     emit "$name" "$(calc "$(median "$TMP/a") / $(median "$TMP/b")")" ratio
     rounds "before" "$TMP/b"
     rounds "at the end" "$TMP/a"
+    rounds "ns of processor a job, before" "$TMP/b.cpu"
+    rounds "ns of processor a job, at the end" "$TMP/a.cpu"
 }
 
 group_pin()
