@@ -240,8 +240,12 @@ aj_queue_complete_many(int n, Datum *ids, Datum *results, Datum *started,
 	sort_by_id(n, columns);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
 												FLOAT8PASSBYVAL, 'd'));
-	values[1] = PointerGetDatum(construct_array(results, n, JSONBOID, -1,
-												false, 'i'));
+
+	/* expanded, since a flat array is walked from its beginning for each */
+	values[1] = expand_array(PointerGetDatum(construct_array(results, n, JSONBOID,
+															 -1, false, 'i')),
+							 CurrentMemoryContext, NULL);
+	values[1] = EOHPGetRODatum(DatumGetEOHP(values[1]));
 	values[2] = PointerGetDatum(construct_array(started, n, TIMESTAMPTZOID, 8,
 												FLOAT8PASSBYVAL, 'd'));
 	values[3] = PointerGetDatum(construct_array(finished, n, TIMESTAMPTZOID, 8,
