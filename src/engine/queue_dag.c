@@ -28,6 +28,7 @@
 #include "pipeline.h"
 #include "queue.h"
 #include "queue_dag.h"
+#include "queue_read.h"
 #include "scope.h"
 #include "seal.h"
 #include "wake.h"
@@ -72,7 +73,7 @@ AJ_STATEMENT(read_progress,
 			 "   avg(CASE WHEN c.state IN ('queued', 'running', 'waiting')"
 			 "    THEN coalesce(k.progress, 0) ELSE 1 END) AS done"
 			 "  FROM asyncjob.job c LEFT JOIN LATERAL asyncjob._live("
-			 "   CASE WHEN c.state = 'running' THEN c.id END) k ON true"
+			 AJ_LIVE_ID("c") ") k ON true"
 			 "  WHERE c.parent_id = j.id AND c.item_no IS NOT NULL"
 			 "  GROUP BY c.step_no) s), j.waiting_for IS NOT DISTINCT FROM 'branches'"
 			 " FROM asyncjob.job j JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
@@ -423,7 +424,7 @@ aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress)
 				v;
 	bool		isnull;
 
-	if (aj_execute_latest(&read_progress, values, NULL) == 0)
+	if (aj_execute_live(&read_progress, values, NULL) == 0)
 		return false;
 	progress->seq = DatumGetInt32(aj_value(0, 1, &isnull));
 	progress->step_no = DatumGetInt16(aj_value(0, 2, &isnull));

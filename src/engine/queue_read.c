@@ -24,6 +24,7 @@
 #include "queue_read.h"
 #include "scope.h"
 #include "seal.h"
+#include "shmem.h"
 
 #define HEAD_COLUMNS \
 	"SELECT j.state::text, j.owner, coalesce(j.worker_id, 0), j.seq," \
@@ -68,7 +69,7 @@ AJ_STATEMENT(read_params,
 /* what the worker of a running job shows, ours or an external one */
 #define AJ_LIVE \
 	"LATERAL (SELECT s.progress, s.message, s.started_at" \
-	"  FROM asyncjob._live(CASE WHEN j.state = 'running' THEN j.id END) s" \
+	"  FROM asyncjob._live(" AJ_LIVE_ID("j") ") s" \
 	" UNION ALL SELECT h.progress, h.message, h.claimed_at" \
 	"  FROM asyncjob.lease h WHERE h.job_id = j.id" \
 	"   AND j.state = 'running' AND j.worker_id = -h.token) l"
@@ -134,8 +135,8 @@ AJ_STATEMENT(read_params,
 	"    max(k.message) AS message," \
 	"    avg(CASE WHEN c.state IN ('queued', 'running', 'waiting')" \
 	"     THEN coalesce(k.progress, 0) ELSE 1 END) AS done" \
-	"   FROM asyncjob.job c LEFT JOIN LATERAL asyncjob._live(CASE WHEN c.state = 'running'" \
-	"    THEN c.id END) k ON true" \
+	"   FROM asyncjob.job c LEFT JOIN LATERAL asyncjob._live(" AJ_LIVE_ID("c") ") k" \
+	"    ON true" \
 	"   WHERE c.parent_id = j.id AND c.item_no IS NOT NULL GROUP BY c.step_no) c" \
 	"  WHERE j.waiting_for = 'branches') b ON true "
 
@@ -216,7 +217,7 @@ AJ_STATEMENT(list_steps,
 			 "   (array_agg(d.error ORDER BY d.error ->> 'message', d.id)"
 			 "    FILTER (WHERE d.error IS NOT NULL))[1] AS error"
 			 "  FROM asyncjob.job d LEFT JOIN LATERAL asyncjob._live("
-			 "   CASE WHEN d.state = 'running' THEN d.id END) k ON true"
+			 AJ_LIVE_ID("d") ") k ON true"
 			 "  WHERE d.parent_id = j.id AND d.step_no = e.place - 1"
 			 "   AND d.item_no IS NOT NULL AND NOT j.state = 'completed') b"
 			 " WHERE j.id = $1 AND" AJ_VISIBLE
@@ -524,6 +525,21 @@ aj_queue_step_result(const AjCaller *caller, int64 job_id, const char *step,
 	return true;
 }
 
+/*
+ * Run a query of what is committed now that also looks at what workers show.
+ * A step may end between its snapshot and its look at the worker's slot, and
+ * would seem not to have begun; then it is asked once more.
+ */
+int
+aj_execute_live(AjStatement *stmt, Datum *values, const char *nulls)
+{
+	int			n;
+
+	aj_slot_missed = false;
+	n = aj_execute_latest(stmt, values, nulls);
+	return aj_slot_missed ? aj_execute_latest(stmt, values, nulls) : n;
+}
+
 /* One row of asyncjob.job_status, as committed now. */
 int
 aj_queue_status(const AjCaller *caller, int64 job_id)
@@ -532,7 +548,7 @@ aj_queue_status(const AjCaller *caller, int64 job_id)
 	char		nulls[AJ_VISIBLE_ARGS + 1];
 
 	aj_visible_values(caller, job_id, values, nulls);
-	return aj_execute_latest(&read_status, values, nulls);
+	return aj_execute_live(&read_status, values, nulls);
 }
 
 /* Rows of asyncjob.job_status, newest first, with ids below after. */

@@ -15,7 +15,12 @@
 #include "postgres.h"
 
 #include "api.h"
+#include "scope.h"
 #include "types.h"
+
+/* for asyncjob._live(): a job that a worker of ours has in hand */
+#define AJ_LIVE_ID(j) \
+	"CASE WHEN " j ".state = 'running' AND " j ".worker_id > 0 THEN " j ".id END"
 
 /* a job as cancel(), retry(), wait() and explain() look at it */
 typedef struct AjJobHead
@@ -67,6 +72,8 @@ extern int64 aj_queue_artifact_size(const AjCaller *caller, int64 job_id,
 extern Datum aj_queue_artifact_piece(int64 job_id, const char *name,
 									 int chunk, int64 start, int64 len,
 									 bool *isnull);
+extern int	aj_execute_live(AjStatement *stmt, Datum *values,
+							const char *nulls);
 extern void aj_queue_cancel_now(const AjJobHead *head, const char *reason);
 extern void aj_queue_ask_cancel(const AjJobHead *head, const char *reason);
 extern int64 aj_queue_find_rival(const AjJobHead *head);

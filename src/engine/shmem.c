@@ -34,6 +34,7 @@
 
 AjShared   *aj_shared = NULL;
 AjWorkerSlot *aj_my_slot = NULL;
+bool		aj_slot_missed = false;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -329,7 +330,10 @@ aj_slot_cancel_wanted(int64 job_id)
 	return wanted;
 }
 
-/* Copy of the slot that runs this job, if one does. */
+/*
+ * Copy of the slot that runs this job, if one does; aj_slot_missed is set if
+ * not.
+ */
 bool
 aj_slot_copy(Oid dbid, int64 job_id, AjWorkerSlot *copy)
 {
@@ -352,5 +356,6 @@ aj_slot_copy(Oid dbid, int64 job_id, AjWorkerSlot *copy)
 		}
 	}
 	LWLockRelease(aj_shared->lock);
+	aj_slot_missed |= !found;
 	return found;
 }

@@ -202,6 +202,7 @@ extern void aj_slot_begin_job(int64 job_id, int priority);
 extern void aj_slot_end_job(void);
 extern bool aj_slot_cancel_wanted(int64 job_id);
 extern bool aj_slot_copy(Oid dbid, int64 job_id, AjWorkerSlot *copy);
+extern bool aj_slot_missed;
 
 static inline ConditionVariable *
 aj_wait_bucket(int64 job_id)
