@@ -486,6 +486,8 @@ aj_submit_many(PG_FUNCTION_ARGS)
 		if (target.s.held)
 			aj_limits_check_user(&target.s, queue, n);
 		announce(&target.s, first);
+		if (n > 1)
+			aj_at_commit_look();	/* for one worker more */
 	}
 	aj_scope_leave(&scope);
 	if (target.max_depth >= 0)

@@ -17,6 +17,10 @@
  * slots.  So what the slots show is never older than what the ring said, and
  * nothing about a job is sent after its end.
  *
+ * To wake the coordinator takes as long as a short handler, so the beginning
+ * of a step is told by a timer a millisecond later, or with the step's end if
+ * that comes first.
+ *
  * A full ring makes a worker wait for the coordinator, up to a few seconds,
  * so that no state is lost under load.  A commit callback can't wait; what it
  * can't store is lost, and then, as when the coordinator stays away, the next
@@ -38,6 +42,7 @@
 #include "mb/pg_wchar.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -59,7 +64,13 @@
  */
 #define DIGEST_MS			2
 
+#define TELL_MS				1
+
 static TimestampTz last_sent = 0;	/* in the coordinator */
+
+/* in a worker: the coordinator shall be told of what is in the ring */
+static TimeoutId tell_timeout = MAX_TIMEOUTS;
+static PGPROC *volatile tell_whom = NULL;
 
 /* a notice together with the progress a slot showed */
 typedef struct Outgoing
@@ -158,9 +169,45 @@ aj_publish_nowait(const AjNotice *notice)
 		aj_wake_coordinator(MyDatabaseId);
 }
 
-/* For workers, outside of a transaction: store them, waiting for room. */
+/* In a signal handler. */
+static void
+tell_now(void)
+{
+	PGPROC	   *whom = tell_whom;
+
+	tell_whom = NULL;
+	if (whom != NULL)
+		SetLatch(&whom->procLatch);
+}
+
+/* For workers: prepare to tell later. */
 void
-aj_publish_many(const AjNotice *notices, int n)
+aj_publish_install(void)
+{
+	tell_timeout = RegisterTimeout(USER_TIMEOUT, tell_now);
+}
+
+/*
+ * See that the coordinator is told, before long.  If it is another process by
+ * then, or none, it looks into the ring when it starts.
+ */
+static void
+tell_soon(AjDatabase *db)
+{
+	PGPROC	   *whom;
+
+	LWLockAcquire(aj_shared->lock, LW_SHARED);
+	whom = db->proc;
+	LWLockRelease(aj_shared->lock);
+	if (whom == NULL || tell_whom != NULL)
+		return;
+	tell_whom = whom;
+	enable_timeout_after(tell_timeout, TELL_MS);
+}
+
+/* For workers, outside of a transaction: store them, waiting for room. */
+static void
+put_all(const AjNotice *notices, int n, bool soon)
 {
 	AjDatabase *db = my_database();
 	bool		waited = false;
@@ -168,6 +215,12 @@ aj_publish_many(const AjNotice *notices, int n)
 
 	if (db == NULL || n == 0)
 		return;
+	if (!soon && tell_whom != NULL)
+	{
+		disable_timeout(tell_timeout, false);
+		tell = tell_whom != NULL;
+		tell_whom = NULL;
+	}
 	for (int i = 0; i < n; i++)
 	{
 		TimestampTz start = 0;
@@ -191,14 +244,29 @@ aj_publish_many(const AjNotice *notices, int n)
 	}
 	if (waited)
 		ConditionVariableCancelSleep();
-	if (tell)
+	if (tell && soon)
+		tell_soon(db);
+	else if (tell)
 		aj_wake_coordinator(MyDatabaseId);
+}
+
+void
+aj_publish_many(const AjNotice *notices, int n)
+{
+	put_all(notices, n, false);
+}
+
+/* A change that others soon follow, or that nobody is in a hurry to know. */
+void
+aj_publish_soon(const AjNotice *notice)
+{
+	put_all(notice, 1, true);
 }
 
 void
 aj_publish(const AjNotice *notice)
 {
-	aj_publish_many(notice, 1);
+	put_all(notice, 1, false);
 }
 
 /*

@@ -19,7 +19,9 @@ extern void aj_notice_fill(AjNotice *notice, int64 job_id, int seq,
 						   AjState state, int step_no, int step_count,
 						   const char *session);
 extern void aj_publish_nowait(const AjNotice *notice);
+extern void aj_publish_install(void);
 extern void aj_publish(const AjNotice *notice);
+extern void aj_publish_soon(const AjNotice *notice);
 extern void aj_publish_many(const AjNotice *notices, int n);
 extern bool aj_publish_pending(AjDatabase *db, long *wait_ms);
 extern void aj_publish_send(AjDatabase *db);

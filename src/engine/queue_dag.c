@@ -567,13 +567,17 @@ aj_queue_add_branch(const AjJob *job, int step_no, Jsonb *items,
 	TimestampTzGetDatum(now)};
 	char		nulls[6] = "     ";
 	bool		isnull;
+	int			n;
 
 	values[3] = jsonb_or_null(items, &nulls[3]);
 	values[4] = BoolGetDatum(external);
-	if (aj_execute(&add_branch, values, nulls, 0) == 0)
+	n = aj_execute(&add_branch, values, nulls, 0);
+	if (n == 0)
 		return;
 	aj_announce_ready(job->owner, job->queue_id, job->priority, now,
 					  DatumGetInt64(aj_value(0, 1, &isnull)), external);
+	if (n > 1)
+		aj_at_commit_look();	/* for workers for the others */
 }
 
 /* The job waits for its branches; step_no steps are done. */

@@ -114,7 +114,10 @@ aj_shmem_startup(void)
 			ConditionVariableInit(&db->room);
 		}
 		for (int i = 0; i < aj_shared->nslots; i++)
+		{
+			pg_atomic_init_u32(&aj_shared->slots[i].woken, 0);
 			SpinLockInit(&aj_shared->slots[i].mutex);
+		}
 
 		/* Who was running when the last server went down? */
 		aj_crashfile_collect();
@@ -223,6 +226,9 @@ aj_ask_coordinator(Oid dbid)
  * the coordinator, which will start one.  Runs in commit callbacks, so it
  * must not fail.  A worker marks itself idle before its last look at the
  * queue, so a job committed after that look finds it idle here.
+ *
+ * A worker that was woken for more than one job, or for it doesn't know how
+ * many, asks the coordinator to look for others (worker.c).
  */
 bool
 aj_wake_for_job(Oid dbid, Oid roleid)
@@ -238,6 +244,7 @@ aj_wake_for_job(Oid dbid, Oid roleid)
 		if (slot->state == AJ_SLOT_IDLE && slot->dbid == dbid &&
 			slot->roleid == roleid && !slot->leave && slot->proc)
 		{
+			pg_atomic_fetch_add_u32(&slot->woken, 1);
 			SetLatch(&slot->proc->procLatch);
 			woken = true;
 			break;

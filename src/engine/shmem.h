@@ -24,6 +24,7 @@
 #define AJ_CHANNEL_LEN		48
 #define AJ_RING_SIZE		1024
 #define AJ_WAIT_BUCKETS		64
+#define AJ_WOKEN_FOR_MORE	2	/* there may be several jobs */
 
 /* what the coordinator has to look at, AjDatabase.flow */
 #define AJ_FLOW_WAITS		1	/* jobs began to wait, events were emitted */
@@ -69,6 +70,7 @@ typedef struct AjWorkerSlot
 	int64		job_id;			/* 0 while idle */
 	int			priority;		/* of that job */
 	int64		cancel_job;		/* job that cancel() told to stop, or 0 */
+	pg_atomic_uint32 woken;		/* for how many jobs, since it last looked */
 
 	slock_t		mutex;			/* protects what follows */
 	int64		branch_of;		/* job that the one in hand is a step of, or 0 */

@@ -350,6 +350,7 @@ aj_staff_feed(const AjReadyOwner *owner)
 			idle = true;
 		if (slot->state == AJ_SLOT_IDLE && !slot->leave)
 		{
+			pg_atomic_fetch_add_u32(&slot->woken, AJ_WOKEN_FOR_MORE);
 			if (slot->proc)
 				SetLatch(&slot->proc->procLatch);
 			idle = true;

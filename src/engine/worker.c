@@ -122,6 +122,7 @@ attach(int slot_no, const AjWorkerExtra *extra)
 	{
 		slot->pid = MyProcPid;
 		slot->proc = MyProc;
+		pg_atomic_write_u32(&slot->woken, AJ_WOKEN_FOR_MORE);
 		slot->worker_id =
 			(int64) pg_atomic_fetch_add_u64(&aj_shared->next_worker_id, 1);
 		aj_my_slot = slot;
@@ -289,7 +290,7 @@ show_step(const AjRun *run)
 	/* a cancel that comes before the handler runs is the handler's */
 	HOLD_CANCEL_INTERRUPTS();
 	if (run->job->item_no < 0)
-		aj_publish(&notice);
+		aj_publish_soon(&notice);
 	RESUME_CANCEL_INTERRUPTS();
 }
 
@@ -711,6 +712,7 @@ aj_worker_main(Datum arg)
 											  AJ_WORKER_CONNECT_FLAGS);
 	pin_settings();
 	aj_redact_install();
+	aj_publish_install();
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_slot->connected = true;
 	aj_my_slot->state = AJ_SLOT_IDLE;
@@ -728,6 +730,7 @@ aj_worker_main(Datum arg)
 		const AjPipeline *pipeline = NULL;
 		AjBatchResult found;
 		int64		alone_job;
+		uint32		woken;
 		bool		gone = false;
 		long		wait_ms;
 
@@ -751,10 +754,16 @@ aj_worker_main(Datum arg)
 		else
 			found = claim(job, &pipeline, &gone) ?
 				AJ_BATCH_SINGLE : AJ_BATCH_NOTHING;
+
+		/*
+		 * From its claim on the slot is busy, so whoever makes another job
+		 * ready asks the coordinator himself.
+		 */
+		woken = pg_atomic_exchange_u32(&aj_my_slot->woken, 0);
 		if (found != AJ_BATCH_NOTHING)
 		{
 			/* there may be work for one more */
-			if (was_idle)
+			if (was_idle && woken != 1)
 				aj_ask_coordinator(MyDatabaseId);
 			was_idle = false;
 			if (found == AJ_BATCH_SINGLE)
