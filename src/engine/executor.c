@@ -14,8 +14,7 @@
  * own, and in run() and drain(), where it is the caller's.  The caller
  * catches errors; the logs of a step that failed are still in the AjRun.
  *
- * The functions of AjStepApi (asyncjob.h) and their SQL twins work on the
- * innermost run of this process.
+ * What handlers call of the engine is in step_api.c.
  *
  * A handler that is a procedure may commit.  What it did until then stays,
  * so its artifacts are written when they are made; its step's output still
@@ -33,7 +32,6 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -53,7 +51,6 @@
 #include "events.h"
 #include "executor.h"
 #include "extension.h"
-#include "guc.h"
 #include "limits.h"
 #include "procedure.h"
 #include "queue.h"
@@ -64,8 +61,6 @@
 #include "seal.h"
 #include "shmem.h"
 
-#define MAX_LOG_LINES	10000
-
 static AjRun *current_run = NULL;
 
 AjRun *
@@ -73,208 +68,6 @@ aj_current_run(void)
 {
 	return current_run;
 }
-
-/* ---------- the step API ---------- */
-
-static int64
-api_job_id(void)
-{
-	return current_run ? aj_job_root(current_run->job) : 0;
-}
-
-static int
-api_attempt(void)
-{
-	return current_run ? current_run->job->failures + 1 : 0;
-}
-
-/*
- * Only the worker's own job is shown, so a run() inside a handler doesn't
- * move the job's bar about.
- */
-static void
-api_progress(double fraction, const char *message)
-{
-	int			len = 0;
-
-	if (aj_my_slot == NULL || current_run == NULL || current_run->outer)
-		return;
-	if (!(fraction >= 0))
-		fraction = 0;
-	else if (fraction > 1)
-		fraction = 1;
-
-	message = aj_redact(message);
-	if (message)
-		len = pg_mbcliplen(message, strlen(message), AJ_MESSAGE_LEN - 1);
-
-	SpinLockAcquire(&aj_my_slot->mutex);
-	aj_my_slot->fraction = fraction;
-	if (message)
-	{
-		memcpy(aj_my_slot->message, message, len);
-		aj_my_slot->message[len] = '\0';
-	}
-	aj_my_slot->changes++;
-	SpinLockRelease(&aj_my_slot->mutex);
-}
-
-static void
-api_log(const char *level, const char *message, const char *data)
-{
-	AjRun	   *run = current_run;
-	MemoryContext old;
-	AjLogLine  *line;
-
-	if (strcmp(level, "debug") != 0 && strcmp(level, "info") != 0 &&
-		strcmp(level, "warning") != 0 && strcmp(level, "error") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown log level \"%s\"", level),
-				 errhint("The levels are debug, info, warning and error.")));
-	if (run == NULL)
-		return;
-	if (list_length(run->logs) >= MAX_LOG_LINES)
-	{
-		run->dropped_logs++;
-		return;
-	}
-	old = MemoryContextSwitchTo(run->context);
-	line = palloc(sizeof(AjLogLine));
-	line->at = GetCurrentTimestamp();
-	line->level = pstrdup(level);
-	line->message = aj_redact(pstrdup(message));
-	line->data = data == NULL ? NULL :
-		aj_redact_jsonb(DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-														   CStringGetDatum(data))));
-	run->logs = lappend(run->logs, line);
-	MemoryContextSwitchTo(old);
-}
-
-static void
-api_artifact(const char *name, const char *kind, const char *media_type,
-			 const void *data, Size len)
-{
-	AjRun	   *run = current_run;
-	MemoryContext old;
-	AjArtifact *artifact;
-
-	if (run == NULL)
-		return;
-	old = MemoryContextSwitchTo(run->context);
-	artifact = palloc(sizeof(AjArtifact));
-	artifact->name = pstrdup(name);
-	artifact->kind = pstrdup(kind);
-	artifact->media_type = pstrdup(media_type);
-	artifact->data = MemoryContextAllocHuge(run->context, Max(len, 1));
-	memcpy(artifact->data, data, len);
-	artifact->len = len;
-	if (OidIsValid(run->procedure) && run->may_commit)
-	{
-		AjScope		scope;
-
-		aj_scope_enter(&scope, aj_my_slot != NULL);
-		aj_queue_store_artifacts(run->job, list_make1(artifact));
-		aj_scope_leave(&scope);
-	}
-	else
-		run->artifacts = lappend(run->artifacts, artifact);
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * Only a snapshot that we pushed, and that is still the innermost one, may
- * be dropped: a handler called from SQL stands on its caller's.
- */
-static void
-api_compute_begin(void)
-{
-	if (current_run && current_run->snapshot && ActiveSnapshotSet() &&
-		GetActiveSnapshot() == current_run->snapshot)
-	{
-		PopActiveSnapshot();
-		current_run->snapshot = NULL;
-	}
-	InvalidateCatalogSnapshotConditionally();
-}
-
-static void
-api_compute_end(void)
-{
-	if (current_run && current_run->snapshot == NULL && !ActiveSnapshotSet())
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		current_run->snapshot = GetActiveSnapshot();
-	}
-}
-
-static Size
-api_max_step_memory(void)
-{
-	return (Size) aj_guc_max_step_memory * 1024;
-}
-
-static const AjStepApi step_api = {
-	.version = AJ_STEP_API_VERSION,
-	.job_id = api_job_id,
-	.attempt = api_attempt,
-	.progress = api_progress,
-	.log = api_log,
-	.artifact = api_artifact,
-	.compute_begin = api_compute_begin,
-	.compute_end = api_compute_end,
-	.max_step_memory = api_max_step_memory,
-};
-
-/*
- * What a procedure spawned is there when it commits, and gone when it rolls
- * back, or a block of it is left by an error.
- */
-static void
-spawn_xact_callback(XactEvent event, void *arg)
-{
-	for (AjRun *run = current_run; run; run = run->outer)
-	{
-		if (event == XACT_EVENT_COMMIT ||
-			(event == XACT_EVENT_ABORT && run->suspend.kind == AJ_SUSPEND_NOT))
-			run->spawned = NIL;
-	}
-}
-
-static void
-spawn_subxact_callback(SubXactEvent event, SubTransactionId subid,
-					   SubTransactionId parent, void *arg)
-{
-	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
-		return;
-	for (AjRun *run = current_run; run; run = run->outer)
-	{
-		ListCell   *cell;
-
-		foreach(cell, run->spawned)
-		{
-			AjSpawn    *spawn = lfirst(cell);
-
-			if (spawn->subid != subid)
-				continue;
-			if (event == SUBXACT_EVENT_COMMIT_SUB)
-				spawn->subid = parent;
-			else if (run->suspend.kind == AJ_SUSPEND_NOT)
-				run->spawned = foreach_delete_current(run->spawned, cell);
-		}
-	}
-}
-
-void
-aj_executor_install(void)
-{
-	RegisterXactCallback(spawn_xact_callback, NULL);
-	RegisterSubXactCallback(spawn_subxact_callback, NULL);
-	*(const AjStepApi **) find_rendezvous_variable(AJ_STEP_API_VARIABLE) =
-		&step_api;
-}
-
-/* ---------- running ---------- */
 
 static void
 append_jsonb(StringInfo s, Jsonb *jb)
@@ -431,8 +224,8 @@ aj_call_step(AjRun *run)
 	{
 		PopActiveSnapshot();
 		run->snapshot = NULL;
-		api_log("info", psprintf("the output of job " INT64_FORMAT " is reused",
-								 run->cached_job), NULL);
+		aj_step_log("info", psprintf("the output of job " INT64_FORMAT " is reused",
+									 run->cached_job), NULL);
 		MemoryContextSwitchTo(old);
 		current_run = run->outer;
 		return output;

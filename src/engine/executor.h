@@ -84,7 +84,9 @@ typedef struct AjRun
 	struct AjRun *outer;		/* run() inside a handler */
 } AjRun;
 
-extern void aj_executor_install(void);
+extern void aj_step_log(const char *level, const char *message,
+						const char *data);
+extern void aj_step_api_install(void);	/* step_api.c */
 extern AjRun *aj_current_run(void);
 extern void aj_prepare_step(AjRun *run, MemoryContext context);
 extern Jsonb *aj_call_step(AjRun *run);

@@ -30,7 +30,7 @@ _PG_init(void)
 	bool		preloading = process_shared_preload_libraries_in_progress;
 
 	aj_guc_define(preloading);
-	aj_executor_install();
+	aj_step_api_install();
 	aj_wake_install();
 	if (!preloading || IsBinaryUpgrade)
 		return;
