@@ -267,7 +267,7 @@ publish(void)
 	/* notices don't outlive the server: no flush of WAL for them */
 	aj_commit_durably(false);
 	aj_publish_send(aj_my_db);
-	CommitTransactionCommand();
+	aj_publish_commit();
 }
 
 static bool

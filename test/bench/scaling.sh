@@ -141,28 +141,37 @@ group_workers()
     resume
 }
 
-# at a steady 10,000 jobs/s, as engine.sh's notify_cost_pct
+# at a steady 10,000 jobs/s, as engine.sh's notify_cost_pct, and how soon the
+# last of so many sessions hears of a change when there are 36 jobs a second
 group_listeners()
 {
     local n
 
+    setting max_connections 1100
+    pg_ctl -D "$DATA" -l "$WORK/server.log" -s -m fast -w restart >/dev/null
     workers 1
-    for n in 0 1 10 40; do
+    for n in 0 1 10 100 1000; do
         steady "$n"
         emit "worker_us_listeners_$n" "$(calc "$STEADY / 1000" 1)" us
+        emit "notify_us_listeners_$n" "$(calc "$STEADY_NOTIFY / 1000" 1)" us
+        remark "  $STEADY_RATE jobs/s"
+        [ "$n" -gt 0 ] || continue
+        notify_latency "$n" $((1000 / SCALE))
+        emit "notify_p50_us_listeners_$n" "$NOTIFY_P50" us
+        remark "  p99: $NOTIFY_P99 us"
     done
-    remark "  $STEADY_RATE jobs/s"
     reset
 }
 
-# finished jobs that nothing has deleted
+# finished jobs that nothing has deleted, up to ten million, and how fast
+# retention then deletes them
 group_history()
 {
-    local n total=0
+    local n total=0 deleted seconds=$((SCALE == 1 ? 20 : 5))
 
     workers 1
     reset
-    for n in 0 100000 1000000 3000000; do
+    for n in 0 100000 1000000 10000000; do
         n=$((n / SCALE))
         while [ "$total" -lt "$n" ]; do
             pause
@@ -181,8 +190,25 @@ group_history()
         drain $(queued_ids) >/dev/null
         total=$(sql 'SELECT count(*) FROM asyncjob.job')
     done
+
+    deleted=$(oldest_id)
+    sql "SELECT asyncjob.set_retention('result', '1 s')" >/dev/null
+    until [ "$(oldest_id)" != "$deleted" ]; do
+        sleep 0.1
+    done
+    deleted=$(oldest_id)
+    sleep "$seconds"
+    emit prune_rate "$((($(oldest_id) - deleted) / seconds))" jobs/s
+    drained pruning 1 fill $((100000 / SCALE))
+    sql "SELECT asyncjob.reset_retention('result')" >/dev/null
     reset
     resume
+}
+
+# ids have no gaps here, so this counts what has been deleted
+oldest_id()
+{
+    sql 'SELECT coalesce(min(id), 0) FROM asyncjob.job'
 }
 
 # profile NAME SECONDS: the functions that a worker spends most time in, and

@@ -5,8 +5,11 @@
  *
  * One line a notice: microseconds since 1970, a tab, the payload.  The first
  * line is "listening", so that whoever started it knows when to begin.  Ends
- * when it is killed or loses the connection.  The connection is told by
- * libpq's environment variables.
+ * when it is killed or loses a connection.  Connections are told by libpq's
+ * environment variables.
+ *
+ * With a number, so many sessions listen, and what the last one hears is
+ * printed.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -19,15 +22,20 @@
 
 #include <libpq-fe.h>
 
-static void
-listen_on(PGconn *conn, const char *channel)
+static PGconn *
+listen_on(const char *channel)
 {
-	char	   *name = PQescapeIdentifier(conn, channel, 63);
+	PGconn	   *conn = PQconnectdb("");
+	char	   *name;
 	char		command[160];
 	PGresult   *result;
 
-	if (name == NULL)
+	if (PQstatus(conn) != CONNECTION_OK ||
+		(name = PQescapeIdentifier(conn, channel, 63)) == NULL)
+	{
+		fputs(PQerrorMessage(conn), stderr);
 		exit(1);
+	}
 	snprintf(command, sizeof(command), "LISTEN %s", name);
 	result = PQexec(conn, command);
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
@@ -37,47 +45,64 @@ listen_on(PGconn *conn, const char *channel)
 	}
 	PQclear(result);
 	PQfreemem(name);
+	return conn;
+}
+
+/* Take in what has come, and print it if it is to be. */
+static void
+hear(PGconn *conn, int print)
+{
+	struct timeval now;
+	PGnotify   *notice;
+
+	gettimeofday(&now, NULL);
+	if (!PQconsumeInput(conn))
+		exit(1);
+	while ((notice = PQnotifies(conn)) != NULL)
+	{
+		if (print)
+			printf("%lld\t%s\n",
+				   (long long) now.tv_sec * 1000000 + now.tv_usec,
+				   notice->extra);
+		PQfreemem(notice);
+	}
+	if (print)
+		fflush(stdout);
 }
 
 int
 main(int argc, char **argv)
 {
-	PGconn	   *conn = PQconnectdb("");
-	struct pollfd wanted;
+	int			n = argc == 3 ? atoi(argv[2]) : 1;
+	PGconn	  **conns;
+	struct pollfd *wanted;
 
-	if (argc != 2)
+	if (argc < 2 || argc > 3 || n < 1)
 	{
-		fputs("usage: listen CHANNEL\n", stderr);
+		fputs("usage: listen CHANNEL [SESSIONS]\n", stderr);
 		return 2;
 	}
-	if (PQstatus(conn) != CONNECTION_OK)
-	{
-		fputs(PQerrorMessage(conn), stderr);
+	conns = calloc(n, sizeof(*conns));
+	wanted = calloc(n, sizeof(*wanted));
+	if (conns == NULL || wanted == NULL)
 		return 1;
+	for (int i = 0; i < n; i++)
+	{
+		conns[i] = listen_on(argv[1]);
+		wanted[i].fd = PQsocket(conns[i]);
+		wanted[i].events = POLLIN;
 	}
-	listen_on(conn, argv[1]);
 	puts("listening");
 	fflush(stdout);
 
-	wanted.fd = PQsocket(conn);
-	wanted.events = POLLIN;
 	for (;;)
 	{
-		struct timeval now;
-		PGnotify   *notice;
-
-		if (poll(&wanted, 1, -1) < 0)
+		if (poll(wanted, n, -1) < 0)
 			return 1;
-		gettimeofday(&now, NULL);
-		if (!PQconsumeInput(conn))
-			return 1;
-		while ((notice = PQnotifies(conn)) != NULL)
+		for (int i = 0; i < n; i++)
 		{
-			printf("%lld\t%s\n",
-				   (long long) now.tv_sec * 1000000 + now.tv_usec,
-				   notice->extra);
-			PQfreemem(notice);
+			if (wanted[i].revents != 0)
+				hear(conns[i], i == n - 1);
 		}
-		fflush(stdout);
 	}
 }

@@ -2,52 +2,65 @@
 #
 # shellcheck shell=bash disable=SC2119,SC2153
 
-LISTENERS=()
+LISTENER=
 
+# start_listeners N: sessions
 start_listeners()
 {
-    local i
-
-    for ((i = 0; i < $1; i++)); do
-        "$TMP/listen" asyncjob >"$TMP/heard.$i" &
-        LISTENERS+=($!)
-    done
-    for ((i = 0; i < $1; i++)); do
-        until grep -q listening "$TMP/heard.$i"; do
-            sleep 0.05
-        done
+    [ "$1" -gt 0 ] || return 0
+    "$TMP/listen" asyncjob "$1" >"$TMP/heard" &
+    LISTENER=$!
+    until grep -q listening "$TMP/heard"; do
+        kill -0 "$LISTENER" || die "the listeners could not connect"
+        sleep 0.05
     done
 }
 
 stop_listeners()
 {
-    [ ${#LISTENERS[@]} = 0 ] || kill "${LISTENERS[@]}"
-    [ ${#LISTENERS[@]} = 0 ] || wait "${LISTENERS[@]}" 2>/dev/null || :
-    LISTENERS=()
+    [ -n "$LISTENER" ] || return 0
+    kill "$LISTENER"
+    wait "$LISTENER" 2>/dev/null || :
+    LISTENER=
 }
 
 group_notify()
 {
-    local n=$((1000 / SCALE)) p50 p99 got
-
     # from started_at and finished_at, both before their commits, to the
     # client's clock
+    workers 1
+    notify_latency 1 $((1000 / SCALE))
+    emit notify_p50_us "$NOTIFY_P50" us
+    remark "  p99: $NOTIFY_P99 us"
+
+    notify_cost
+}
+
+# notify_latency SESSIONS N: NOTIFY_P50 and NOTIFY_P99 of N jobs, some
+# milliseconds apart, with so many sessions that listen
+notify_latency()
+{
+    local n=$2 got last i
+
     reset
     resume
-    workers 1
     sleep 1
-    start_listeners 1
+    start_listeners "$1"
     bench -t "$n" >/dev/null <<'SQL'
 \set gap random(5, 50)
 \sleep :gap ms
 SELECT asyncjob.submit('noop', '{"x": 1}');
 SQL
-    sleep 1
+    last=$(last_id)
+    for ((i = 0; i < 100; i++)); do
+        ! grep -qE "\"job\":$last,[^}]*\"completed\"" "$TMP/heard" || break
+        sleep 0.1
+    done
     stop_listeners
     sql 'TRUNCATE bench.heard'
-    grep -v listening "$TMP/heard.0" >"$TMP/notices"
+    grep -v listening "$TMP/heard" >"$TMP/notices"
     q -c "\\copy bench.heard FROM '$TMP/notices'"
-    read -r got p50 p99 <<<"$(q <<'SQL'
+    read -r got NOTIFY_P50 NOTIFY_P99 <<<"$(q <<'SQL'
 SELECT count(DISTINCT n.job) FILTER (WHERE n.state = 'completed') || ' ' ||
        round(percentile_cont(0.5) WITHIN GROUP (ORDER BY n.us - t.us)::numeric) || ' ' ||
        round(percentile_cont(0.99) WITHIN GROUP (ORDER BY n.us - t.us)::numeric)
@@ -61,21 +74,36 @@ WHERE n.state IN ('completed', 'running');
 SQL
 )"
     [ "$got" = "$n" ] || die "the end of $got jobs of $n was heard of"
-    emit notify_p50_us "$p50" us
-    remark "  p99: $p99 us"
-
-    notify_cost
 }
 
-# CPU of the worker for a job at a steady 10,000 a second
+# pids of the coordinator and of the sessions that listen
+notifiers()
+{
+    sql "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+         AND (query LIKE 'LISTEN%' OR backend_type = 'asyncjob coordinator')"
+}
+
+notifiers_cpu_ns()
+{
+    local pid sum=0
+
+    for pid in $(notifiers); do
+        sum=$((sum + $(cpu_ns "$pid")))
+    done
+    echo "$sum"
+}
+
+# At a steady 10,000 jobs a second: STEADY, ns of the worker's processor for a
+# job, and STEADY_NOTIFY, of the coordinator's and the listening sessions'
 steady()
 {
-    local pid before jobs
+    local pid before told jobs
 
     reset
     resume
     start_listeners "$1"
     pid=$(worker_pid)
+    told=$(notifiers_cpu_ns)
     before=$(cpu_ns "$pid")
     bench -R 100 -T $((SCALE == 1 ? 10 : 3)) >/dev/null <<'SQL'
 SELECT count(*) FROM asyncjob.submit_many('noop', array_fill(bench.params(), ARRAY[100]));
@@ -83,6 +111,7 @@ SQL
     sleep 0.5
     jobs=$(completed)
     STEADY=$(calc "($(cpu_ns "$pid") - $before) / $jobs" 1)
+    STEADY_NOTIFY=$(calc "($(notifiers_cpu_ns) - $told) / $jobs" 1)
     STEADY_RATE=$((jobs / (SCALE == 1 ? 10 : 3)))
     stop_listeners
     [ "$(worker_pid)" = "$pid" ] || die "the worker is another one"
