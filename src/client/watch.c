@@ -248,15 +248,19 @@ ajc_follow(const AjcOptions *options, const char *job, bool quiet,
 		}
 		else if (ended || !(quiet || view.json))
 		{
+			/*
+			 * An end that the subscription hasn't told yet is not for now:
+			 * log lines come before it.
+			 */
 			ok = ajc_get_status(job, last);
-			if (ok && !quiet && !view.json)
+			if (ok && !quiet && !view.json && (ended || !ajc_final(last)))
 			{
 				nsteps = ajc_get_steps(job, &steps);
 				ok = nsteps >= 0;
 				if (ok)
 					ajc_display_job(last, steps, nsteps);
 			}
-			if (ok && ajc_final(last))
+			if (ok && ended && ajc_final(last))
 				rc = ajc_exit_code(last);
 			else if (!ok && !ajc_connection_lost() && ajc_interrupts == 0)
 				rc = EXIT_ERROR;
