@@ -117,7 +117,7 @@ BEGIN
                    'asyncjob._renewable(asyncjob.job_status), '
                    'asyncjob._renewable_params(text, text), asyncjob._meant(text, text[], text), '
                    'asyncjob._require_input(text, jsonb), asyncjob._kml_positions(text), '
-                   'asyncjob._sample(text, jsonb, double precision), '
+                   'asyncjob._sample(text, jsonb, double precision), asyncjob._latency_buckets(), '
                    'asyncjob._gis_schema(name), asyncjob._gis_column(regclass, name, text), '
                    'asyncjob._parse_wind_csv(text, jsonb), '
                    'asyncjob._origin_is_ours(), asyncjob._library_version(), asyncjob._seal_problem(), '

@@ -30,6 +30,7 @@
 #include "external.h"
 #include "foreground.h"
 #include "guc.h"
+#include "latency.h"
 #include "limits.h"
 #include "names.h"
 #include "queue.h"
@@ -334,6 +335,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	char	   *pipeline = aj_text_arg(fcinfo, 0);
 	char	   *queue;
 	Jsonb	   *params;
+	TimestampTz start = GetCurrentTimestamp();
 	int64		id;
 	bool		added,
 				changed;
@@ -378,6 +380,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	aj_scope_leave(&scope);
 	if (added && target.max_depth >= 0)
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
+	aj_latency_note(AJ_LATENCY_SUBMIT, start, GetCurrentTimestamp());
 	if (added && aj_guc_synchronous)
 		aj_run_submitted(&target.s, &id, 1);
 	PG_RETURN_INT64(id);
@@ -443,6 +446,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	int			n;
 	int64		first;
 	int64	   *ids = NULL;
+	TimestampTz start = GetCurrentTimestamp();
 	MemoryContext context = CurrentMemoryContext;
 
 	aj_check_nargs(fcinfo, 8);
@@ -492,6 +496,7 @@ aj_submit_many(PG_FUNCTION_ARGS)
 	aj_scope_leave(&scope);
 	if (target.max_depth >= 0)
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
+	aj_latency_note(AJ_LATENCY_SUBMIT, start, GetCurrentTimestamp());
 	if (aj_guc_synchronous)
 		aj_run_submitted(&target.s, ids, n);
 	return (Datum) 0;

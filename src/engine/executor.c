@@ -51,6 +51,7 @@
 #include "events.h"
 #include "executor.h"
 #include "extension.h"
+#include "latency.h"
 #include "limits.h"
 #include "procedure.h"
 #include "queue.h"
@@ -367,6 +368,7 @@ aj_tell_chat(AjRun *run, const char *content, AjState state)
 		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(edata);	/* run() and drain(): the caller's */
 
+		aj_latency_note_failed(AJ_LATENCY_CHAT);
 		line.at = GetCurrentTimestamp();
 		line.level = "warning";
 		line.message = psprintf("could not write to chat session \"%s\": %s",

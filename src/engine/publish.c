@@ -77,6 +77,8 @@
 /* in the coordinator */
 static TimestampTz last_sent = 0;
 static TimestampTz digest_us = DIGEST_MS * 1000;
+static TimestampTz put_at[AJ_RING_SIZE];	/* of what it sends now */
+static int	nput = 0;
 
 /* in a worker: the coordinator shall be told of what is in the ring */
 static TimeoutId tell_timeout = MAX_TIMEOUTS;
@@ -128,7 +130,7 @@ aj_notice_fill(AjNotice *notice, int64 job_id, int seq, AjState state,
  * full; in between it knows that there is something to send.
  */
 static bool
-ring_put(AjDatabase *db, const AjNotice *notice, bool *tell)
+ring_put(AjDatabase *db, const AjNotice *notice, TimestampTz now, bool *tell)
 {
 	bool		stored = false;
 	uint32		used;
@@ -138,6 +140,7 @@ ring_put(AjDatabase *db, const AjNotice *notice, bool *tell)
 	if (used < AJ_RING_SIZE)
 	{
 		db->ring[db->tail % AJ_RING_SIZE] = *notice;
+		db->ring[db->tail % AJ_RING_SIZE].at = now;
 		db->tail++;
 		stored = true;
 		*tell |= used == 0 || used + 1 == AJ_RING_SIZE / 2;
@@ -168,8 +171,9 @@ aj_publish_nowait(const AjNotice *notice)
 
 	if (db == NULL)
 		return;
-	if (!ring_put(db, notice, &tell))
+	if (!ring_put(db, notice, GetCurrentTimestamp(), &tell))
 	{
+		aj_latency_note_failed(AJ_LATENCY_NOTIFY);
 		SpinLockAcquire(&db->mutex);
 		db->lost = true;
 		SpinLockRelease(&db->mutex);
@@ -222,6 +226,7 @@ put_all(const AjNotice *notices, int n, bool soon)
 	AjDatabase *db = my_database();
 	bool		waited = false;
 	bool		tell = false;
+	TimestampTz now;
 
 	if (db == NULL || n == 0)
 		return;
@@ -231,11 +236,12 @@ put_all(const AjNotice *notices, int n, bool soon)
 		tell = tell_whom != NULL;
 		tell_whom = NULL;
 	}
+	now = GetCurrentTimestamp();
 	for (int i = 0; i < n; i++)
 	{
 		TimestampTz start = 0;
 
-		while (!ring_put(db, &notices[i], &tell))
+		while (!ring_put(db, &notices[i], now, &tell))
 		{
 			if (!waited)
 				ConditionVariablePrepareToSleep(&db->room);
@@ -460,6 +466,7 @@ aj_publish_send(AjDatabase *db)
 				digested = 0;
 	bool		lost;
 
+	nput = 0;
 	out = palloc((AJ_RING_SIZE + 2 * aj_shared->nslots) * sizeof(Outgoing));
 
 	SpinLockAcquire(&db->mutex);
@@ -467,6 +474,7 @@ aj_publish_send(AjDatabase *db)
 	{
 		out[n].notice = db->ring[db->head % AJ_RING_SIZE];
 		out[n].fraction = -1;
+		put_at[nput++] = out[n].notice.at;
 		db->head++;
 		n++;
 	}
@@ -561,7 +569,7 @@ cpu_us(void)
 	return t.tv_sec * USECS_PER_SEC + t.tv_nsec / 1000;
 }
 
-/* Commit what aj_publish_send() did. */
+/* Commit what aj_publish_send() did, and note how long it was on the way. */
 void
 aj_publish_commit(void)
 {
@@ -572,4 +580,7 @@ aj_publish_commit(void)
 					aj_guc_notify_interval * INT64CONST(1000));
 	digest_us = Max(digest_us, DIGEST_MS * 1000);
 	last_sent = GetCurrentTimestamp();
+	for (int i = 0; i < nput; i++)
+		aj_latency_note(AJ_LATENCY_NOTIFY, put_at[i], last_sent);
+	nput = 0;
 }

@@ -33,6 +33,7 @@
 #include "clock.h"
 #include "errors.h"
 #include "keyring.h"
+#include "latency.h"
 #include "queue.h"
 #include "scope.h"
 #include "seal.h"
@@ -622,10 +623,14 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 bool
 aj_queue_write_chat(int64 job_id, const char *content, AjState state)
 {
+	TimestampTz start = GetCurrentTimestamp();
 	Datum		values[3];
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = CStringGetTextDatum(content);
 	values[2] = CStringGetTextDatum(aj_state_names[state]);
-	return aj_execute(&add_chat_message, values, NULL, 0) == 1;
+	if (aj_execute(&add_chat_message, values, NULL, 0) != 1)
+		return false;
+	aj_latency_note(AJ_LATENCY_CHAT, start, GetCurrentTimestamp());
+	return true;
 }

@@ -110,6 +110,7 @@ aj_shmem_startup(void)
 			pg_atomic_init_u32(&db->flow, AJ_FLOW_WAITS | AJ_FLOW_CHILD_ENDED);
 			pg_atomic_init_u32(&db->chains, 0);
 			pg_atomic_init_u64(&db->external, 0);
+			aj_latency_init(db->latency);
 			SpinLockInit(&db->mutex);
 			ConditionVariableInit(&db->room);
 		}
@@ -167,6 +168,8 @@ aj_database_want(Oid dbid)
 			(candidate->state == AJ_DB_ABSENT && candidate->evicting == 0))
 		{
 			db = candidate;
+			if (db->dbid != dbid)
+				aj_latency_reset(db->latency);
 			db->dbid = dbid;
 			db->state = AJ_DB_ABSENT;
 			db->evicting = 0;

@@ -18,6 +18,7 @@
 #include "storage/proc.h"
 #include "storage/spin.h"
 
+#include "latency.h"
 #include "types.h"
 
 #define AJ_MESSAGE_LEN		128
@@ -96,6 +97,7 @@ typedef struct AjNotice
 	int			step_no;
 	int			step_count;
 	char		session[AJ_CHANNEL_LEN];
+	TimestampTz at;				/* when it was put into the ring */
 } AjNotice;
 
 /*
@@ -140,6 +142,8 @@ typedef struct AjDatabase
 	bool		lost;			/* a notice found no room */
 	AjNotice	ring[AJ_RING_SIZE];
 	ConditionVariable room;		/* the coordinator has emptied the ring */
+
+	AjLatency	latency[AJ_LATENCY_KINDS];	/* atomics */
 } AjDatabase;
 
 /*

@@ -38,7 +38,9 @@ SET ROLE regress_aj_stats;
 -- percentiles of 1..100 and 0.1..10 (linear between ranks, as percentile_cont)
 SELECT completed, failed, start_latency_p50_s, start_latency_p95_s, start_latency_p99_s,
     round(duration_p50_s::numeric, 3) AS d50, round(duration_p95_s::numeric, 3) AS d95, round(duration_p99_s::numeric, 3) AS d99, round(duration_sum_s::numeric, 3) AS d_sum,
-    chat_writes, chat_latency_p95_s, chat_size_p95_bytes > 0 AS size FROM asyncjob.pipeline_stats();
+    chat_writes, chat_failures, chat_success_rate, chat_latency_p95_s,
+    chat_size_p95_bytes = (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY octet_length(m.content) + octet_length(m.artifacts::text)
+        + octet_length(m.thought_steps::text)) FROM asyncjob.chat_message m WHERE m.session_id = 'regress_stats') AS size FROM asyncjob.pipeline_stats();
 SELECT failed FROM asyncjob.pipeline_stats('1 day');
 SELECT pipeline, step, finished, failed_attempts, duration_p50_s >= 0 AS timed FROM asyncjob.step_stats('1 day');
 -- others see none of it
@@ -51,14 +53,46 @@ SET ROLE regress_aj_stats;
 CREATE TEMP TABLE line AS SELECT n, l FROM regexp_split_to_table(asyncjob.metrics(), '\n') WITH ORDINALITY t (l, n);
 SELECT l FROM line WHERE l !~ '^(# (TYPE|HELP) [a-z_]+ .+|# EOF|[a-z_]+(\{[a-z]+="([^"\\\n]|\\["\\n])*"(,[a-z]+="([^"\\\n]|\\["\\n])*")*\})? ([-+]?[0-9.]+(e[-+]?[0-9]+)?|[-+]Inf|NaN))$' AND l <> '';
 SELECT l FROM line WHERE n >= (SELECT max(n) - 1 FROM line) ORDER BY n;
-SELECT l AS in_no_family FROM line s WHERE l !~ '^(#|$)' AND regexp_replace(substring(l FROM '^[a-z_]+'), '_total$', '')
+SELECT l AS in_no_family FROM line s WHERE l !~ '^(#|$)' AND regexp_replace(substring(l FROM '^[a-z_]+'), '_(total|bucket|count|sum)$', '')
     <> (SELECT split_part(f.l, ' ', 3) FROM line f WHERE f.l LIKE '# TYPE %' AND f.n < s.n ORDER BY f.n DESC LIMIT 1);
 SELECT split_part(l, ' ', 3) AS twice FROM line WHERE l LIKE '# TYPE %' GROUP BY 1 HAVING count(*) > 1;
 SELECT regexp_replace(l, ' .*', '') AS sample_twice FROM line WHERE l !~ '^(#|$)' GROUP BY 1 HAVING count(*) > 1;
-SELECT l FROM line WHERE l ~ '(queue="regress_stats"|pipeline="regress_stats",state)' AND l !~ 'oldest' ORDER BY n;
+SELECT l FROM line WHERE l ~ '(queue="regress_stats"|pipeline="regress_stats",state|outcome=)' AND l !~ 'oldest' ORDER BY n;
+-- buckets: each holds those before, the last one all
+SELECT substring(l FROM '^([a-z_]+)_bucket') AS histogram, count(*), bool_and(v >= before) AS grows, max(v) = max(total) AS all_in_last,
+    string_agg(le, ' ' ORDER BY n) AS bounds
+FROM (SELECT n, l, v, le, lag(v, 1, 0::numeric) OVER (PARTITION BY f ORDER BY n) AS before,
+          (SELECT split_part(c.l, ' ', 2)::numeric FROM line c WHERE c.l LIKE f || '\_count %') AS total
+      FROM (SELECT n, l, substring(l FROM '^([a-z_]+)_bucket') AS f, substring(l FROM 'le="(.*)"') AS le, split_part(l, ' ', 2)::numeric AS v
+            FROM line WHERE l LIKE '%\_bucket{%') b) s
+GROUP BY 1 ORDER BY 1;
 SELECT asyncjob._sample('m', '{"a": "x\"y\\z\nq"}', 'Infinity');
 -- health: the engine is off here, so nothing can start
 SELECT status, problems @> '[{"item": "enabled"}, {"item": "waiting"}]' AS enabled_waiting FROM asyncjob.health();
+-- a message that could not be written
+SELECT count, failed FROM asyncjob.latency_stats() WHERE what = 'chat_write' \gset chat_
+SELECT count FROM asyncjob.latency_stats() WHERE what = 'submit' \gset submit_
 RESET ROLE;
+ALTER TABLE asyncjob.chat_message ADD CONSTRAINT regress_full CHECK (content NOT LIKE '%regress_stats%') NOT VALID;
+SET ROLE regress_aj_stats;
+SELECT count(*) FROM asyncjob.submit_many('regress_stats', ARRAY(SELECT '{}'::jsonb FROM generate_series(1, 25)), session_id => 'regress_stats');
+SELECT asyncjob.drain();
+RESET ROLE;
+ALTER TABLE asyncjob.chat_message DROP CONSTRAINT regress_full;
+SET ROLE regress_aj_stats;
+SELECT completed, chat_writes, chat_failures, chat_success_rate FROM asyncjob.pipeline_stats();
+SELECT count - :chat_count AS written, failed - :chat_failed AS failed, p50_s > 0 AND p50_s <= p95_s AND p95_s <= p99_s AND sum_s > 0 AS taken
+FROM asyncjob.latency_stats() WHERE what = 'chat_write';
+SELECT count - :submit_count AS submits, failed, p50_s > 0 AND p99_s < 10 AND sum_s > 0 AS taken FROM asyncjob.latency_stats() WHERE what = 'submit';
+SELECT l FROM regexp_split_to_table(asyncjob.metrics(), '\n') l WHERE l LIKE 'asyncjob_last_hour_chat_writes%';
+RESET ROLE;
+-- percentiles by the rule of a histogram: evenly within a bucket, the last bound where there is no other
+BEGIN;
+CREATE OR REPLACE FUNCTION asyncjob._latency_buckets() RETURNS TABLE (what text, upper_s float8, n bigint, failed bigint, sum_s float8) LANGUAGE sql AS $$
+    VALUES ('even', 0.1::float8, 0::bigint, 1::bigint, 15::float8), ('even', 0.2, 100, 1, 15), ('even', 'Infinity', 0, 1, 15),
+        ('long', 0.1, 90, 0, 20), ('long', 0.2, 0, 0, 20), ('long', 'Infinity', 10, 0, 20), ('none', 0.1, 0, 0, 0), ('none', 'Infinity', 0, 0, 0) $$;
+SELECT what, count, failed, round(success_rate::numeric, 4) AS rate, sum_s, round(p50_s::numeric, 6) AS p50, round(p95_s::numeric, 6) AS p95, round(p99_s::numeric, 6) AS p99
+FROM asyncjob.latency_stats();
+ROLLBACK;
 DROP SCHEMA aj_stats CASCADE;
 \i :engine_on
