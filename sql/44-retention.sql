@@ -3,7 +3,7 @@
 CREATE FUNCTION asyncjob.set_retention(kind text, keep interval, queue text DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_set_retention';
 COMMENT ON FUNCTION asyncjob.set_retention(text, interval, text) IS
-'Keep things of a kind for so long (null: for ever), in one queue or in all that have no rule of their own: result (completed and cancelled jobs, 7 days after their end), dead_letter (14 days), queued (4 days after it was due a job becomes a dead letter), artifact and artifact:KIND (as long as their job; a job stays as long as it has artifacts), event and event:NAME (events with a key, 30 days; they belong to no queue). Administrators only. Errors: 22023 unknown kind or negative time, 42704 no such queue.';
+'Keep things of a kind for so long (null: for ever), in one queue or in all that have no rule of their own: result (completed and cancelled jobs, 7 days after their end), dead_letter (14 days), queued (4 days after it was due a job becomes a dead letter), artifact and artifact:KIND (as long as their job, and what retention_defaults has for the kind; a job stays as long as it has artifacts), event and event:NAME (events with a key, 30 days; they belong to no queue). Administrators only. Errors: 22023 unknown kind or negative time, 42704 no such queue.';
 
 CREATE FUNCTION asyncjob.reset_retention(kind text, queue text DEFAULT NULL) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_reset_retention';

@@ -48,8 +48,7 @@ SELECT r.kind, q.name AS queue, r.keep, r.set_here
 FROM (SELECT t.queue_id, t.kind, t.keep, true AS set_here FROM asyncjob.retention t
       UNION ALL
       SELECT 0, d.kind, d.keep, false
-      FROM (VALUES ('result', interval '7 days'), ('dead_letter', interval '14 days'),
-                   ('queued', interval '4 days'), ('event', interval '30 days')) d (kind, keep)
+      FROM asyncjob.retention_defaults d
       WHERE NOT EXISTS (SELECT FROM asyncjob.retention t WHERE t.queue_id = 0 AND t.kind = d.kind)) r
 LEFT JOIN asyncjob.queue q ON q.id = r.queue_id;
 COMMENT ON VIEW asyncjob.retentions IS

@@ -132,7 +132,7 @@ BEGIN
                    'asyncjob.pipeline_grant, asyncjob.chat_session, asyncjob.chat_message, '
                    'asyncjob.pipelines, asyncjob.queues, asyncjob.dead_letters, '
                    'asyncjob.alarm, asyncjob.alarms, asyncjob.redaction, '
-                   'asyncjob.retention, asyncjob.retentions, asyncjob.queue_stats TO %s', role);
+                   'asyncjob.retention, asyncjob.retention_defaults, asyncjob.retentions, asyncjob.queue_stats TO %s', role);
     -- inputs of the energy pipelines: each role its own, by row-level security
     FOR t IN
         SELECT c.oid FROM pg_catalog.pg_class c

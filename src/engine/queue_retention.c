@@ -10,7 +10,9 @@
  * locked with SKIP LOCKED: neither does a claim wait for the sweep, nor the
  * sweep for a worker.
  *
- * Defaults stand here; asyncjob.retention holds what differs from them.
+ * asyncjob.retention_defaults has the defaults, asyncjob.retention what
+ * differs from them.  A default for a kind of artifacts only makes them stay
+ * longer than their job would; a rule can make them go earlier.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -29,10 +31,6 @@
 #include "types.h"
 #include "wake.h"
 
-#define DEFAULTS \
-	"(VALUES ('result', interval '7 days'), ('dead_letter', interval '14 days')," \
-	" ('queued', interval '4 days')) d (kind, keep)"
-
 /*
  * By queue and kind, with null for ever.  A rule of a queue goes before one
  * for all, that before the default.
@@ -41,7 +39,8 @@
 	"rule AS MATERIALIZED (SELECT q.id AS queue_id, d.kind," \
 	" CASE WHEN o.kind IS NOT NULL THEN o.keep" \
 	"  WHEN a.kind IS NOT NULL THEN a.keep ELSE d.keep END AS keep" \
-	" FROM asyncjob.queue q CROSS JOIN " DEFAULTS \
+	" FROM asyncjob.queue q JOIN asyncjob.retention_defaults d" \
+	"  ON d.kind IN ('result', 'dead_letter', 'queued')" \
 	" LEFT JOIN asyncjob.retention o ON o.queue_id = q.id AND o.kind = d.kind" \
 	" LEFT JOIN asyncjob.retention a ON a.queue_id = 0 AND a.kind = d.kind)"
 
@@ -64,7 +63,7 @@ AJ_STATEMENT(shortest_keep,
 			 "  WHERE t.kind LIKE 'artifact%') k WHERE $1",
 			 BOOLOID);
 
-/* an artifact that no rule is about is kept as long as its job */
+/* an artifact that no rule is about is kept as long as its job, or longer */
 AJ_STATEMENT(old_artifacts,
 			 "WITH " RULES " SELECT a.job_id, a.name FROM asyncjob.artifact a"
 			 " JOIN asyncjob.job j ON j.id = a.job_id"
@@ -78,10 +77,12 @@ AJ_STATEMENT(old_artifacts,
 			 " LEFT JOIN LATERAL (SELECT true AS found FROM asyncjob.retention t"
 			 "  WHERE t.queue_id IN (0, j.queue_id)"
 			 "   AND t.kind IN ('artifact', 'artifact:' || a.kind) LIMIT 1) f ON true"
+			 " LEFT JOIN asyncjob.retention_defaults d ON d.kind = 'artifact:' || a.kind"
 			 " WHERE a.job_id > $2 AND a.job_id <= $3"
 			 " AND j.state IN ('completed', 'failed', 'cancelled')"
 			 " AND CASE WHEN f.found THEN a.created_at < $1 - s.keep"
-			 "  ELSE j.finished_at < $1 - r.keep END"
+			 "  ELSE j.finished_at < $1 - r.keep AND (d.keep IS NULL"
+			 "   OR a.created_at < $1 - d.keep) END"
 			 " AND" UNPINNED,
 			 TIMESTAMPTZOID, INT8OID, INT8OID);
 
@@ -132,7 +133,8 @@ AJ_STATEMENT(old_events,
 			 " LEFT JOIN asyncjob.retention a ON a.queue_id = 0 AND a.kind = 'event'"
 			 " WHERE e.kept AND NOT e.pending AND e.emitted_at < $1 -"
 			 "  CASE WHEN o.kind IS NOT NULL THEN o.keep"
-			 "   WHEN a.kind IS NOT NULL THEN a.keep ELSE interval '30 days' END"
+			 "   WHEN a.kind IS NOT NULL THEN a.keep ELSE (SELECT d.keep"
+			 "    FROM asyncjob.retention_defaults d WHERE d.kind = 'event') END"
 			 " ORDER BY e.id LIMIT 10000 FOR UPDATE OF e SKIP LOCKED))",
 			 TIMESTAMPTZOID);
 

@@ -18,6 +18,7 @@ BEGIN
     IF p ? 'fail' THEN RAISE 'fails' USING ERRCODE = 'AJ001'; END IF;
     PERFORM asyncjob.log('info', 'painting');
     IF p ? 'small' THEN PERFORM asyncjob.artifact('small', 'report', 'text/plain', 'x'); END IF;
+    PERFORM asyncjob.artifact(k, k, 'text/plain', 'x') FROM jsonb_array_elements_text(p -> 'kinds') k;
     IF p ? 'big' THEN PERFORM asyncjob.artifact('big', 'raster', 'image/png', decode(repeat('00', 1500000), 'hex')); END IF;
     RETURN p;
 END $$;
@@ -44,9 +45,9 @@ CREATE VIEW aj_keep.there AS
         (SELECT count(*) FROM asyncjob.job_update u WHERE u.job_id = m.job) > 0 AS history
     FROM aj_keep.made m LEFT JOIN asyncjob.job j ON j.id = m.job ORDER BY m.job;
 
-SELECT * FROM asyncjob.retentions ORDER BY 1, 2;
+SELECT * FROM asyncjob.retentions WHERE kind NOT LIKE 'artifact:%' ORDER BY 1, 2;
 SELECT asyncjob.reset_retention('result'), asyncjob.reset_retention('dead_letter'), asyncjob.reset_retention('queued'), asyncjob.reset_retention('queued');
-SELECT * FROM asyncjob.retentions ORDER BY 1, 2;
+SELECT * FROM asyncjob.retentions WHERE kind NOT LIKE 'artifact:%' ORDER BY 1, 2;
 -- only jobs of our queue, by rules of its own that are the defaults
 SELECT asyncjob.set_retention(k, NULL) FROM unnest(ARRAY['result', 'dead_letter', 'queued']) k;
 SELECT asyncjob.set_retention('result', '7 days', 'regress_keep'), asyncjob.set_retention('dead_letter', '14 days', 'regress_keep'),
@@ -79,6 +80,26 @@ SELECT aj_keep.age(job, '1 year') IS NOT NULL AS aged FROM aj_keep.made WHERE wh
 SELECT * FROM asyncjob.prune();
 SELECT what, artifacts, chunks FROM aj_keep.there WHERE what = '8 days';
 SELECT asyncjob.reset_retention('artifact:raster', 'regress_keep'), asyncjob.reset_retention('artifact:report', 'regress_keep');
+
+-- kinds with a default stay longer than their job would: uploads 90 days, terrain data and exports 30
+TRUNCATE aj_keep.made;
+SELECT count(*) FILTER (WHERE keep = '90 days') AS uploads, count(*) FILTER (WHERE keep = '30 days') > 20 AS others, bool_and(keep IN ('30 days', '90 days')) AS no_more
+FROM asyncjob.retention_defaults WHERE kind LIKE 'artifact:%';
+SELECT kind, queue, keep, set_here FROM asyncjob.retentions WHERE kind IN ('artifact:site_upload', 'artifact:contours', 'artifact:wind_farm_report') ORDER BY 1;
+SELECT aj_keep.make(age || ' days', '{"kinds": ["site_upload", "contours", "wind_farm_report", "other"]}', age * interval '1 day') FROM unnest(ARRAY[8, 29, 31, 89, 91]) age;
+SELECT * FROM asyncjob.prune();
+SELECT what, state, artifacts FROM aj_keep.there;
+-- never shorter than their job
+SELECT asyncjob.set_retention('result', NULL, 'regress_keep');
+SELECT aj_keep.make('1 year', '{"kinds": ["contours", "other"]}', '1 year');
+SELECT * FROM asyncjob.prune();
+SELECT what, artifacts FROM aj_keep.there WHERE what = '1 year';
+SELECT asyncjob.set_retention('result', '7 days', 'regress_keep');
+-- any rule goes before the defaults
+SELECT asyncjob.set_retention('artifact', '1 day', 'regress_keep');
+SELECT * FROM asyncjob.prune();
+SELECT what, artifacts FROM aj_keep.there WHERE state IS NOT NULL;
+SELECT asyncjob.reset_retention('artifact', 'regress_keep');
 
 -- a pin holds all of it, for those who may see the job
 TRUNCATE aj_keep.made;
