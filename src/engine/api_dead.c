@@ -27,6 +27,7 @@
 #include "names.h"
 #include "pipeline.h"
 #include "queue_dead.h"
+#include "queue_external.h"
 #include "queue_read.h"
 #include "queue_submit.h"
 #include "seal.h"
@@ -124,6 +125,7 @@ redrive(int64 job_id, const AjCaller *caller, Jsonb *changes, bool named)
 		head.step_no = 0;
 	}
 	seq = aj_queue_retry(&head);
+	head.external |= aj_queue_offer(job_id);
 	if (head.external)
 		aj_external_at_commit(aj_queue_find_queue(head.queue));
 	aj_scope_leave(&scope);

@@ -21,6 +21,7 @@
 
 #include "api.h"
 #include "clock.h"
+#include "dag.h"
 #include "events.h"
 #include "extension.h"
 #include "foreground.h"
@@ -50,6 +51,7 @@ drain_one(Oid role)
 	claimed = aj_queue_claim(role, 0, &job);
 	if (!claimed)
 	{
+		aj_dag_begin_offered(role);
 		aj_flow_here(role);
 		(void) aj_schedules_due(role);
 		(void) aj_schedules_pending(role);

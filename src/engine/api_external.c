@@ -182,11 +182,33 @@ prepare_run(AjRun *run, AjHeld * held, MemoryContext context)
 }
 
 /*
+ * A claimed job is more than a chain of steps: find out what comes next.  That
+ * runs nobody's code.  Returns false, and gives the job up, if it is not a step
+ * by itself; *others then says that there may be others to claim.
+ */
+static bool
+enter(AjHeld * held, AjRun *run, bool *others)
+{
+	AjJob	   *job = &held->job;
+	bool		found;
+	AjState		state = aj_dag_enter(run, -held->token, false, &found);
+
+	if (found && state == AJ_RUNNING && job->locked == NULL)
+		return true;
+	(void) aj_queue_drop_lease(job->id);
+	if (found)
+		aj_at_commit_changed(job->id, job->seq, state, job->step_no,
+							 run->pipeline->nsteps, job->session_id);
+	*others |= found && state == AJ_WAITING && job->locked == NULL;
+	return false;
+}
+
+/*
  * What the worker of a claimed step is told.  Returns false if it is none for
  * an external worker; it has then been put where it belongs.
  */
 static bool
-brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed)
+brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed, bool *others)
 {
 	AjRun		run = {0};
 	AjJob	   *job = &held->job;
@@ -213,6 +235,8 @@ brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed)
 		(void) aj_queue_await_key(job, -held->token, &found);
 		return false;
 	}
+	if (run.pipeline->dag && job->item_no < 0 && !enter(held, &run, others))
+		return false;
 	if (!run.pipeline->steps[job->step_no].external)
 	{
 		(void) aj_queue_drop_lease(job->id);
@@ -241,11 +265,9 @@ claim_now(const Request * request, Claimed * *claimed)
 	MemoryContext context = CurrentMemoryContext;
 	AjCaller	caller;
 	AjScope		scope;
-	AjExternalLane *lanes;
 	AjHeld	   *held = palloc0(request->max * sizeof(AjHeld));
-	int			nlanes,
-				taken = 0,
-				n = 0;
+	bool		others = true;
+	int			n = 0;
 
 	*claimed = palloc0(request->max * sizeof(Claimed));
 	aj_caller(&caller);
@@ -260,25 +282,31 @@ claim_now(const Request * request, Claimed * *claimed)
 	(void) aj_extension_lock();
 	if (aj_shared == NULL)
 		aj_call_back_here();
+	aj_redact_prepare();
 	(void) aj_external_expire(request->queues, request->nqueues);
 	if (aj_limits_admit_here(request->queues, request->nqueues, InvalidOid,
 							 true, request->max) > 0)
 		aj_at_commit_look();
-	nlanes = aj_queue_external_lanes(&caller, request->queues,
-									 request->nqueues, &lanes);
-	for (int i = 0; i < nlanes && taken < request->max; i++)
+	while (others && n < request->max)
 	{
-		TimestampTz expires_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), request->lease_ms);
-		int			more = aj_queue_claim_external(&caller, &lanes[i],
-												   request->max - taken,
-												   expires_at, &held[taken]);
+		AjExternalLane *lanes;
+		int			nlanes = aj_queue_external_lanes(&caller, request->queues,
+													 request->nqueues, &lanes);
 
-		for (int j = taken; j < taken + more; j++)
-			n += brief(&held[j], expires_at, &(*claimed)[n]);
-		taken += more;
-		if (more > 0 && aj_limits_known(lanes[i].queue_id))
-			aj_at_commit_look();
+		others = false;
+		for (int i = 0; i < nlanes && n < request->max; i++)
+		{
+			TimestampTz expires_at =
+			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), request->lease_ms);
+			int			taken = aj_queue_claim_external(&caller, &lanes[i],
+														request->max - n,
+														expires_at, held);
+
+			for (int j = 0; j < taken; j++)
+				n += brief(&held[j], expires_at, &(*claimed)[n], &others);
+			if (taken > 0 && aj_limits_known(lanes[i].queue_id))
+				aj_at_commit_look();
+		}
 	}
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);

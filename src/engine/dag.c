@@ -57,6 +57,7 @@
 #include "queue_dag.h"
 #include "queue_flow.h"
 #include "seal.h"
+#include "shmem.h"
 #include "wake.h"
 
 #define MAX_ITEMS		10000
@@ -73,6 +74,7 @@ typedef struct Progress
 	AjBranch   *branches;
 	bool		held;			/* the job is this worker's, not waiting */
 	bool		alone;			/* no branches */
+	bool		begin;			/* nobody has it, claim() could */
 } Progress;
 
 static void
@@ -522,6 +524,8 @@ proceed(Progress *p)
 	if (nready > 0 &&
 		(p->alone || (nready == 1 && nactive == 0 && items[next] == NULL)))
 	{
+		if (p->begin && job->step_no == next && pipeline->steps[next].external)
+			return AJ_RUNNING;	/* it stands where it should */
 		if (!p->held || job->step_no != next)
 			aj_queue_continue(job, next, p->held, pipeline->steps[next].external);
 		if (!p->held)
@@ -567,6 +571,53 @@ aj_dag_enter(AjRun *run, int64 worker_id, bool alone, bool *found)
 		state = proceed(&p);
 	MemoryContextSwitchTo(old);
 	return state;
+}
+
+/*
+ * A job that nobody has is offered to external workers, but may have something
+ * else to do first: find out.  Returns whether it had.  Runs in a scope.
+ */
+bool
+aj_dag_begin(int64 job_id)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "asyncjob begin",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	AjJob		job;
+	AjRun		run = {.job = &job,.context = context};
+	Progress	p = {.run = &run,.begin = true};
+	AjState		state;
+	bool		for_branches;
+	bool		begun = false;
+
+	if (aj_queue_lock_offered(job_id) &&
+		aj_queue_lock_parent(job_id, &job, &state, &for_branches))
+	{
+		run.pipeline = aj_pipeline_get(job.pipeline_id);
+		if (run.pipeline != NULL && aj_pipeline_may_go_outside(run.pipeline))
+		{
+			aj_dag_load(&run);
+			begun = job.locked == NULL && proceed(&p) != AJ_RUNNING;
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return begun;
+}
+
+/*
+ * Where nothing is preloaded, claim() gets jobs going that may begin with
+ * external steps, and drain() those of its caller.  Runs in a scope.
+ */
+void
+aj_dag_begin_offered(Oid owner)
+{
+	int64	   *ids;
+	int			n = aj_shared == NULL ? aj_queue_offered(owner, &ids) : 0;
+
+	for (int i = 0; i < n; i++)
+		(void) aj_dag_begin(ids[i]);
 }
 
 /*

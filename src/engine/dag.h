@@ -17,6 +17,8 @@
 
 extern AjState aj_dag_enter(AjRun *run, int64 worker_id, bool alone,
 							bool *found);
+extern bool aj_dag_begin(int64 job_id);
+extern void aj_dag_begin_offered(Oid owner);
 extern AjState aj_dag_step_done(AjRun *run, AjOutcome outcome, Jsonb *output,
 								Jsonb *error);
 extern void aj_dag_load(AjRun *run);

@@ -149,6 +149,8 @@ aj_external_expire(const int32 *queues, int n)
 			aj_at_commit_job_ready(held.job.owner, held.job.queue_id,
 								   held.job.priority, held.job.run_at, held.job.id);
 		}
+		else if (held.job.item_no >= 0 && aj_shared == NULL)
+			aj_dag_branch_ended(&run, state);
 		else if (held.job.item_no >= 0)
 			aj_dag_sweep_soon();
 		if (aj_limits_of(held.job.queue_id) != NULL)

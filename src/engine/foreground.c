@@ -35,6 +35,7 @@
 #include "queue_submit.h"
 #include "redact.h"
 #include "scope.h"
+#include "shmem.h"
 #include "wake.h"
 
 /* Without branches, a step of many items is called for one after the other. */
@@ -268,7 +269,7 @@ aj_run_submitted(const AjSubmission *s, const int64 *ids, int n)
 	MemoryContext old = CurrentMemoryContext,
 				context;
 
-	if (s->run_at > GetCurrentTimestamp() || s->external)
+	if (s->run_at > GetCurrentTimestamp() || (s->external && aj_shared != NULL))
 		return;
 	aj_at_end_reset_lanes(true);
 	context = AllocSetContextCreate(old, "asyncjob synchronous",
@@ -284,6 +285,15 @@ aj_run_submitted(const AjSubmission *s, const int64 *ids, int n)
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(context);
 		aj_redact_prepare();
+		if (s->external)
+		{
+			/* nothing is preloaded: it may have other steps to begin with */
+			taken = aj_dag_begin(ids[i]);
+			aj_scope_leave(&scope);
+			if (taken)
+				run_parts(ids[i], -1);
+			continue;
+		}
 		taken = aj_queue_take(ids[i], false, &job);
 		if (!taken && s->held &&
 			aj_limits_admit_here(NULL, 0, s->owner, false, 1) > 0)

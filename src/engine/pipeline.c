@@ -42,6 +42,7 @@
 #include "pipeline_flow.h"
 #include "queue_submit.h"
 #include "scope.h"
+#include "shmem.h"
 
 #define MAX_SIGNATURE	256
 
@@ -520,23 +521,42 @@ aj_pipeline_read(int32 id)
 }
 
 /*
- * Do jobs of this pipeline begin with one external step, whatever their params?
- * Then it can be claimed from the submit on.  What comes first otherwise is for
- * a worker of ours to find out (dag.c).
+ * Can jobs of this pipeline be claimed by external workers from the submit on?
+ * Those that begin with one external step, whatever their params.  What comes
+ * first otherwise is for a worker of ours to find out (dag.c), and where none
+ * can run, for claim(), if any of it may be external.
  */
 bool
 aj_pipeline_begins_outside(const AjPipeline *pipeline)
 {
 	const AjStep *first = &pipeline->steps[0];
+	int			nfirst = 0,
+				nexternal = 0;
 
-	if (!first->external || first->when != NULL || first->for_each != NULL)
-		return false;
-	for (int i = 1; i < pipeline->nsteps; i++)
+	for (int i = 0; i < pipeline->nsteps; i++)
 	{
-		if (pipeline->steps[i].nafter == 0)
-			return false;
+		if (pipeline->steps[i].nafter > 0)
+			continue;
+		nfirst++;
+		nexternal += pipeline->steps[i].external;
 	}
-	return true;
+	if (nfirst == 1 && first->when == NULL && first->for_each == NULL)
+		return nexternal == 1;
+	return aj_shared == NULL && nexternal > 0;
+}
+
+/* May a job of this pipeline need claim() to find out what comes next? */
+bool
+aj_pipeline_may_go_outside(const AjPipeline *pipeline)
+{
+	if (!pipeline->dag)
+		return false;
+	for (int i = 0; i < pipeline->nsteps; i++)
+	{
+		if (pipeline->steps[i].external)
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -87,6 +87,7 @@ extern const AjPipeline *aj_pipeline_get(int32 id);
 extern const AjPipeline *aj_pipeline_read(int32 id);
 extern void aj_pipeline_forget(void);
 extern bool aj_pipeline_begins_outside(const AjPipeline *pipeline);
+extern bool aj_pipeline_may_go_outside(const AjPipeline *pipeline);
 extern Oid	aj_handler_lookup(const char *signature, Oid role,
 							  bool validator);
 extern Oid	aj_handler_find(const char *signature, Oid role, bool validator);

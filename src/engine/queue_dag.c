@@ -24,10 +24,12 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "external.h"
 #include "pipeline.h"
 #include "queue.h"
 #include "queue_dag.h"
+#include "queue_pause.h"
 #include "queue_read.h"
 #include "scope.h"
 #include "seal.h"
@@ -45,6 +47,21 @@ AJ_STATEMENT(lock_parent_of,
 			 "SELECT true FROM asyncjob.job c JOIN asyncjob.job p"
 			 " ON p.id = c.parent_id"
 			 " WHERE c.id = $1 AND c.item_no IS NOT NULL FOR UPDATE OF p",
+			 INT8OID);
+
+/* jobs that stand ready for external workers */
+AJ_STATEMENT(offered,
+			 "SELECT j.id, j.pipeline_id FROM asyncjob.job j WHERE j.owner = $1"
+			 " AND j.state = 'queued' AND j.external AND j.item_no IS NULL"
+			 " AND j.run_at <= $2 AND " AJ_PIPELINE_OPEN("j")
+			 " AND EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = j.queue_id"
+			 "  AND " AJ_QUEUE_OPEN("q") ")"
+			 " ORDER BY j.id",
+			 OIDOID, TIMESTAMPTZOID);
+
+AJ_STATEMENT(lock_offered,
+			 "SELECT FROM asyncjob.job j WHERE j.id = $1 AND j.state = 'queued'"
+			 " AND j.external AND j.item_no IS NULL FOR UPDATE SKIP LOCKED",
 			 INT8OID);
 
 AJ_STATEMENT(read_outcomes,
@@ -366,6 +383,44 @@ aj_queue_lock_parent_of(int64 job_id)
 	Datum		values[1] = {Int64GetDatum(job_id)};
 
 	aj_execute(&lock_parent_of, values, NULL, 0);
+}
+
+/*
+ * Ready jobs of a role that external workers may claim, and may have something
+ * else to do first.
+ */
+int
+aj_queue_offered(Oid owner, int64 **ids)
+{
+	Datum		values[2] = {ObjectIdGetDatum(owner),
+	TimestampTzGetDatum(aj_now())};
+	MemoryContext context = CurrentMemoryContext;
+	int			n = aj_execute(&offered, values, NULL, 0);
+	SPITupleTable *rows = SPI_tuptable;
+	int			found = 0;
+
+	*ids = MemoryContextAlloc(context, (n + 1) * sizeof(int64));
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+		int32		id = DatumGetInt32(SPI_getbinval(rows->vals[i], rows->tupdesc,
+													 2, &isnull));
+		const AjPipeline *pipeline = aj_pipeline_get(id);
+
+		if (pipeline != NULL && aj_pipeline_may_go_outside(pipeline))
+			(*ids)[found++] = DatumGetInt64(SPI_getbinval(rows->vals[i],
+														  rows->tupdesc, 1, &isnull));
+	}
+	return found;
+}
+
+/* Lock such a job, unless somebody has it. */
+bool
+aj_queue_lock_offered(int64 job_id)
+{
+	Datum		values[1] = {Int64GetDatum(job_id)};
+
+	return aj_execute(&lock_offered, values, NULL, 0) == 1;
 }
 
 /* How each step of a job has come out. */

@@ -52,6 +52,8 @@ typedef struct AjBranchProgress
 extern bool aj_queue_lock_parent(int64 job_id, AjJob *job, AjState *state,
 								 bool *for_branches);
 extern void aj_queue_lock_parent_of(int64 job_id);
+extern int	aj_queue_offered(Oid owner, int64 **ids);
+extern bool aj_queue_lock_offered(int64 job_id);
 extern void aj_queue_outcomes(int64 job_id, int nsteps, AjOutcome *outcomes);
 extern void aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches);
 extern bool aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress);

@@ -29,6 +29,7 @@
 #include "queue_external.h"
 #include "queue_pause.h"
 #include "scope.h"
+#include "shmem.h"
 
 /* May caller $1, under filter $2 and user $3, work for job j? */
 #define MAY_WORK(j) \
@@ -141,6 +142,12 @@ AJ_STATEMENT(hand_over,
 			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
 			 " AND NOT cancel_requested RETURNING run_at",
 			 INT8OID, INT8OID, BOOLOID);
+
+AJ_STATEMENT(pipeline_of,
+			 "SELECT j.pipeline_id FROM asyncjob.job j WHERE j.id = $1", INT8OID);
+
+AJ_STATEMENT(offer,
+			 "UPDATE asyncjob.job SET external = true WHERE id = $1", INT8OID);
 
 /*
  * Queues with ready external jobs of which somebody wants to hear: those in
@@ -414,6 +421,24 @@ aj_queue_lock_expired(int64 job_id, AjHeld * held, Oid *role)
 		return true;
 	(void) aj_queue_drop_lease(job_id);
 	return false;
+}
+
+/*
+ * Where nothing is preloaded, a job that is queued again may have to be got
+ * going by claim().  Returns whether it is offered to external workers.
+ */
+bool
+aj_queue_offer(int64 job_id)
+{
+	Datum		values[1] = {Int64GetDatum(job_id)};
+	const AjPipeline *pipeline;
+	bool		isnull;
+
+	if (aj_shared != NULL || aj_execute(&pipeline_of, values, NULL, 0) == 0)
+		return false;
+	pipeline = aj_pipeline_get(DatumGetInt32(aj_value(0, 1, &isnull)));
+	return pipeline != NULL && aj_pipeline_may_go_outside(pipeline) &&
+		aj_execute(&offer, values, NULL, 0) > 0;
 }
 
 /*

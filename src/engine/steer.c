@@ -133,6 +133,7 @@ aj_steer_retry(const AjCaller *caller, int64 job_id, int64 *rival,
 	else
 	{
 		seq = aj_queue_retry(head);
+		head->external |= aj_queue_offer(job_id);
 		if (aj_limits_hold(head->queue_id, job_id))
 			aj_at_commit_look();
 		else if (head->external)
