@@ -24,18 +24,12 @@
  */
 #include "compat.h"
 
-#include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "pipeline.h"
@@ -44,17 +38,7 @@
 #include "scope.h"
 #include "shmem.h"
 
-#define MAX_SIGNATURE	256
-
 static HTAB *pipeline_cache = NULL;
-static bool functions_valid = false;
-
-typedef struct FunctionCacheEntry
-{
-	char		signature[MAX_SIGNATURE];	/* key */
-	Oid			function;
-	bool		validator;
-} FunctionCacheEntry;
 
 typedef struct PipelineCacheEntry
 {
@@ -569,150 +553,4 @@ aj_pipeline_forget(void)
 	if (pipeline_cache != NULL)
 		hash_destroy(pipeline_cache);
 	pipeline_cache = NULL;
-}
-
-/* to_regprocedure(), which gives NULL instead of an error */
-static Oid
-resolve_signature(const char *text)
-{
-	LOCAL_FCINFO(fcinfo, 1);
-	Datum		result;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = CStringGetTextDatum(text);
-	fcinfo->args[0].isnull = false;
-	result = to_regprocedure(fcinfo);
-	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(result);
-}
-
-/* Is the one argument of this procedure INOUT? */
-static bool
-is_inout(HeapTuple tuple)
-{
-	Oid		   *types;
-	char	  **names;
-	char	   *modes;
-
-	return get_func_arg_info(tuple, &types, &names, &modes) == 1 &&
-		modes != NULL && modes[0] == FUNC_PARAM_INOUT;
-}
-
-/*
- * Function of a stored signature, which this role must be allowed to
- * execute: a handler (jsonb) RETURNS jsonb or procedure (INOUT jsonb), or a
- * validator that returns void.
- */
-Oid
-aj_handler_lookup(const char *signature, Oid role, bool validator)
-{
-	const char *what = validator ? "validator" : "handler";
-	Oid			function = resolve_signature(signature);
-	HeapTuple	tuple;
-	Form_pg_proc proc;
-	bool		fits;
-
-	if (!OidIsValid(function))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("%s %s does not exist", what, signature),
-				 errhint("A %s is a function with one argument of type jsonb.", what)));
-
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	fits = proc->pronargs == 1 && proc->proargtypes.values[0] == JSONBOID &&
-		!proc->proretset;
-	if (proc->prokind == PROKIND_PROCEDURE)
-		fits &= !validator && is_inout(tuple);
-	else
-		fits &= proc->prokind == PROKIND_FUNCTION &&
-			proc->prorettype == (validator ? VOIDOID : JSONBOID);
-	ReleaseSysCache(tuple);
-	if (!fits)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-				 errmsg("%s cannot be a %s", signature, what),
-				 errhint("It must be a function (jsonb) RETURNS %s.",
-						 validator ? "void" : "jsonb, or a procedure (INOUT jsonb)")));
-
-	if (aj_proc_aclcheck(function, role, ACL_EXECUTE) != ACLCHECK_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for %s %s", what, signature),
-				 errdetail("Role \"%s\" may not execute it.",
-						   GetUserNameFromId(role, true))));
-	return function;
-}
-
-static void
-functions_invalidated(Datum arg, int cacheid, uint32 hashvalue)
-{
-	functions_valid = false;
-}
-
-/*
- * aj_handler_lookup() of a stored signature, all of whose names are
- * qualified, remembering the function.  That the role may execute it is
- * checked each time.
- */
-Oid
-aj_handler_find(const char *signature, Oid role, bool validator)
-{
-	static bool registered = false;
-	static HTAB *functions = NULL;
-	FunctionCacheEntry *entry;
-	Oid			function;
-
-	if (!registered)
-	{
-		CacheRegisterSyscacheCallback(PROCOID, functions_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACEOID, functions_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(TYPEOID, functions_invalidated, (Datum) 0);
-		registered = true;
-	}
-	if (functions == NULL || !functions_valid)
-	{
-		HASHCTL		ctl = {0};
-
-		if (functions != NULL)
-			hash_destroy(functions);
-		ctl.keysize = MAX_SIGNATURE;
-		ctl.entrysize = sizeof(FunctionCacheEntry);
-		ctl.hcxt = CacheMemoryContext;
-		functions = hash_create("asyncjob handlers", 32, &ctl,
-								HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-		functions_valid = true;
-	}
-	entry = strlen(signature) >= MAX_SIGNATURE ? NULL :
-		hash_search(functions, signature, HASH_FIND, NULL);
-	if (entry != NULL && entry->validator == validator &&
-		aj_proc_aclcheck(entry->function, role, ACL_EXECUTE) == ACLCHECK_OK)
-		return entry->function;
-
-	function = aj_handler_lookup(signature, role, validator);
-	/* the lookup may have taken in that something changed before it began */
-	if (functions_valid && strlen(signature) < MAX_SIGNATURE)
-	{
-		entry = hash_search(functions, signature, HASH_ENTER, NULL);
-		entry->function = function;
-		entry->validator = validator;
-	}
-	return function;
-}
-
-/*
- * What to store for a handler named by a user, with or without its argument
- * list and found by the search path of now.
- */
-char *
-aj_handler_signature(const char *text, Oid role, bool validator)
-{
-	char	   *signature = pstrdup(text);
-	Oid			function;
-
-	if (strchr(signature, '(') == NULL)
-		signature = psprintf("%s(pg_catalog.jsonb)", signature);
-	function = aj_handler_lookup(signature, role, validator);
-	return format_procedure_qualified(function);
 }
