@@ -162,6 +162,7 @@ resolve_target(Target *target, const AjCaller *caller, const char *pipeline,
 		target->s.sealed = true;
 	aj_name_note_owner(caller->role, GetUserNameFromId(caller->role, false));
 	target->pipeline = aj_pipeline_read(target->s.pipeline_id);
+	aj_handlers_check(target->pipeline, caller->role);
 	target->s.external = aj_pipeline_begins_outside(target->pipeline);
 }
 

@@ -7,6 +7,11 @@
  * not outlive a dump, and is looked up when it is to be called.  Each process
  * remembers what it has found until a catalog says that something changed.
  *
+ * submit() refuses a pipeline of which the submitter may not execute every
+ * handler: it would run with the submitter's rights and fail.  That a role may
+ * execute all of a pipeline is remembered, too, until functions, schemas or
+ * roles change, so it costs a submit one look.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -35,7 +40,16 @@ typedef struct FunctionCacheEntry
 	bool		validator;
 } FunctionCacheEntry;
 
+/* A pipeline all of whose handlers a role may execute. */
+typedef struct AllowedEntry
+{
+	int32		pipeline_id;	/* key */
+	Oid			role;
+} AllowedEntry;
+
 static bool functions_valid = false;
+static bool allowed_valid = false;
+static bool callbacks_registered = false;
 
 /* to_regprocedure(), which gives NULL instead of an error */
 static Oid
@@ -107,7 +121,9 @@ aj_handler_lookup(const char *signature, Oid role, bool validator)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for %s %s", what, signature),
 				 errdetail("Role \"%s\" may not execute it.",
-						   GetUserNameFromId(role, true))));
+						   GetUserNameFromId(role, true)),
+				 errhint("Let its owner GRANT EXECUTE ON ROUTINE %s TO %s.", signature,
+						 quote_identifier(GetUserNameFromId(role, false)))));
 	return function;
 }
 
@@ -115,6 +131,26 @@ static void
 functions_invalidated(Datum arg, int cacheid, uint32 hashvalue)
 {
 	functions_valid = false;
+	allowed_valid = false;
+}
+
+static void
+roles_invalidated(Datum arg, int cacheid, uint32 hashvalue)
+{
+	allowed_valid = false;
+}
+
+static void
+register_callbacks(void)
+{
+	if (callbacks_registered)
+		return;
+	CacheRegisterSyscacheCallback(PROCOID, functions_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, functions_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, functions_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, roles_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_invalidated, (Datum) 0);
+	callbacks_registered = true;
 }
 
 /*
@@ -125,18 +161,11 @@ functions_invalidated(Datum arg, int cacheid, uint32 hashvalue)
 Oid
 aj_handler_find(const char *signature, Oid role, bool validator)
 {
-	static bool registered = false;
 	static HTAB *functions = NULL;
 	FunctionCacheEntry *entry;
 	Oid			function;
 
-	if (!registered)
-	{
-		CacheRegisterSyscacheCallback(PROCOID, functions_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACEOID, functions_invalidated, (Datum) 0);
-		CacheRegisterSyscacheCallback(TYPEOID, functions_invalidated, (Datum) 0);
-		registered = true;
-	}
+	register_callbacks();
 	if (functions == NULL || !functions_valid)
 	{
 		HASHCTL		ctl = {0};
@@ -165,6 +194,41 @@ aj_handler_find(const char *signature, Oid role, bool validator)
 		entry->validator = validator;
 	}
 	return function;
+}
+
+/*
+ * Refuse a pipeline of which a role may not execute every handler.
+ */
+void
+aj_handlers_check(const AjPipeline *pipeline, Oid role)
+{
+	static HTAB *allowed = NULL;
+	AllowedEntry key = {pipeline->id, role};
+
+	register_callbacks();
+	if (allowed == NULL || !allowed_valid)
+	{
+		HASHCTL		ctl = {0};
+
+		if (allowed != NULL)
+			hash_destroy(allowed);
+		ctl.keysize = sizeof(AllowedEntry);
+		ctl.entrysize = sizeof(AllowedEntry);
+		ctl.hcxt = CacheMemoryContext;
+		allowed = hash_create("asyncjob allowed pipelines", 32, &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		allowed_valid = true;
+	}
+	if (hash_search(allowed, &key, HASH_FIND, NULL) != NULL)
+		return;
+	for (int i = 0; i < pipeline->nsteps; i++)
+	{
+		if (!pipeline->steps[i].external)
+			(void) aj_handler_find(pipeline->steps[i].handler, role, false);
+	}
+	/* as in aj_handler_find() */
+	if (allowed_valid)
+		(void) hash_search(allowed, &key, HASH_ENTER, NULL);
 }
 
 /*

@@ -91,6 +91,7 @@ extern bool aj_pipeline_may_go_outside(const AjPipeline *pipeline);
 extern Oid	aj_handler_lookup(const char *signature, Oid role,
 							  bool validator);
 extern Oid	aj_handler_find(const char *signature, Oid role, bool validator);
+extern void aj_handlers_check(const AjPipeline *pipeline, Oid role);
 extern char *aj_handler_signature(const char *text, Oid role, bool validator);
 
 #endif							/* AJ_PIPELINE_H */
