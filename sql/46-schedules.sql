@@ -17,11 +17,11 @@ CREATE FUNCTION asyncjob.alter_schedule(
         queue text DEFAULT NULL, priority text DEFAULT NULL,
         overlap boolean DEFAULT NULL, catch_up text DEFAULT NULL,
         catch_up_limit integer DEFAULT NULL, user_id text DEFAULT NULL,
-        concurrency_key text DEFAULT NULL)
+        concurrency_key text DEFAULT NULL, clear text[] DEFAULT '{}')
     RETURNS timestamptz
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_alter_schedule';
-COMMENT ON FUNCTION asyncjob.alter_schedule(text, text, text, jsonb, text, text, text, boolean, text, integer, text, text) IS
-'Change a schedule of one''s own; what is not given stays. Returns the next time. Errors: 42704 there is none of that name; those of schedule().';
+COMMENT ON FUNCTION asyncjob.alter_schedule(text, text, text, jsonb, text, text, text, boolean, text, integer, text, text, text[]) IS
+'Change a schedule of one''s own; what is not given stays, and user_id and concurrency_key go where clear names them. Returns the next time. Errors: 42704 there is none of that name; 22023 clear names something else, or what is also given; those of schedule().';
 
 CREATE FUNCTION asyncjob.unschedule(name text, owner regrole DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_unschedule';

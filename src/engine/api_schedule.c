@@ -17,6 +17,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -179,6 +180,43 @@ apply_arguments(FunctionCallInfo fcinfo, const AjCaller *caller, AjSchedule *s)
 		s->concurrency_key = text;
 }
 
+/* Take away what the last argument names. */
+static void
+apply_clear(FunctionCallInfo fcinfo, const AjCaller *caller, AjSchedule *s)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(12), TEXTOID, -1, false, 'i',
+					  &names, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = nulls[i] ? "null" : TextDatumGetCString(names[i]);
+		bool		user = strcmp(name, "user_id") == 0;
+
+		if (!user && strcmp(name, "concurrency_key") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("clear names \"%s\"", name),
+					 errhint("What can be cleared is user_id and concurrency_key.")));
+		if (!PG_ARGISNULL(user ? 10 : 11))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s is both given and to be cleared", name),
+					 errhint("Give a new value, or clear it.")));
+		if (user && caller->filter != AJ_ALL_USERS)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("user_id cannot be cleared in a session of one user"),
+					 errdetail("asyncjob.user_id is \"%s\".", caller->user_id)));
+		if (user)
+			s->user_id = NULL;
+		else
+			s->concurrency_key = NULL;
+	}
+}
+
 /*
  * A schedule without pg_cron would wait for ever: refuse it, and say what is
  * missing.
@@ -216,6 +254,8 @@ store(FunctionCallInfo fcinfo, const AjCaller *caller, AjSchedule *s,
 	AjScope		scope;
 
 	apply_arguments(fcinfo, caller, s);
+	if (PG_NARGS() > 12 && !PG_ARGISNULL(12))
+		apply_clear(fcinfo, caller, s);
 	s->next_at = next_time(s->cron, s->time_zone, now);
 	/* what is due by the same rule still is */
 	if (found && !s->paused && before->next_at <= now &&
@@ -309,7 +349,7 @@ aj_schedule(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(store(fcinfo, &caller, &s, found, &before));
 }
 
-/* alter_schedule(the same, all but the name null by default) */
+/* alter_schedule(the same, all but the name null by default, clear text[]) */
 Datum
 aj_alter_schedule(PG_FUNCTION_ARGS)
 {
@@ -318,6 +358,7 @@ aj_alter_schedule(PG_FUNCTION_ARGS)
 	AjSchedule	s,
 				before;
 
+	aj_check_nargs(fcinfo, 13);
 	PreventCommandIfReadOnly("alter_schedule()");
 	aj_caller(&caller);
 	if (!find(caller.role, name, false, &s) || !may_see(&caller, &s))

@@ -117,6 +117,20 @@ SELECT (tap.err($$SELECT asyncjob.alter_schedule('a', '0 0 0 * *')$$)).*;
 SELECT (tap.err($$SELECT asyncjob.alter_schedule('a', params => '{"bad": 1}')$$)).message;
 SELECT asyncjob.schedule('a', '0 12 * * *', 'regress_sc') IS NOT NULL AS replaced;
 SELECT name, cron, time_zone, params, priority, overlap, catch_up, catch_up_limit, user_id, concurrency_key FROM asyncjob.schedules;
+-- what is optional can be taken away again
+SELECT asyncjob.alter_schedule('a', user_id => 'ann', concurrency_key => 'k') > now() AS altered;
+SELECT user_id, concurrency_key FROM asyncjob.schedules WHERE name = 'a';
+SELECT asyncjob.alter_schedule('a', clear => '{user_id}') > now() AS altered;
+SELECT user_id, concurrency_key FROM asyncjob.schedules WHERE name = 'a';
+SELECT (tap.err(s)).* FROM unnest(ARRAY[$$SELECT asyncjob.alter_schedule('a', clear => '{params}')$$, $$SELECT asyncjob.alter_schedule('a', clear => '{NULL}')$$,
+    $$SELECT asyncjob.alter_schedule('a', concurrency_key => 'l', clear => '{user_id,concurrency_key}')$$]) s;
+SELECT user_id, concurrency_key FROM asyncjob.schedules WHERE name = 'a';
+SELECT asyncjob.alter_schedule('a', user_id => 'ann', clear => '{concurrency_key}') > now() AS altered;
+SET asyncjob.user_id = 'ann';
+SELECT * FROM tap.err($$SELECT asyncjob.alter_schedule('a', clear => '{user_id}')$$);
+RESET asyncjob.user_id;
+SELECT user_id, concurrency_key FROM asyncjob.schedules WHERE name = 'a';
+SELECT asyncjob.alter_schedule('a', clear => '{user_id}') > now() AS altered;
 -- what was due by the same rule before still is, after a change of anything else
 RESET ROLE;
 SELECT aj_sc.due('a');
