@@ -58,7 +58,7 @@ drain_one(Oid role)
 		MemoryContextSwitchTo(context);
 		claimed = aj_queue_claim(role, 0, &job);
 	}
-	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1) > 0)
+	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1, true) > 0)
 		claimed = aj_queue_claim(role, 0, &job);
 	if (claimed)
 	{

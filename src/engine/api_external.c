@@ -285,7 +285,7 @@ claim_now(const Request * request, Claimed * *claimed)
 	aj_redact_prepare();
 	(void) aj_external_expire(request->queues, request->nqueues);
 	if (aj_limits_admit_here(request->queues, request->nqueues, InvalidOid,
-							 true, request->max) > 0)
+							 true, request->max, false) > 0)
 		aj_at_commit_look();
 	while (others && n < request->max)
 	{

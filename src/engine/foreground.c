@@ -295,8 +295,9 @@ aj_run_submitted(const AjSubmission *s, const int64 *ids, int n)
 			continue;
 		}
 		taken = aj_queue_take(ids[i], false, &job);
-		if (!taken && s->held &&
-			aj_limits_admit_here(NULL, 0, s->owner, false, 1) > 0)
+		/* what is before it in the queue gets a place first */
+		while (!taken && s->held &&
+			   aj_limits_admit_here(&s->queue_id, 1, s->owner, false, 1, true) > 0)
 			taken = aj_queue_take(ids[i], false, &job);
 		aj_scope_leave(&scope);
 		MemoryContextSwitchTo(context);

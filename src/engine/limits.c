@@ -651,10 +651,10 @@ admit(Admission * a, Window * w, int max, Oid owner, int external)
 }
 
 static bool
-begin_admission(Admission * a, int32 queue_id)
+begin_admission(Admission * a, int32 queue_id, bool wait)
 {
 	memset(a, 0, sizeof(*a));
-	if (!aj_queue_lock_limits(queue_id, false, &a->limits))
+	if (!aj_queue_lock_limits(queue_id, wait, &a->limits))
 		return false;
 	a->now = aj_now();
 	a->users = count_table("asyncjob users");
@@ -663,13 +663,17 @@ begin_admission(Admission * a, int32 queue_id)
 }
 
 /*
- * Give out places in this transaction, for a drain() or claim() of jobs of
- * these queues (NULL: all).  The caller is in a scope.  Returns how many were
- * given; a transaction with an old snapshot can't count and gives none.
+ * Give out places in this transaction, for a drain(), a synchronous submit() or
+ * a claim() of jobs of these queues (NULL: all).  The caller is in a scope.
+ * Returns how many were given; a transaction with an old snapshot can't count
+ * and gives none.
+ *
+ * Who comes back anyway leaves a queue alone whose places somebody else is
+ * giving out.  Others wait for that one, if the owner has anything to gain.
  */
 int
 aj_limits_admit_here(const int32 *queues, int n, Oid owner, bool external,
-					 int max)
+					 int max, bool wait)
 {
 	MemoryContext context,
 				old;
@@ -692,7 +696,9 @@ aj_limits_admit_here(const int32 *queues, int n, Oid owner, bool external,
 		if (!wanted)
 			continue;
 		old = MemoryContextSwitchTo(context);
-		if (begin_admission(&a, queue_id) && !a.limits.paused)
+		if ((begin_admission(&a, queue_id, false) ||
+			 (wait && aj_queue_has_waiting(queue_id, owner) &&
+			  begin_admission(&a, queue_id, true))) && !a.limits.paused)
 		{
 			(void) aj_queue_hold_strays(queue_id);
 			take_stock(&a);
@@ -783,7 +789,7 @@ aj_limits_round(TimestampTz *next)
 		if (now < w->next)
 			w->again = true;
 		old = MemoryContextSwitchTo(context);
-		if (!begin_admission(&a, w->queue_id))
+		if (!begin_admission(&a, w->queue_id, false))
 			a.next = TimestampTzPlusMilliseconds(now, BUSY_MS);
 		else if (!a.limits.paused)
 		{

@@ -22,7 +22,7 @@ extern bool aj_limits_rated(int32 queue_id);
 extern void aj_limits_started(int32 queue_id, int64 job_id, TimestampTz at);
 extern bool aj_limits_hold(int32 queue_id, int64 job_id);
 extern int	aj_limits_admit_here(const int32 *queues, int n, Oid owner,
-								 bool external, int max);
+								 bool external, int max, bool wait);
 extern bool aj_limits_round(TimestampTz *next);
 extern void aj_limits_check_user(const AjSubmission *s, const char *queue,
 								 int added);

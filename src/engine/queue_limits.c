@@ -106,6 +106,12 @@ AJ_STATEMENT(waiting_groups,
 			 " SELECT * FROM g LIMIT $4",
 			 INT4OID, INT8OID, INT2OID, INT4OID);
 
+AJ_STATEMENT(has_waiting,
+			 "SELECT true FROM asyncjob.job j WHERE j.state = 'waiting'"
+			 " AND j.limit_group < " AJ_PAUSE_GROUPS " AND j.queue_id = $1"
+			 " AND j.owner = $2 AND j.run_at <= $3 LIMIT 1",
+			 INT4OID, OIDOID, TIMESTAMPTZOID);
+
 /* $8: 1 external ones only, 0 others only, -1 all */
 AJ_STATEMENT(lock_waiters,
 			 "SELECT " WAITER_COLUMNS " FROM asyncjob.job j"
@@ -378,6 +384,16 @@ aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits * limits)
 		return false;
 	fill_limits(0, limits);
 	return true;
+}
+
+/* Has a role due jobs that wait for places of a queue? */
+bool
+aj_queue_has_waiting(int32 queue_id, Oid owner)
+{
+	Datum		values[3] = {Int32GetDatum(queue_id), ObjectIdGetDatum(owner),
+	TimestampTzGetDatum(aj_now())};
+
+	return aj_execute(&has_waiting, values, NULL, 0) > 0;
 }
 
 static int

@@ -90,6 +90,7 @@ typedef struct AjWaiter
 
 extern int	aj_queue_read_limits(AjLimits * *limits);
 extern bool aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits * limits);
+extern bool aj_queue_has_waiting(int32 queue_id, Oid owner);
 extern int	aj_queue_places(int32 queue_id, AjPlaceHeld * *places);
 extern void aj_queue_drop_places(int n, const int64 *job_ids, bool keep_starts);
 extern int	aj_queue_starts(int32 queue_id, TimestampTz since,
