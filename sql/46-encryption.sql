@@ -9,7 +9,7 @@ CREATE FUNCTION asyncjob.encryption_keys()
     RETURNS TABLE (key_id text, is_current boolean, configured boolean, in_use bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_encryption_keys';
 COMMENT ON FUNCTION asyncjob.encryption_keys() IS
-'Ids of the keys in asyncjob.encryption_key_file, and of others by which something is encrypted (configured false: a key that is missing); in_use is the number of values. Reads all encrypted jobs. Administrators only.';
+'Ids of the keys by asyncjob.encryption_key_file or asyncjob.encryption_key_command, and of others by which something is encrypted (configured false: a key that is missing); in_use is the number of values. Reads all encrypted jobs. Administrators only.';
 
 CREATE PROCEDURE asyncjob.reencrypt(INOUT report jsonb DEFAULT '{}')
     LANGUAGE c AS 'MODULE_PATHNAME', 'aj_reencrypt';

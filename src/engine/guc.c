@@ -25,6 +25,7 @@ int			aj_guc_backoff = 5000;
 int			aj_guc_crash_limit = 3;
 char	   *aj_guc_databases = NULL;
 bool		aj_guc_enabled = true;
+char	   *aj_guc_encryption_key_command = NULL;
 char	   *aj_guc_encryption_key_file = NULL;
 int			aj_guc_max_attempts = 3;
 int			aj_guc_max_databases = 16;
@@ -80,6 +81,14 @@ aj_guc_define(bool preloading)
 							 true,
 							 PGC_SIGHUP, 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("asyncjob.encryption_key_command",
+							   "Command that writes the keys of encrypted queues to its standard output.",
+							   "Run by the shell as the server's user; what it writes is what asyncjob.encryption_key_file holds.",
+							   &aj_guc_encryption_key_command,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
 
 	DefineCustomStringVariable("asyncjob.encryption_key_file",
 							   "File with the keys of encrypted queues.",

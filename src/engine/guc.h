@@ -17,6 +17,7 @@ extern int	aj_guc_backoff;		/* ms, first retry delay by default */
 extern int	aj_guc_crash_limit;
 extern char *aj_guc_databases;
 extern bool aj_guc_enabled;
+extern char *aj_guc_encryption_key_command;
 extern char *aj_guc_encryption_key_file;
 extern int	aj_guc_max_attempts;
 extern int	aj_guc_max_databases;

@@ -22,6 +22,11 @@
  * its group may read it.  It must not lie in the data directory, where every
  * base backup would take it along.
  *
+ * Instead of a file there may be a command, asyncjob.encryption_key_command,
+ * that writes the same lines (keycommand.c).  Nothing says when it would write
+ * others, so it is run again after a reload, when a key is missing, and every
+ * few minutes; after a failure not at once.
+ *
  * Why a key is an opaque string of 32 bytes or more, rather than a pass
  * phrase: see seal.c.
  *
@@ -37,17 +42,26 @@
 
 #include "storage/fd.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "guc.h"
+#include "keycommand.h"
 #include "keyring.h"
 
 #define MAX_KEYS	64
 #define MAX_FILE	(64 * 1024)
+#define COMMAND_AGE_MS		(5 * 60 * 1000) /* a command's keys are used for */
+#define COMMAND_AGAIN_MS	10000	/* between two runs for want of a key */
+#define COMMAND_SHARE		10	/* part of the time that failures may take */
 
 static AjKey * keys = NULL;
 static int	nkeys = 0;
 static char loaded_path[MAXPGPATH]; /* as the setting has it */
 static struct stat loaded_file; /* all zero: none was read */
+static char *loaded_command = NULL; /* NULL: none was run */
+static TimestampTz loaded_at = 0;	/* when it was */
+static long took_ms = 0;
+static const char *source;		/* words for where keys come from */
 static char problem[256];		/* why there are no keys, or empty */
 
 static void
@@ -146,13 +160,13 @@ parse(char *text)
 		if (wrong != NULL)
 		{
 			forget();
-			snprintf(problem, sizeof(problem), "Line %d of the key file %s.",
-					 line_no, wrong);
+			snprintf(problem, sizeof(problem), "Line %d of the %s %s.",
+					 line_no, source, wrong);
 			return;
 		}
 	}
 	if (nkeys == 0)
-		strlcpy(problem, "The key file has no keys.", sizeof(problem));
+		snprintf(problem, sizeof(problem), "The %s has no keys.", source);
 }
 
 static void
@@ -194,23 +208,13 @@ read_file(const char *path)
 }
 
 static void
-load(void)
+load_from_file(void)
 {
-	const char *path = aj_guc_encryption_key_file;
 	char		canonical[MAXPGPATH];
 
-	if (keys == NULL)
-		keys = MemoryContextAllocZero(TopMemoryContext, MAX_KEYS * sizeof(AjKey));
-	forget();
-	memset(&loaded_file, 0, sizeof(loaded_file));
-	strlcpy(loaded_path, path ? path : "", sizeof(loaded_path));
-	if (loaded_path[0] == '\0')
-	{
-		strlcpy(problem, "asyncjob.encryption_key_file is not set.",
-				sizeof(problem));
-		return;
-	}
-	strlcpy(canonical, path, sizeof(canonical));
+	source = "key file";
+	strlcpy(loaded_path, aj_guc_encryption_key_file, sizeof(loaded_path));
+	strlcpy(canonical, aj_guc_encryption_key_file, sizeof(canonical));
 	canonicalize_path(canonical);
 	if (!is_absolute_path(canonical))
 		strlcpy(problem, "asyncjob.encryption_key_file is not an absolute path.",
@@ -222,13 +226,70 @@ load(void)
 		read_file(canonical);
 }
 
+static void
+load_from_command(void)
+{
+	char	   *text = palloc0(MAX_FILE + 2);
+
+	source = "output of the key command";
+	loaded_command = MemoryContextStrdup(TopMemoryContext,
+										 aj_guc_encryption_key_command);
+	loaded_at = GetCurrentTimestamp();
+	if (aj_key_command_run(loaded_command, text, MAX_FILE + 2, problem, sizeof(problem)))
+		parse(text);
+	took_ms = TimestampDifferenceMilliseconds(loaded_at, GetCurrentTimestamp());
+	explicit_bzero(text, MAX_FILE + 2);
+	pfree(text);
+}
+
+static bool
+is_set(const char *setting)
+{
+	return setting != NULL && setting[0] != '\0';
+}
+
+static void
+load(void)
+{
+	bool		file = is_set(aj_guc_encryption_key_file);
+	bool		command = is_set(aj_guc_encryption_key_command);
+
+	if (keys == NULL)
+		keys = MemoryContextAllocZero(TopMemoryContext, MAX_KEYS * sizeof(AjKey));
+	forget();
+	memset(&loaded_file, 0, sizeof(loaded_file));
+	loaded_path[0] = '\0';
+	if (loaded_command != NULL)
+		pfree(loaded_command);
+	loaded_command = NULL;
+	if (file && command)
+		strlcpy(problem, "Both asyncjob.encryption_key_file and asyncjob.encryption_key_command are set.",
+				sizeof(problem));
+	else if (file)
+		load_from_file();
+	else if (command)
+		load_from_command();
+	else
+		strlcpy(problem, "Neither asyncjob.encryption_key_file nor asyncjob.encryption_key_command is set.",
+				sizeof(problem));
+
+	/* if the command was cut short, it says nothing about the keys */
+	if (loaded_command != NULL && nkeys == 0 &&
+		(QueryCancelPending || ProcDiePending))
+	{
+		pfree(loaded_command);
+		loaded_command = NULL;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 /* Is the file that was read as it was then?  If none was read, it isn't. */
 static bool
-is_unchanged(void)
+file_is_unchanged(void)
 {
 	struct stat st;
 
-	return loaded_file.st_ino != 0 && strcmp(loaded_path, aj_guc_encryption_key_file) == 0 &&
+	return !is_set(aj_guc_encryption_key_command) && loaded_file.st_ino != 0 && strcmp(loaded_path, aj_guc_encryption_key_file) == 0 &&
 		stat(loaded_path, &st) == 0 && st.st_ino == loaded_file.st_ino &&
 		st.st_dev == loaded_file.st_dev && st.st_size == loaded_file.st_size &&
 		st.st_mtim.tv_sec == loaded_file.st_mtim.tv_sec &&
@@ -237,10 +298,33 @@ is_unchanged(void)
 		st.st_ctim.tv_nsec == loaded_file.st_ctim.tv_nsec;
 }
 
+static bool
+older_than(long ms)
+{
+	return TimestampDifferenceExceeds(loaded_at, GetCurrentTimestamp(), ms);
+}
+
+/* Is it too early to run the command again? */
+static bool
+command_rests(void)
+{
+	return !older_than(Max(COMMAND_AGAIN_MS, COMMAND_SHARE * took_ms));
+}
+
+/* Was the command run, and shall not be again now? */
+static bool
+command_is_unchanged(void)
+{
+	return loaded_command != NULL && !is_set(aj_guc_encryption_key_file) &&
+		strcmp(loaded_command, aj_guc_encryption_key_command) == 0 &&
+		loaded_at > PgReloadTime &&
+		(nkeys > 0 ? !older_than(COMMAND_AGE_MS) : command_rests());
+}
+
 static void
 be_current(void)
 {
-	if (!is_unchanged())
+	if (!command_is_unchanged() && !file_is_unchanged())
 		load();
 }
 
@@ -276,8 +360,13 @@ aj_key_find(const char *id, const char **why)
 
 	be_current();
 	key = find(id);
+	if (key == NULL && loaded_command != NULL && !command_rests())
+	{
+		load();
+		key = find(id);
+	}
 	if (key == NULL)
-		*why = nkeys > 0 ? "The key file has no key of this id." : problem;
+		*why = nkeys > 0 ? psprintf("The %s has no key of this id.", source) : problem;
 	return key;
 }
 

@@ -454,7 +454,7 @@ aj_seal_require(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a queue cannot be encrypted without a key"),
 				 errdetail("%s", why),
-				 errhint("Let a superuser make a key file, set asyncjob.encryption_key_file to it and reload; see docs/encryption.md.")));
+				 errhint("Let a superuser set asyncjob.encryption_key_file or asyncjob.encryption_key_command, and reload; see docs/encryption.md.")));
 }
 
 /* ---------- jobs ---------- */
