@@ -156,7 +156,8 @@ aj_filter_parse(Jsonb *json, bool states, AjFilter * filter)
 	if (!JB_ROOT_IS_OBJECT(json))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("filter is neither a JSON object nor a job's id")));
+				 errmsg("filter is neither a JSON object nor a job's id"),
+				 errhint("For example {\"pipeline\": \"bill\", \"code\": \"tariff_missing\"}.")));
 
 	(void) JsonbIteratorNext(&it, &value, true);
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)

@@ -53,7 +53,8 @@ aj_check_jsonpath(const char *text, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is not a jsonpath: \"%s\"", what, text),
-				 errdetail_internal("%s", edata->message)));
+				 errdetail_internal("%s", edata->message),
+				 errhint("For example $.steps.count.errors > 0, or $.params.sites[*].")));
 	}
 	PG_END_TRY();
 }

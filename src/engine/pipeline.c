@@ -338,7 +338,8 @@ aj_pipeline_parse(Jsonb *steps, AjPipeline *pipeline)
 				ereport(ERROR,
 						(errcode(ERRCODE_UNDEFINED_OBJECT),
 						 errmsg("step \"%s\" comes after \"%s\", which is no step of the pipeline",
-								raw[i].step.name, raw[i].after[a])));
+								raw[i].step.name, raw[i].after[a]),
+						 errhint("\"after\" holds names of other steps of the same array.")));
 		}
 	}
 
