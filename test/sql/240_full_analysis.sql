@@ -33,6 +33,7 @@ SELECT step_no, name, state, attempt, progress, started_at <= finished_at AS too
        CASE WHEN step_no > 2 THEN started_at >= max(finished_at) FILTER (WHERE step_no < 3) OVER () END AS after_ground_and_wind,
        CASE WHEN step_no > 2 THEN started_at >= lag(finished_at) OVER (ORDER BY step_no) END AS after_the_one_before
 FROM asyncjob.steps(:job) ORDER BY step_no;
+SELECT state, message FROM asyncjob.updates(:job) WHERE message LIKE 'begins %';
 -- which of the two that run beside each other ends first is left open
 SELECT kind, state, level FROM asyncjob.updates(:job) WHERE step IS DISTINCT FROM 'wind_resource' AND state <> 'waiting' ORDER BY seq;
 SELECT name, step, kind, media_type, size > 100 AS size, sha256 = encode(sha256(asyncjob.artifact_data(:job, name)), 'hex') AS sha256
