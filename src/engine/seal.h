@@ -18,6 +18,9 @@
 /* something can't be encrypted or opened now; nothing is wrong with the job */
 #define AJ_ERRCODE_NO_KEY	MAKE_SQLSTATE('A','J','0','1','0')
 
+/* an encrypted value is an object of this one member */
+#define AJ_ENVELOPE			"$encrypted"
+
 /* stands where a text of a sealed job would be; its owner sees the text */
 #define AJ_HIDDEN	"(encrypted)"
 
