@@ -1,4 +1,4 @@
-# backlog.sh: future_backlog_ratio, blocked_head_ratio,
+# backlog.sh: future_backlog_ratio, blocked_head_ratio, limited_head_ratio,
 # drain_roles_longest_wait_ms.
 #
 # shellcheck shell=bash disable=SC2119,SC2153
@@ -34,6 +34,18 @@ blocked_jobs()
     fill "$MILLION" blocked 10
 }
 
+limited_jobs()
+{
+    local last
+
+    # of a queue of which none may run
+    last=$(last_id)
+    sql "CALL bench.fill($MILLION, 'limited', '10')"
+    [ "$(sql "SELECT count(*) FROM asyncjob.job WHERE id > $last AND state = 'waiting'")" = "$MILLION" ] ||
+        die "jobs of a queue whose limit is none do not wait"
+    sql 'ANALYZE asyncjob.job'
+}
+
 group_backlog()
 {
     local i
@@ -48,9 +60,13 @@ group_backlog()
     emit blocked_head_ratio "$(median "$TMP/r")" ratio
     rounds "behind $MILLION jobs of a paused queue" "$TMP/a"
     rounds "without" "$TMP/b"
-    remark "  queues cannot be limited but by pausing"
     reset
     resume blocked
+    with_and_without limited_jobs
+    emit limited_head_ratio "$(median "$TMP/r")" ratio
+    rounds "behind $MILLION jobs of a queue at its limit" "$TMP/a"
+    rounds "without" "$TMP/b"
+    reset
     roles
 }
 

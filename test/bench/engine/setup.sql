@@ -3,6 +3,7 @@
 CREATE SCHEMA bench;
 SELECT asyncjob.create_queue('warm');
 SELECT asyncjob.create_queue('blocked');
+SELECT asyncjob.create_queue('limited', max_running => 0);
 SELECT asyncjob.create_queue('mixed' || i) FROM generate_series(0, 9) i;
 
 -- 100 bytes of JSON
