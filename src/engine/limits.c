@@ -48,6 +48,7 @@
 
 #define WINDOW_MS		100
 #define BUSY_MS			100		/* somebody else gives out the places */
+#define SOON_MS			200		/* and has soon done, if it is the coordinator */
 #define NEW_MS			2000	/* a queue's limits are new for so long */
 
 /* What the coordinator remembers of a queue between two rounds. */
@@ -205,13 +206,35 @@ aj_limits_check_user(const AjSubmission *s, const char *queue, int added)
 }
 
 /*
+ * Begin to give out places, unless an owner (0: any) has nothing to gain.  Of
+ * somebody else who does so the coordinator has done in a moment, but another
+ * session may take as long as its transaction does: only who wants to wait for
+ * that does.
+ */
+static bool
+begin_here(AjAdmission *a, int32 queue_id, Oid owner, bool wait)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SOON_MS);
+
+	while (!aj_admission_begin(a, queue_id, false))
+	{
+		if (!aj_queue_has_waiting(queue_id, owner))
+			return false;
+		if (wait)
+			return aj_admission_begin(a, queue_id, true);
+		if (GetCurrentTimestamp() >= until)
+			return false;
+		pg_usleep(1000);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return true;
+}
+
+/*
  * Give out places in this transaction, for a drain(), a synchronous submit() or
  * a claim() of jobs of these queues (NULL: all).  The caller is in a scope.
  * Returns how many were given; a transaction with an old snapshot can't count
  * and gives none.
- *
- * Who comes back anyway leaves a queue alone whose places somebody else is
- * giving out.  Others wait for that one, if the owner has anything to gain.
  */
 int
 aj_limits_admit_here(const int32 *queues, int n, Oid owner, bool external,
@@ -238,9 +261,7 @@ aj_limits_admit_here(const int32 *queues, int n, Oid owner, bool external,
 		if (!wanted)
 			continue;
 		old = MemoryContextSwitchTo(context);
-		if ((aj_admission_begin(&a, queue_id, false) ||
-			 (wait && aj_queue_has_waiting(queue_id, owner) &&
-			  aj_admission_begin(&a, queue_id, true))) && !a.limits.paused)
+		if (begin_here(&a, queue_id, owner, wait) && !a.limits.paused)
 		{
 			(void) aj_queue_hold_strays(queue_id);
 			aj_admission_count(&a);

@@ -109,7 +109,7 @@ AJ_STATEMENT(waiting_groups,
 AJ_STATEMENT(has_waiting,
 			 "SELECT true FROM asyncjob.job j WHERE j.state = 'waiting'"
 			 " AND j.limit_group < " AJ_PAUSE_GROUPS " AND j.queue_id = $1"
-			 " AND j.owner = $2 AND j.run_at <= $3 LIMIT 1",
+			 " AND ($2 = 0 OR j.owner = $2) AND j.run_at <= $3 LIMIT 1",
 			 INT4OID, OIDOID, TIMESTAMPTZOID);
 
 /* $8: 1 external ones only, 0 others only, -1 all */
@@ -386,7 +386,7 @@ aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits * limits)
 	return true;
 }
 
-/* Has a role due jobs that wait for places of a queue? */
+/* Has a role (0: any) due jobs that wait for places of a queue? */
 bool
 aj_queue_has_waiting(int32 queue_id, Oid owner)
 {
