@@ -32,7 +32,7 @@
  * the two transactions, the coordinator's sweep() does it.
  *
  * In run() a job has one transaction and no branches: the steps are run one
- * after the other ("alone").
+ * after the other ("alone").  What a step gets is put together in dag_data.c.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -41,18 +41,14 @@
 #include "compat.h"
 
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "dag.h"
 #include "errors.h"
 #include "events.h"
 #include "extension.h"
-#include "jsonpath.h"
 #include "queue.h"
 #include "queue_dag.h"
 #include "queue_flow.h"
@@ -60,9 +56,7 @@
 #include "shmem.h"
 #include "wake.h"
 
-#define MAX_ITEMS		10000
 #define SWEEP_AT_ONCE	100
-#define PATH_MS			1000	/* for a condition or list of items */
 
 static bool sweep_wanted = false;
 
@@ -76,122 +70,6 @@ typedef struct Progress
 	bool		alone;			/* no branches */
 	bool		begin;			/* nobody has it, claim() could */
 } Progress;
-
-static void
-append_jsonb(StringInfo s, Jsonb *jb)
-{
-	JsonbToCString(s, &jb->root, VARSIZE(jb));
-}
-
-/* Append the output of a step, null if it has none. */
-static void
-append_output(StringInfo s, Jsonb *checkpoints, int step_no)
-{
-	char		key[16];
-	JsonbValue *v = NULL;
-
-	snprintf(key, sizeof(key), "%d", step_no);
-	if (checkpoints != NULL)
-		v = getKeyJsonValueFromContainer(&checkpoints->root, key, strlen(key), NULL);
-	if (v == NULL)
-		appendStringInfoString(s, "null");
-	else
-		append_jsonb(s, JsonbValueToJsonb(v));
-}
-
-static void
-push_key(JsonbParseState * *state, const char *key)
-{
-	JsonbValue	v = {.type = jbvString};
-
-	v.val.string.val = (char *) key;
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-}
-
-static void
-push_jsonb(JsonbParseState * *state, Jsonb *jb)
-{
-	JsonbValue	v = {.type = jbvBinary};
-
-	v.val.binary.data = &jb->root;
-	v.val.binary.len = VARSIZE(jb) - VARHDRSZ;
-	if (JB_ROOT_IS_SCALAR(jb))
-		(void) JsonbExtractScalar(&jb->root, &v);
-	pushJsonbValue(state, WJB_VALUE, &v);
-}
-
-/*
- * What a step gets: the params of the job, outputs of the steps it needs,
- * and the item, if it runs for one.  Each of many items gets all params, so it
- * is put together without a detour over text.
- */
-static Jsonb *
-step_input(const AjRun *run, int step_no, Jsonb *item, int item_no)
-{
-	const AjPipeline *pipeline = run->pipeline;
-	const AjStep *step = &pipeline->steps[step_no];
-	JsonbParseState *state = NULL;
-	JsonbValue	null = {.type = jbvNull};
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_key(&state, "params");
-	push_jsonb(&state, run->params);
-	push_key(&state, "steps");
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int a = 0; a < step->nafter; a++)
-	{
-		char		key[16];
-		JsonbValue *v = NULL;
-
-		snprintf(key, sizeof(key), "%d", step->after[a]);
-		if (run->checkpoints != NULL)
-			v = getKeyJsonValueFromContainer(&run->checkpoints->root, key,
-											 strlen(key), NULL);
-		push_key(&state, pipeline->steps[step->after[a]].name);
-		pushJsonbValue(&state, WJB_VALUE, v ? v : &null);
-	}
-	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	if (item != NULL)
-	{
-		JsonbValue	no = {.type = jbvNumeric};
-
-		no.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
-															 Int32GetDatum(item_no)));
-		push_key(&state, "item");
-		push_jsonb(&state, item);
-		push_key(&state, "item_no");
-		pushJsonbValue(&state, WJB_VALUE, &no);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-/* Input of the current step.  A first step that has no item gets the params. */
-Jsonb *
-aj_dag_input(const AjRun *run, Jsonb *item, int item_no)
-{
-	const AjStep *step = &run->pipeline->steps[run->job->step_no];
-
-	if (step->nafter == 0 && item == NULL)
-		return run->params;
-	return step_input(run, run->job->step_no, item, item_no);
-}
-
-/*
- * Read what the current step needs of the job it belongs to.  Runs in a
- * scope; the results live in run->context.  What can't be decrypted now makes
- * the job wait: job->locked says why.
- */
-void
-aj_dag_load(AjRun *run)
-{
-	bool		branch = run->job->item_no >= 0;
-	MemoryContext old = MemoryContextSwitchTo(run->context);
-
-	run->params = branch ? aj_queue_parent_params(run->job) : run->job->params;
-	run->checkpoints = aj_queue_checkpoints(run->job);
-	MemoryContextSwitchTo(old);
-}
 
 static int
 count_outcomes(const Progress *p)
@@ -214,35 +92,6 @@ is_ready(const Progress *p, int step_no)
 			return false;
 	}
 	return true;
-}
-
-/* Outputs of all sinks: the one's own, or an object of several by name. */
-static Jsonb *
-job_result(const AjRun *run)
-{
-	const AjPipeline *pipeline = run->pipeline;
-	StringInfoData s;
-	int			nsinks = 0;
-
-	for (int i = 0; i < pipeline->nsteps; i++)
-		nsinks += pipeline->steps[i].is_sink;
-
-	initStringInfo(&s);
-	for (int i = 0; i < pipeline->nsteps; i++)
-	{
-		if (!pipeline->steps[i].is_sink)
-			continue;
-		if (nsinks > 1)
-		{
-			appendStringInfoString(&s, s.len ? ", " : "{");
-			escape_json(&s, pipeline->steps[i].name);
-			appendStringInfoString(&s, ": ");
-		}
-		append_output(&s, run->checkpoints, i);
-	}
-	if (nsinks > 1)
-		appendStringInfoChar(&s, '}');
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
 }
 
 static void
@@ -282,7 +131,7 @@ end_completed(Progress *p)
 	aj_tell_chat(run, psprintf("Analysis complete: %s finished %d of %d steps.",
 							   run->pipeline->name, ndone, nsteps),
 				 AJ_COMPLETED);
-	aj_queue_end(job, AJ_COMPLETED, nsteps - 1, job_result(run), missing);
+	aj_queue_end(job, AJ_COMPLETED, nsteps - 1, aj_dag_result(run), missing);
 	aj_chain(job->id);
 	if (job->parent_id != 0)
 		aj_at_commit_child_ended();
@@ -369,42 +218,24 @@ wind_up(Progress *p, bool cancelled)
 
 /* The items or the condition of a step can't be had: the job fails. */
 static AjState
-not_to_be_had(Progress *p, int step_no, char *message, const char *hint)
+not_to_be_had(Progress *p, int step_no, const AjRefusal *why)
 {
 	AjError		error = {
 		.sqlerrcode = ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-		.message = message,
-		.hint = pstrdup(hint),
+		.message = why->message,
+		.hint = pstrdup(why->hint),
 	};
 	AjJob		at = *p->run->job;
 
 	if (p->alone)
 		ereport(ERROR,
-				(errcode(error.sqlerrcode), errmsg("%s", message),
-				 errhint("%s", hint)));
+				(errcode(error.sqlerrcode), errmsg("%s", why->message),
+				 errhint("%s", why->hint)));
 	at.step_no = step_no;
 
 	/* whatever runs beside it is of no use any more */
 	aj_queue_cancel_descendants(p->run->job->id);
 	return end_failed(p, step_no, aj_error_to_jsonb(&error, &at));
-}
-
-static AjState
-too_many_items(Progress *p, int step_no)
-{
-	return not_to_be_had(p, step_no,
-						 psprintf("for_each of step \"%s\" finds more than %d items",
-								  p->run->pipeline->steps[step_no].name, MAX_ITEMS),
-						 "Split the array, and submit a job for each part.");
-}
-
-static AjState
-path_too_long(Progress *p, int step_no, const char *key)
-{
-	return not_to_be_had(p, step_no,
-						 psprintf("%s of step \"%s\" took longer than %d ms",
-								  key, p->run->pipeline->steps[step_no].name, PATH_MS),
-						 "Give a jsonpath with fewer wildcards, or let a step prepare what it finds.");
 }
 
 static void
@@ -432,6 +263,7 @@ proceed(Progress *p)
 				nactive = 0,
 				next = -1;
 	bool		failed = false;
+	AjRefusal	why;
 	StringInfoData names;
 
 	p->outcomes = palloc(n * sizeof(AjOutcome));
@@ -480,12 +312,11 @@ proceed(Progress *p)
 		}
 		if (step->when != NULL && b->total == 0)
 		{
-			AjPathResult result = aj_jsonpath_true(step_input(run, i, NULL, 0),
-												   step->when, PATH_MS);
+			bool		holds;
 
-			if (result == AJ_PATH_TOO_LONG)
-				return path_too_long(p, i, "when");
-			if (result == AJ_PATH_NO)
+			if (!aj_dag_condition(run, i, &holds, &why))
+				return not_to_be_had(p, i, &why);
+			if (!holds)
 			{
 				set_outcome(p, i, AJ_OUTCOME_SKIPPED, NULL);
 				continue;
@@ -493,11 +324,8 @@ proceed(Progress *p)
 		}
 		if (step->for_each != NULL && !p->alone)
 		{
-			if (aj_jsonpath_items(step_input(run, i, NULL, 0), step->for_each,
-								  PATH_MS, &items[i]) == AJ_PATH_TOO_LONG)
-				return path_too_long(p, i, "for_each");
-			if (JB_ROOT_COUNT(items[i]) > MAX_ITEMS)
-				return too_many_items(p, i);
+			if (!aj_dag_items(run, i, &items[i], &why))
+				return not_to_be_had(p, i, &why);
 			if (JB_ROOT_COUNT(items[i]) == 0)
 			{
 				set_outcome(p, i, AJ_OUTCOME_DONE, items[i]);
@@ -637,131 +465,6 @@ aj_dag_step_done(AjRun *run, AjOutcome outcome, Jsonb *output, Jsonb *error)
 	state = proceed(&p);
 	MemoryContextSwitchTo(old);
 	return state;
-}
-
-/*
- * Call the handler for one item.  Where the step is optional, so is each item:
- * what went wrong is caught and added to errors, and the output is null.
- */
-static Jsonb *
-call_item(AjRun *run, StringInfo errors, char **message)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	int			nartifacts = list_length(run->artifacts);
-	Jsonb	   *volatile output = NULL;
-
-	if (!run->pipeline->steps[run->job->step_no].optional)
-		return aj_call_step(run);
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		output = aj_call_step(run);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-		AjError    *error;
-		List	   *artifacts = list_truncate(run->artifacts, nartifacts);
-
-		MemoryContextSwitchTo(run->context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		run->artifacts = NIL;
-		aj_forget_step(run);
-		run->artifacts = artifacts;
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(edata);	/* it is the caller who is interrupted */
-		error = aj_error_copy(edata, run->context);
-		if (*message == NULL || strcmp(error->message, *message) < 0)
-			*message = error->message;
-		appendStringInfoString(errors, errors->len ? ", " : "[");
-		append_jsonb(errors, aj_error_to_jsonb(error, run->job));
-		/* an object: the number goes into it */
-		errors->data[--errors->len] = '\0';
-		appendStringInfo(errors, ", \"item_no\": %d}", run->item_no);
-		output = NULL;
-	}
-	PG_END_TRY();
-	return output;
-}
-
-/*
- * In run() there are no branches: call the handler of the current step for
- * one item after the other.  Returns the array of their outputs.
- */
-Jsonb *
-aj_dag_call_items(AjRun *run)
-{
-	const AjStep *step = &run->pipeline->steps[run->job->step_no];
-	Progress	p = {.run = run,.alone = true};
-	MemoryContext old;
-	Jsonb	   *items;
-	JsonbIterator *it;
-	JsonbValue	item;
-	JsonbIteratorToken token;
-	StringInfoData s,
-				errors;
-	char	   *message = NULL;
-	int			n,
-				nfailed = 0;
-
-	old = MemoryContextSwitchTo(run->context);
-	if (aj_jsonpath_items(step_input(run, run->job->step_no, NULL, 0),
-						  step->for_each, PATH_MS, &items) == AJ_PATH_TOO_LONG)
-		(void) path_too_long(&p, run->job->step_no, "for_each");
-	n = JB_ROOT_COUNT(items);
-	if (n > MAX_ITEMS)
-		(void) too_many_items(&p, run->job->step_no);
-	initStringInfo(&s);
-	initStringInfo(&errors);
-	it = JsonbIteratorInit(&items->root);
-	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
-	{
-		Jsonb	   *output;
-
-		if (token != WJB_ELEM)
-			continue;
-		run->item = JsonbValueToJsonb(&item);
-		run->item_no++;
-		output = call_item(run, &errors, &message);
-		appendStringInfoString(&s, s.len ? ", " : "[");
-		if (output != NULL)
-			append_jsonb(&s, output);
-		else
-		{
-			appendStringInfoString(&s, "null");
-			nfailed++;
-		}
-		CHECK_FOR_INTERRUPTS();
-	}
-	run->item = NULL;
-	appendStringInfoString(&s, s.len ? "]" : "[]");
-	if (nfailed > 0)
-	{
-		StringInfoData error;
-
-		initStringInfo(&error);
-		appendStringInfoString(&error, "{\"message\": ");
-		escape_json(&error, psprintf("%d of %d items failed: %s", nfailed, n,
-									 run->job->sealed ? AJ_HIDDEN : message));
-		appendStringInfo(&error, ", \"items\": %s]}", errors.data);
-		run->items_error = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-															  CStringGetDatum(error.data)));
-		run->no_item = nfailed == n;
-		run->job->failures += run->no_item;
-	}
-	MemoryContextSwitchTo(old);
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
 }
 
 /* A job's branch has ended, or its branches have to be looked at. */
