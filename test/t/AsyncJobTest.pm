@@ -141,7 +141,14 @@ sub aj_status
 sub aj_until
 {
 	my ($node, $what, $query, $db) = @_;
-	my $done = $node->poll_query_until($db // 'postgres', $query);
+	my $done;
+
+	# a psql that finds no server may end before it has read the query
+	do
+	{
+		$done = eval { $node->poll_query_until($db // 'postgres', $query) };
+	} while (!defined $done && $@ =~ /Broken pipe/);
+	die $@ unless defined $done;
 
 	diag("still waiting for: $what") unless $done;
 	return $done;
