@@ -31,6 +31,7 @@
 #include "queue_schedule.h"
 #include "redact.h"
 #include "schedule.h"
+#include "shmem.h"
 #include "wake.h"
 
 PG_FUNCTION_INFO_V1(aj_drain);
@@ -60,6 +61,13 @@ drain_one(Oid role)
 	}
 	if (!claimed && aj_limits_admit_here(NULL, 0, role, false, 1, true) > 0)
 		claimed = aj_queue_claim(role, 0, &job);
+	if (!claimed && aj_shared == NULL &&
+		aj_limits_admit_here(NULL, 0, role, true, 1, true) > 0)
+	{
+		aj_dag_begin_offered(role);
+		MemoryContextSwitchTo(context);
+		claimed = aj_queue_claim(role, 0, &job);
+	}
 	if (claimed)
 	{
 		aj_redact_prepare();

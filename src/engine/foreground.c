@@ -289,6 +289,9 @@ aj_run_submitted(const AjSubmission *s, const int64 *ids, int n)
 		{
 			/* nothing is preloaded: it may have other steps to begin with */
 			taken = aj_dag_begin(ids[i]);
+			while (!taken && s->held &&
+				   aj_limits_admit_here(&s->queue_id, 1, s->owner, true, 1, true) > 0)
+				taken = aj_dag_begin(ids[i]);
 			aj_scope_leave(&scope);
 			if (taken)
 				run_parts(ids[i], -1);

@@ -178,7 +178,24 @@ my @two = map { submit('items', '{"n": [1, 2]}', 'one') } 1 .. 2;
 is(scalar(@claims = claim(10, 'one')), 2, 'of two jobs of a queue with max_running 1, the items of one');
 is(scalar(claim(10, 'one')), 0, 'and no more');
 complete($_) foreach @claims;
-is(scalar(claim(10, 'one')), 2, 'until it has ended');
+is(scalar(@claims = claim(10, 'one')), 2, 'until it has ended');
+
+complete($_) foreach @claims;
+$id = submit('mixed', '{"m": 4}', 'one');
+my $behind = submit('mixed', '{"m": 5}', 'one');
+is(as('owner', 'SELECT asyncjob.drain()'), 1, 'drain() begins one of them, too');
+is(as('owner', "SELECT state FROM asyncjob.job WHERE id = $behind"), 'waiting', 'while the other waits');
+is(briefly(@claims = claim(10, 'one')), 'b{"m": 4}', 'its external step can be claimed');
+complete($claims[0]);
+like(outcome($id), qr/^completed/, 'and completes it');
+is(briefly(@claims = claim(10, 'one')), 'b{"m": 5}', 'then the other');
+complete($claims[0]);
+is(as('owner', 'SELECT asyncjob.drain()'), 1, 'has its turn');
+like(outcome($behind), qr/^completed/, 'and completes');
+$id = as('owner', "SET asyncjob.synchronous = on; SELECT asyncjob.submit('mixed', '{\"m\": 6}', queue => 'one')");
+is(briefly(@claims = claim(10, 'one')), 'b{"m": 6}', 'of a synchronous one the external step is left');
+complete($claims[0]);
+like(outcome($id), qr/^completed/, 'and completes it');
 
 # Too much is refused to the job, not to the worker.
 $id = as('owner', "SELECT asyncjob.submit('items', jsonb_build_object('n', (SELECT jsonb_agg(i) FROM generate_series(1, 10001) i)), queue => 'ext')");
