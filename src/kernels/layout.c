@@ -18,6 +18,9 @@
  * 3. The best of several is warmed up, not so far that it loses its shape,
  *	  and annealed once more.
  *
+ * Turbines may be of several types, whose spacings and setbacks differ; which
+ * place has which type is part of what is searched (layout_types.c).
+ *
  * Moves are judged by the estimate of surrogate.c, the first start and the
  * result by ajk_farm_yield; should the result be worse by that, the start is
  * returned.  The search is bounded by the number of trial places, and draws
@@ -116,16 +119,15 @@ ajk_search_set(AjkSearch *q, int n, const double *x, const double *y)
 	(void) ajk_surrogate_set(&q->s, n, x, y, search_poll, q);
 }
 
-/* Is x, y far enough from all turbines but one, and allowed? */
+/* Is x, y far enough from all turbines but t, and allowed for that? */
 bool
-ajk_search_free_place(AjkSearch *q, int but, double x, double y)
+ajk_search_free_place(AjkSearch *q, int t, double x, double y)
 {
-	double		d = q->prob->area.spacing_m;
-
 	for (int i = 0; i < q->s.n; i++)
-		if (i != but && !ajk_apart(q->s.x[i] - x, q->s.y[i] - y, d))
+		if (i != t && !ajk_apart(q->s.x[i] - x, q->s.y[i] - y,
+								 ajk_search_spacing(q, t, i)))
 			return false;
-	return q->prob->area.allowed(q->prob->area.allowed_arg, x, y);
+	return ajk_search_allowed(q, t, x, y);
 }
 
 /* A random place: a candidate's centre moved about within its cell. */
@@ -162,7 +164,7 @@ insert_all(AjkSearch *q, int trials)
 			if (ajk_search_stop(q, AJK_WORK_PER_PLACE + q->s.n))
 				return false;
 			ajk_search_random_place(q, &x, &y);
-			if (!ajk_search_free_place(q, -1, x, y))
+			if (!ajk_search_free_place(q, q->s.n, x, y))
 			{
 				misses++;
 				continue;
@@ -268,6 +270,15 @@ make_start(AjkSearch *q, int start)
 							q->pack_y, &found, search_poll, q);
 	if (err != AJK_OK)
 		return err;
+	if (found < n && q->prob->type)
+	{
+		int			more;
+
+		err = ajk_search_pack_types(q, q->pack_x, q->pack_y, &more);
+		if (err != AJK_OK)
+			return err;
+		found = more > found ? more : found;
+	}
 	if (found < n)
 	{
 		/* a later start may fail to find what an earlier one found */
@@ -287,7 +298,8 @@ static AjkError
 exact_energy(AjkSearch *q, const double *x, const double *y, double *mwh)
 {
 	const AjkLayoutProblem *p = q->prob;
-	AjkFarm		farm = {p->n, x, y, p->turbine, p->wake, p->true_north_deg};
+	AjkFarm		farm = {p->n, x, y, p->turbine, p->wake, p->true_north_deg,
+	p->ntypes, p->type, p->speed_factor};
 	AjkYield	yield = {0};
 	AjkError	err = ajk_farm_yield(&farm, p->wind, &yield, search_poll, q);
 
@@ -394,6 +406,9 @@ ajk_layout_optimize(const AjkLayoutProblem *problem, AjkLayoutResult *result,
 		problem->max_evaluations < 1 ||
 		problem->wake.super != AJK_SUPER_RSS)
 		return AJK_INVALID;
+	for (int i = 0; problem->type && i < problem->n; i++)
+		if (problem->type[i] < 0 || problem->type[i] >= problem->ntypes)
+			return AJK_INVALID;
 	ajk_rng_seed(&q.rng, problem->seed);
 
 	err = ajk_packer_new(&problem->area, &q.packer, search_poll, &q);
@@ -425,9 +440,14 @@ ajk_layout_optimize(const AjkLayoutProblem *problem, AjkLayoutResult *result,
 		!q.first_y || !q.pack_x || !q.pack_y)
 		err = AJK_NOMEM;
 	if (err == AJK_OK)
-		err = ajk_surrogate_init(&q.s, problem->n, problem->turbine,
-								 problem->wind, &problem->wake,
-								 problem->true_north_deg, MAX_DIRECTIONS);
+	{
+		AjkFarm		farm = {problem->n, NULL, NULL, problem->turbine,
+			problem->wake, problem->true_north_deg, problem->ntypes,
+		problem->type, problem->speed_factor};
+
+		err = ajk_surrogate_init(&q.s, problem->n, &farm, problem->wind,
+								 MAX_DIRECTIONS);
+	}
 	if (err == AJK_OK)
 		err = run(&q);
 

@@ -19,7 +19,7 @@
 typedef struct AjkLayoutProblem
 {
 	AjkArea		area;
-	const AjkTurbine *turbine;
+	const AjkTurbine *turbine;	/* of each type */
 	const AjkWind *wind;
 	AjkWake		wake;
 	double		true_north_deg;
@@ -37,6 +37,20 @@ typedef struct AjkLayoutProblem
 	double		(*margin) (void *arg, double x, double y);
 	double		time_budget_s;
 	double		(*seconds) (void);
+
+	/*
+	 * Several types: which one each turbine is of (NULL: all are turbine[0]),
+	 * the distance that two types keep (spacing_m[a * ntypes + b], the same
+	 * for b, a), the first argument of area.allowed and margin for each, and
+	 * the speed factors of AjkFarm.  Where anything may stand for area
+	 * itself, every type may: its spacing and setback are the largest.
+	 * Turbines are placed in their order, so the largest had better be first.
+	 */
+	int			ntypes;
+	const int  *type;			/* n */
+	const double *spacing_m;
+	void	  **place_arg;
+	const double *speed_factor;
 } AjkLayoutProblem;
 
 /*

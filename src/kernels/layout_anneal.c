@@ -15,6 +15,9 @@
  * trial place outside of the area is pulled to the nearest boundary, and one
  * too near to a turbine is pushed away from that to the spacing.
  *
+ * Where there are several types of turbines, two of different types change
+ * places now and then.
+ *
  * The temperature falls geometrically from hot to cold over most of the
  * time, where the layout takes its shape, and from there to nothing, where
  * it settles.  Kirkpatrick, Gelatt and Vecchi, Science 220 (1983) 671; Feng
@@ -41,6 +44,9 @@
 
 /* Trials by which temperatures are measured */
 #define CHANGES 100
+
+/* Share of moves that exchange two types of turbines, where there are several */
+#define SWAPS 0.08
 
 /* Tries to come inside of the area, and to come off a turbine */
 #define PULLS 4
@@ -78,18 +84,19 @@ note_trace(AjkSearch *q, double done)
 
 /* Move a place outside of the area to the boundary, by Newton's method. */
 static bool
-pull_inside(AjkSearch *q, double *x, double *y)
+pull_inside(AjkSearch *q, int t, double *x, double *y)
 {
 	const AjkLayoutProblem *p = q->prob;
+	void	   *arg = ajk_search_place_arg(q, t);
 
-	if (p->area.allowed(p->area.allowed_arg, *x, *y))
+	if (p->area.allowed(arg, *x, *y))
 		return true;
 	if (p->margin == NULL)
 		return false;
 	for (int i = 0; i < PULLS; i++)
 	{
 		const double h = 0.25;
-		double		m = p->margin(p->area.allowed_arg, *x, *y);
+		double		m = p->margin(arg, *x, *y);
 		double		gx;
 		double		gy;
 		double		g2;
@@ -97,8 +104,8 @@ pull_inside(AjkSearch *q, double *x, double *y)
 		/* inside by distance, so the ground itself isn't buildable */
 		if (!(m < 0.0))
 			break;
-		gx = (p->margin(p->area.allowed_arg, *x + h, *y) - m) / h;
-		gy = (p->margin(p->area.allowed_arg, *x, *y + h) - m) / h;
+		gx = (p->margin(arg, *x + h, *y) - m) / h;
+		gy = (p->margin(arg, *x, *y + h) - m) / h;
 		g2 = gx * gx + gy * gy;
 		if (!(g2 > 0.01))
 			return false;
@@ -107,7 +114,32 @@ pull_inside(AjkSearch *q, double *x, double *y)
 		*x -= m * gx / g2;
 		*y -= m * gy / g2;
 	}
-	return p->area.allowed(p->area.allowed_arg, *x, *y);
+	return p->area.allowed(arg, *x, *y);
+}
+
+/* The turbine that x, y is too near to for turbine t, the nearest; or -1 */
+static int
+nearest_hit(const AjkSearch *q, int t, double x, double y)
+{
+	const AjkLayoutProblem *p = q->prob;
+	int			hit = -1;
+	double		near2 = p->area.spacing_m * p->area.spacing_m;
+
+	if (p->type)
+		near2 = INFINITY;
+	for (int i = 0; i < q->s.n; i++)
+	{
+		double		dx = x - q->s.x[i];
+		double		dy = y - q->s.y[i];
+
+		if (dx * dx + dy * dy < near2 && i != t &&
+			(!p->type || !ajk_apart(dx, dy, ajk_search_spacing(q, t, i))))
+		{
+			near2 = dx * dx + dy * dy;
+			hit = i;
+		}
+	}
+	return hit;
 }
 
 /*
@@ -115,31 +147,20 @@ pull_inside(AjkSearch *q, double *x, double *y)
  * to several.
  */
 static bool
-push_off(AjkSearch *q, int but, double *x, double *y, bool *pushed)
+push_off(AjkSearch *q, int t, double *x, double *y, bool *pushed)
 {
-	double		d = q->prob->area.spacing_m;
-
 	*pushed = false;
 	for (;;)
 	{
-		int			hit = -1;
-		double		near2 = d * d;
-		double		dx,
+		int			hit = nearest_hit(q, t, *x, *y);
+		double		d,
+					dx,
 					dy,
 					r;
 
-		for (int i = 0; i < q->s.n; i++)
-		{
-			dx = *x - q->s.x[i];
-			dy = *y - q->s.y[i];
-			if (dx * dx + dy * dy < near2 && i != but)
-			{
-				near2 = dx * dx + dy * dy;
-				hit = i;
-			}
-		}
 		if (hit < 0)
 			return true;
+		d = ajk_search_spacing(q, t, hit);
 		dx = *x - q->s.x[hit];
 		dy = *y - q->s.y[hit];
 		r = hypot(dx, dy);
@@ -171,9 +192,9 @@ propose(AjkSearch *q, int t, double hx, double hy, double far, double done,
 		*x = hx + scale * ajk_rng_normal(&q->rng);
 		*y = hy + scale * ajk_rng_normal(&q->rng);
 	}
-	if (!pull_inside(q, x, y) || !push_off(q, t, x, y, &pushed))
+	if (!pull_inside(q, t, x, y) || !push_off(q, t, x, y, &pushed))
 		return false;
-	return !pushed || q->prob->area.allowed(q->prob->area.allowed_arg, *x, *y);
+	return !pushed || ajk_search_allowed(q, t, *x, *y);
 }
 
 /*
@@ -210,6 +231,54 @@ ajk_search_typical_change(AjkSearch *q)
 	return n > 0 ? sqrt(sum / n) : 0.0;
 }
 
+/* Lift a turbine and let it walk; did it come to another place? */
+static bool
+walk(AjkSearch *q, double temp, double far, double done)
+{
+	int			t = ajk_rng_below(&q->rng, q->prob->n);
+	double		hx = q->s.x[t];
+	double		hy = q->s.y[t];
+	double		now = q->s.total_mwh;
+	bool		lifted = false;
+
+	for (int k = 0; k < STEPS; k++)
+	{
+		double		x,
+					y,
+					e;
+
+		if (ajk_search_stop(q, AJK_WORK_PER_PLACE + q->prob->n))
+			return false;
+		q->proposals++;
+		if (!propose(q, t, hx, hy, far, done, &x, &y))
+			continue;
+		if (!lifted)
+		{
+			ajk_surrogate_lift(&q->s, t);
+			lifted = true;
+		}
+		e = ajk_surrogate_try(&q->s, x, y);
+		q->state->evaluations++;
+		if (ajk_search_stop(q, (int64_t) q->prob->n * q->s.nwd / 8))
+			return false;
+		if (e > now || ajk_rng_uniform(&q->rng) < exp((e - now) / temp))
+		{
+			now = e;
+			hx = x;
+			hy = y;
+		}
+	}
+	if (!lifted)
+		return false;
+	if (hx == q->s.x[t] && hy == q->s.y[t])
+	{
+		ajk_surrogate_put_back(&q->s);
+		return false;
+	}
+	ajk_surrogate_drop(&q->s, hx, hy);
+	return true;
+}
+
 /* Improve what the surrogate holds, until a share of the budget is used. */
 void
 ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
@@ -219,7 +288,7 @@ ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
 	double		all = from;
 	double		temp = a->hot_mwh;
 	double		done = 0.0;
-	int64_t		walks = 0;
+	int64_t		moves = 0;
 	int			moved = 0;
 
 	if (q->stopped)
@@ -227,53 +296,20 @@ ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a)
 	note_best(q);
 	while (all < a->until)
 	{
-		int			t = ajk_rng_below(&q->rng, prob->n);
-		double		hx = q->s.x[t];
-		double		hy = q->s.y[t];
-		double		now = q->s.total_mwh;
-		bool		lifted = false;
+		bool		other = prob->type && ajk_rng_uniform(&q->rng) < SWAPS ?
+		ajk_search_swap(q, temp) : walk(q, temp, a->far, done);
 
-		for (int k = 0; k < STEPS; k++)
+		if (other)
 		{
-			double		x,
-						y,
-						e;
-
-			if (ajk_search_stop(q, AJK_WORK_PER_PLACE + prob->n))
-				return;
-			q->proposals++;
-			if (!propose(q, t, hx, hy, a->far, done, &x, &y))
-				continue;
-			if (!lifted)
-			{
-				ajk_surrogate_lift(&q->s, t);
-				lifted = true;
-			}
-			e = ajk_surrogate_try(&q->s, x, y);
-			q->state->evaluations++;
-			if (ajk_search_stop(q, (int64_t) prob->n * q->s.nwd / 8))
-				return;
-			if (e > now || ajk_rng_uniform(&q->rng) < exp((e - now) / temp))
-			{
-				now = e;
-				hx = x;
-				hy = y;
-			}
-		}
-		if (lifted && (hx != q->s.x[t] || hy != q->s.y[t]))
-		{
-			ajk_surrogate_drop(&q->s, hx, hy);
 			if (++moved % REFRESH == 0)
 				ajk_search_set(q, prob->n, q->s.x, q->s.y);
-			if (q->stopped)
-				return;
-			if (q->s.total_mwh > q->best_mwh)
+			if (!q->stopped && q->s.total_mwh > q->best_mwh)
 				note_best(q);
 		}
-		else if (lifted)
-			ajk_surrogate_put_back(&q->s);
+		if (q->stopped)
+			return;
 
-		if (++walks % 32 == 0 || prob->seconds == NULL)
+		if (++moves % 32 == 0 || prob->seconds == NULL)
 		{
 			all = ajk_search_done(q);
 			done = (all - from) / (a->until - from);

@@ -16,6 +16,7 @@
 
 /* What the caller's test of a place counts for in work; boundaries are long. */
 #define AJK_WORK_PER_PLACE 1000
+#define AJK_WORK_PER_SWAP 10
 #define AJK_WORK_PER_POLL 100000
 
 typedef struct AjkSearch
@@ -58,13 +59,43 @@ typedef struct AjkAnnealing
 	double		far;			/* share of trials anywhere, at the start */
 } AjkAnnealing;
 
+/* Distance that turbine t keeps from turbine i */
+static inline double
+ajk_search_spacing(const AjkSearch *q, int t, int i)
+{
+	const AjkLayoutProblem *p = q->prob;
+
+	return p->type ? p->spacing_m[p->type[t] * p->ntypes + p->type[i]] :
+		p->area.spacing_m;
+}
+
+/* First argument of area.allowed and margin for turbine t */
+static inline void *
+ajk_search_place_arg(const AjkSearch *q, int t)
+{
+	const AjkLayoutProblem *p = q->prob;
+
+	return p->type ? p->place_arg[p->type[t]] : p->area.allowed_arg;
+}
+
+static inline bool
+ajk_search_allowed(const AjkSearch *q, int t, double x, double y)
+{
+	return q->prob->area.allowed(ajk_search_place_arg(q, t), x, y);
+}
+
 extern double ajk_search_done(AjkSearch *q);
 extern bool ajk_search_stop(AjkSearch *q, int64_t work);
 extern void ajk_search_set(AjkSearch *q, int n, const double *x,
 						   const double *y);
-extern bool ajk_search_free_place(AjkSearch *q, int but, double x, double y);
+extern bool ajk_search_free_place(AjkSearch *q, int t, double x, double y);
 extern void ajk_search_random_place(AjkSearch *q, double *x, double *y);
 extern double ajk_search_typical_change(AjkSearch *q);
 extern void ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a);
+
+/* Several types (layout_types.c) */
+extern bool ajk_search_swap(AjkSearch *q, double temp);
+extern AjkError ajk_search_pack_types(AjkSearch *q, double *x, double *y,
+									  int *n);
 
 #endif							/* AJK_LAYOUT_SEARCH_H */

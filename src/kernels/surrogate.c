@@ -15,6 +15,10 @@
  *	 at another speed is scaled by the induction at that speed's Ct, seven
  *	 diameters downwind).
  *
+ * Of several types each has its thrust coefficient and its tables, and what a
+ * pair of turbines does to each other depends on which is upwind.  That is
+ * compiled apart (mixed), so that farms of one type don't pay for it.
+ *
  * With one wind speed and a constant Ct, as in the IEA37 case studies, the
  * estimate is exact up to the table's interpolation.  In general it is not;
  * its user judges results by ajk_farm_yield.  Neighbouring directions are
@@ -34,142 +38,10 @@
 #include "surrogate.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Entries of a table: loss of speed 0, 1/steps, ... 1; fewer directions, more */
-#define STEPS_FINE 2048
-#define STEPS_COARSE 512
-#define FEW_DIRECTIONS 36
 
 /* So far downwind that no wake reaches or leaves it */
 #define FAR_AWAY 1e12
-
-/* Ct weighted by what a small loss of speed costs at each speed. */
-static double
-typical_ct(const AjkTurbine *turbine, const AjkWind *wind)
-{
-	double		weight = 0.0;
-	double		sum = 0.0;
-
-	for (int j = 0; j < wind->nws; j++)
-	{
-		double		u = wind->ws[j];
-		double		cost = ajk_turbine_power(turbine, u) -
-		ajk_turbine_power(turbine, 0.95 * u);
-		double		p = 0.0;
-
-		for (int i = 0; i < wind->nwd; i++)
-			p += wind->prob[(size_t) i * wind->nws + j];
-		if (cost > 0.0)
-		{
-			weight += p * cost;
-			sum += p * cost * ajk_turbine_ct(turbine, u);
-		}
-	}
-	if (weight > 0.0)
-		return sum / weight;
-	return ajk_turbine_ct(turbine, ajk_wind_mean_speed(wind));
-}
-
-void
-ajk_surrogate_free(AjkSurrogate *s)
-{
-	free(s->east);
-	free(s->north);
-	free(s->table);
-	free(s->x);
-	free(s->y);
-	free(s->down);
-	free(s->across);
-	free(s->sum);
-	free(s->energy);
-	free(s->base);
-	free(s->base_energy);
-	free(s->scratch);
-	memset(s, 0, sizeof(*s));
-}
-
-AjkError
-ajk_surrogate_init(AjkSurrogate *s, int cap, const AjkTurbine *turbine,
-				   const AjkWind *wind, const AjkWake *wake,
-				   double true_north_deg, int max_wd)
-{
-	AjkWind		coarse;
-	size_t		cells;
-	double		d = turbine->diameter_m;
-	double		ref;
-	AjkError	err;
-
-	memset(s, 0, sizeof(*s));
-	err = ajk_wind_coarsen(wind, max_wd, &coarse);
-	if (err != AJK_OK)
-		return err;
-	cap = (cap + 1 + AJK_LANES - 1) / AJK_LANES * AJK_LANES;
-	s->cap = cap;
-	s->nwd = coarse.nwd;
-	s->wake = *wake;
-	s->diameter_m = d;
-	s->ct = typical_ct(turbine, wind);
-	s->steps = s->nwd <= FEW_DIRECTIONS ? STEPS_FINE : STEPS_COARSE;
-	s->gauss = ajk_wake_gauss(wake, d, s->ct, &s->k, &s->sigma0);
-	s->c = s->ct * d * d / 8.0;
-
-	cells = (size_t) s->nwd * (size_t) cap;
-	s->east = malloc(sizeof(double) * (size_t) s->nwd);
-	s->north = malloc(sizeof(double) * (size_t) s->nwd);
-	s->table = malloc(sizeof(double) * (size_t) s->nwd * ((size_t) s->steps + 2));
-	s->x = malloc(sizeof(double) * (size_t) cap);
-	s->y = malloc(sizeof(double) * (size_t) cap);
-	s->down = malloc(sizeof(double) * cells);
-	s->across = malloc(sizeof(double) * cells);
-	s->sum = malloc(sizeof(double) * cells);
-	s->energy = malloc(sizeof(double) * cells);
-	s->base = malloc(sizeof(double) * cells);
-	s->base_energy = malloc(sizeof(double) * cells);
-	s->scratch = malloc(sizeof(double) * (size_t) cap);
-	if (!s->east || !s->north || !s->table || !s->x || !s->y || !s->down ||
-		!s->across || !s->sum || !s->energy || !s->base || !s->base_energy ||
-		!s->scratch)
-	{
-		ajk_surrogate_free(s);
-		ajk_wind_free(&coarse);
-		return AJK_NOMEM;
-	}
-
-	ref = ajk_wake_deficit(wake, d, s->ct, 7.0 * d, 0.0);
-	for (int i = 0; i < s->nwd; i++)
-	{
-		double		angle = AJK_DEG2RAD(coarse.wd[i] + true_north_deg);
-		double	   *row = s->table + (size_t) i * ((size_t) s->steps + 2);
-
-		s->east[i] = -sin(angle);
-		s->north[i] = -cos(angle);
-		memset(row, 0, sizeof(double) * ((size_t) s->steps + 2));
-		for (int j = 0; j < coarse.nws; j++)
-		{
-			double		p = coarse.prob[(size_t) i * coarse.nws + j];
-			double		u = coarse.ws[j];
-			double		ratio = 1.0;
-
-			if (p == 0.0)
-				continue;
-			if (ref > 0.0)
-				ratio = ajk_wake_deficit(wake, d, ajk_turbine_ct(turbine, u),
-										 7.0 * d, 0.0) / ref;
-			for (int t = 0; t < s->steps + 2; t++)
-			{
-				double		loss = ratio * t / s->steps;
-
-				row[t] += p * AJK_HOURS_PER_YEAR / 1000.0 *
-					ajk_turbine_power(turbine, u * fmax(0.0, 1.0 - loss));
-			}
-		}
-		s->gross_mwh += row[0];
-	}
-	ajk_wind_free(&coarse);
-	return AJK_OK;
-}
 
 /* Energy of a turbine whose squared losses are sum, from a table's row. */
 AJK_BODY double
@@ -183,9 +55,12 @@ lookup(const double *row, double steps, double sum)
 	return row[i] + (at - i) * (row[i + 1] - row[i]);
 }
 
-/* Energies of w turbines whose squared losses are before + more */
+/*
+ * Energies of w turbines whose squared losses are before + more; at, where
+ * there are several types, is where each one's row begins.
+ */
 AJK_BODY void
-lookup_all(const double *restrict row, double steps,
+lookup_all(const double *restrict row, const int *restrict at, double steps,
 		   const double *restrict before, const double *restrict more,
 		   double *restrict sum, double *restrict energy, int w)
 {
@@ -195,13 +70,13 @@ lookup_all(const double *restrict row, double steps,
 
 		v = v > 0.0 ? v : 0.0;
 		sum[i] = v;
-		energy[i] = lookup(row, steps, v);
+		energy[i] = lookup(at ? row + at[i] : row, steps, v);
 	}
 }
 
-/* Squared loss at dx >= 0 downwind, dy across, of a Gaussian wake */
+/* Squared loss at dx >= 0 downwind, squared dy2 off the axis, of a Gaussian */
 AJK_BODY double
-gauss_loss2(double k, double sigma0, double c, double dx, double dy)
+gauss_loss2(double k, double sigma0, double c, double dx, double dy2)
 {
 	double		sigma = k * dx + sigma0;
 	double		q = 1.0 / (sigma * sigma);
@@ -210,26 +85,50 @@ gauss_loss2(double k, double sigma0, double c, double dx, double dy)
 
 	share = share < 1.0 ? share : 1.0;
 	a = 1.0 - sqrt(1.0 - share);
-	return a * a * ajk_exp_neg(-dy * dy * q);
+	return a * a * ajk_exp_neg(-dy2 * q);
 }
 
-/* The same of any wake */
+/* The same of any wake, dy off the axis, between two types */
 static double
-other_loss2(const AjkSurrogate *s, double dx, double dy)
+other_loss2(const AjkSurrogate *s, int from, int at, double dx, double dy)
 {
-	double		du;
+	double		du = ajk_wake_deficit(&s->wake, s->turbine[from].diameter_m,
+									  s->type_ct[from], dx, dy,
+									  s->turbine[at].diameter_m);
 
-	if (fabs(dy) > ajk_wake_reach(&s->wake, s->diameter_m, dx))
-		return 0.0;
-	du = ajk_wake_deficit(&s->wake, s->diameter_m, s->ct, dx, dy);
 	return du * du;
 }
 
 AJK_BODY double
 loss2(const AjkSurrogate *s, bool gauss, double dx, double dy)
 {
-	return gauss ? gauss_loss2(s->k, s->sigma0, s->c, dx, dy) :
-		other_loss2(s, dx, dy);
+	return gauss ? gauss_loss2(s->k, s->sigma0, s->c, dx, dy * dy) :
+		other_loss2(s, 0, 0, dx, dy);
+}
+
+/*
+ * The same between the turbines of places t and i of several types, i being
+ * dx downwind of t: the wake is that of the one upwind, and a part of the free
+ * wind at its hub.
+ */
+AJK_BODY double
+loss2_mixed(const AjkSurrogate *s, bool gauss, int t, int i, double dx,
+			double dy)
+{
+	bool		mine = dx > 0.0;
+	double		dz = s->hub[i] - s->hub[t];
+	double		dy2 = dy * dy + dz * dz;
+	double		ratio = s->factor2[t] / s->factor2[i];
+	double		loss;
+
+	ratio = mine ? ratio : 1.0 / ratio;
+	if (gauss)
+		loss = gauss_loss2(s->k, mine ? s->place_sigma0[t] : s->place_sigma0[i],
+						   mine ? s->place_c[t] : s->place_c[i], fabs(dx), dy2);
+	else
+		loss = other_loss2(s, s->type[mine ? t : i], s->type[mine ? i : t],
+						   fabs(dx), sqrt(dy2));
+	return loss * ratio;
 }
 
 AJK_BODY double
@@ -280,8 +179,10 @@ put_nothing(AjkSurrogate *s, int t)
 	for (int d = 0; d < s->nwd; d++)
 	{
 		size_t		at = (size_t) d * s->cap + t;
-		double		e = s->table[(size_t) d * ((size_t) s->steps + 2)];
+		double		e = s->table[(size_t) d * ajk_table_width(s)];
 
+		if (s->row)
+			s->row[t] = 0;
 		s->down[at] = FAR_AWAY;
 		s->across[at] = 0.0;
 		s->sum[at] = s->base[at] = 0.0;
@@ -290,12 +191,12 @@ put_nothing(AjkSurrogate *s, int t)
 }
 
 /*
- * What a turbine at (u, v) adds to the squared losses of the others in
- * direction d, into add[], and what they add to its own.
+ * What the turbine of place t, standing at (u, v), adds to the squared losses
+ * of the others in direction d, into add[], and what they add to its own.
  */
 AJK_BODY double
-wakes_of(const AjkSurrogate *s, bool gauss, int d, int w, double u, double v,
-		 double *restrict add)
+wakes_of(const AjkSurrogate *s, bool gauss, bool mixed, int d, int w, int t,
+		 double u, double v, double *restrict add)
 {
 	const double *restrict down = s->down + (size_t) d * s->cap;
 	const double *restrict across = s->across + (size_t) d * s->cap;
@@ -306,7 +207,9 @@ wakes_of(const AjkSurrogate *s, bool gauss, int d, int w, double u, double v,
 		for (int l = 0; l < AJK_LANES; l++)
 		{
 			double		dx = down[i + l] - u;
-			double		loss = loss2(s, gauss, fabs(dx), across[i + l] - v);
+			double		loss = mixed ?
+			loss2_mixed(s, gauss, t, i + l, dx, across[i + l] - v) :
+			loss2(s, gauss, fabs(dx), across[i + l] - v);
 			double		theirs = dx > 0.0 ? loss : 0.0;
 
 			loss = dx < 0.0 ? loss : 0.0;
@@ -317,37 +220,40 @@ wakes_of(const AjkSurrogate *s, bool gauss, int d, int w, double u, double v,
 	return add_lanes(own);
 }
 
+/* Where the rows of all places' types begin, and that of one */
+#define ROWS(s, mixed) ((mixed) ? (s)->row : NULL)
+#define ROW_OF(s, mixed, t) \
+	((mixed) ? (size_t) (s)->type[t] * ((size_t) (s)->steps + 2) : 0)
+
 AJK_BODY double
-try_all(const AjkSurrogate *s, bool gauss, double x, double y, double *restrict add)
+try_all(const AjkSurrogate *s, bool gauss, bool mixed, double x, double y,
+		double *restrict add)
 {
 	double		total = s->base_mwh;
 	double		steps = s->steps;
+	const int  *restrict at = ROWS(s, mixed);
 	int			w = width(s);
 
 	for (int d = 0; d < s->nwd; d++)
 	{
 		const double *restrict base = s->base + (size_t) d * s->cap;
 		const double *restrict energy = s->base_energy + (size_t) d * s->cap;
-		const double *restrict row = s->table + (size_t) d * ((size_t) s->steps + 2);
-		double		own = wakes_of(s, gauss, d, w,
+		const double *restrict row = s->table + (size_t) d * ajk_table_width(s);
+		double		own = wakes_of(s, gauss, mixed, d, w, s->lifted,
 								   x * s->east[d] + y * s->north[d],
 								   x * s->north[d] - y * s->east[d], add);
 
 		for (int i = 0; i < w; i++)
-			add[i] = lookup(row, steps, base[i] + add[i]) - energy[i];
-		total += add_up(add, w) + lookup(row, steps, own);
+			add[i] = lookup(at ? row + at[i] : row, steps, base[i] + add[i]) -
+				energy[i];
+		total += add_up(add, w) +
+			lookup(row + ROW_OF(s, mixed, s->lifted), steps, own);
 	}
 	return total;
 }
 
 AJK_BODY double
-try_place_body(const AjkSurrogate *s, double x, double y, double *add)
-{
-	return s->gauss ? try_all(s, true, x, y, add) : try_all(s, false, x, y, add);
-}
-
-AJK_BODY double
-lift_all(AjkSurrogate *s, bool gauss, int t, double *restrict add)
+lift_all(AjkSurrogate *s, bool gauss, bool mixed, int t, double *restrict add)
 {
 	double		total = 0.0;
 	double		steps = s->steps;
@@ -356,28 +262,24 @@ lift_all(AjkSurrogate *s, bool gauss, int t, double *restrict add)
 	for (int d = 0; d < s->nwd; d++)
 	{
 		size_t		at = (size_t) d * s->cap;
-		const double *restrict row = s->table + (size_t) d * ((size_t) s->steps + 2);
+		const double *restrict row = s->table + (size_t) d * ajk_table_width(s);
 		const double *energy = s->base_energy + at;
 
-		(void) wakes_of(s, gauss, d, w, s->down[at + t], s->across[at + t], add);
+		(void) wakes_of(s, gauss, mixed, d, w, t, s->down[at + t],
+						s->across[at + t], add);
 		for (int i = 0; i < w; i++)
 			add[i] = -add[i];
-		lookup_all(row, steps, s->sum + at, add, s->base + at,
+		lookup_all(row, ROWS(s, mixed), steps, s->sum + at, add, s->base + at,
 				   s->base_energy + at, w);
 		total += add_up(energy, w) - energy[t] - (w - s->n) * row[0];
 	}
 	return total;
 }
 
-AJK_BODY double
-lift_turbine_body(AjkSurrogate *s, int t, double *add)
-{
-	return s->gauss ? lift_all(s, true, t, add) : lift_all(s, false, t, add);
-}
-
 /* The place t itself holds nothing yet. */
 AJK_BODY double
-drop_all(AjkSurrogate *s, bool gauss, int t, double x, double y, double *restrict add)
+drop_all(AjkSurrogate *s, bool gauss, bool mixed, int t, double x, double y,
+		 double *restrict add)
 {
 	double		total = 0.0;
 	double		steps = s->steps;
@@ -386,51 +288,69 @@ drop_all(AjkSurrogate *s, bool gauss, int t, double x, double y, double *restric
 	for (int d = 0; d < s->nwd; d++)
 	{
 		size_t		at = (size_t) d * s->cap;
-		const double *restrict row = s->table + (size_t) d * ((size_t) s->steps + 2);
+		const double *restrict row = s->table + (size_t) d * ajk_table_width(s);
 		double	   *energy = s->energy + at;
-		double		own = wakes_of(s, gauss, d, w,
+		double		own = wakes_of(s, gauss, mixed, d, w, t,
 								   x * s->east[d] + y * s->north[d],
 								   x * s->north[d] - y * s->east[d], add);
 
-		lookup_all(row, steps, s->base + at, add, s->sum + at, energy, w);
+		lookup_all(row, ROWS(s, mixed), steps, s->base + at, add, s->sum + at,
+				   energy, w);
 		s->sum[at + t] = own;
-		energy[t] = lookup(row, steps, own);
+		energy[t] = lookup(row + ROW_OF(s, mixed, t), steps, own);
 		total += add_up(energy, w) - (w - s->n) * row[0];
 	}
 	return total;
 }
 
 AJK_BODY double
-drop_turbine_body(AjkSurrogate *s, int t, double x, double y, double *add)
-{
-	return s->gauss ? drop_all(s, true, t, x, y, add) :
-		drop_all(s, false, t, x, y, add);
-}
-
-AJK_BODY double
-set_all(AjkSurrogate *s, bool gauss, int d, double *add)
+set_all(AjkSurrogate *s, bool gauss, bool mixed, int d, double *add)
 {
 	size_t		at = (size_t) d * s->cap;
-	const double *row = s->table + (size_t) d * ((size_t) s->steps + 2);
+	const double *row = s->table + (size_t) d * ajk_table_width(s);
 	double		total = 0.0;
 	int			w = width(s);
 
 	for (int i = 0; i < s->n; i++)
 	{
-		double		own = wakes_of(s, gauss, d, w, s->down[at + i],
+		double		own = wakes_of(s, gauss, mixed, d, w, i, s->down[at + i],
 								   s->across[at + i], add);
 
 		s->sum[at + i] = own;
-		s->energy[at + i] = lookup(row, s->steps, own);
+		s->energy[at + i] = lookup(row + ROW_OF(s, mixed, i), s->steps, own);
 		total += s->energy[at + i];
 	}
 	return total;
 }
 
+/* Compiled for each kind of wake, for one type and for several */
+#define CASES(s, call, ...) \
+	((s)->type ? \
+	 ((s)->gauss ? call(s, true, true, __VA_ARGS__) : call(s, false, true, __VA_ARGS__)) : \
+	 ((s)->gauss ? call(s, true, false, __VA_ARGS__) : call(s, false, false, __VA_ARGS__)))
+
+AJK_BODY double
+try_place_body(const AjkSurrogate *s, double x, double y, double *add)
+{
+	return CASES(s, try_all, x, y, add);
+}
+
+AJK_BODY double
+lift_turbine_body(AjkSurrogate *s, int t, double *add)
+{
+	return CASES(s, lift_all, t, add);
+}
+
+AJK_BODY double
+drop_turbine_body(AjkSurrogate *s, int t, double x, double y, double *add)
+{
+	return CASES(s, drop_all, t, x, y, add);
+}
+
 AJK_BODY double
 set_direction_body(AjkSurrogate *s, int d, double *add)
 {
-	return s->gauss ? set_all(s, true, d, add) : set_all(s, false, d, add);
+	return CASES(s, set_all, d, add);
 }
 
 AJK_VARIANTS(double, try_place, (const AjkSurrogate *s, double x, double y, double *add), (s, x, y, add))
@@ -445,7 +365,11 @@ ajk_surrogate_set(AjkSurrogate *s, int n, const double *x, const double *y,
 {
 	s->n = n;
 	for (int i = 0; i < n; i++)
+	{
 		put_place(s, i, x[i], y[i]);
+		if (s->row)
+			s->row[i] = s->type[i] * (s->steps + 2);
+	}
 	for (int i = n; i < s->cap; i++)
 		put_nothing(s, i);
 	s->total_mwh = 0.0;
@@ -487,7 +411,8 @@ ajk_surrogate_lift(AjkSurrogate *s, int turbine)
 		s->down[at] = FAR_AWAY;
 		s->across[at] = 0.0;
 		s->base[at] = 0.0;
-		s->base_energy[at] = s->table[(size_t) d * ((size_t) s->steps + 2)];
+		s->base_energy[at] = s->table[(size_t) d * ajk_table_width(s) +
+									  (s->row ? (size_t) s->row[turbine] : 0)];
 	}
 }
 
@@ -512,7 +437,43 @@ ajk_surrogate_drop(AjkSurrogate *s, double x, double y)
 	int			t = s->lifted;
 
 	if (t == s->n)
+	{
 		s->n++;
+		if (s->row)
+			s->row[t] = s->type[t] * (s->steps + 2);
+	}
 	s->total_mwh = drop_turbine(s, t, x, y, s->scratch);
 	put_place(s, t, x, y);
+}
+
+/* What is lifted is off the ground for good; all else stays. */
+static void
+take_away(AjkSurrogate *s)
+{
+	size_t		size = sizeof(double) * (size_t) s->nwd * (size_t) s->cap;
+
+	memcpy(s->sum, s->base, size);
+	memcpy(s->energy, s->base_energy, size);
+}
+
+/* Let two turbines change places, which matters where their types differ. */
+void
+ajk_surrogate_swap(AjkSurrogate *s, int a, int b)
+{
+	double		ax = s->x[a];
+	double		ay = s->y[a];
+	double		bx = s->x[b];
+	double		by = s->y[b];
+	size_t		size = sizeof(double) * (size_t) s->nwd * (size_t) s->cap;
+
+	ajk_surrogate_lift(s, a);
+	take_away(s);
+	ajk_surrogate_lift(s, b);
+	ajk_surrogate_drop(s, ax, ay);
+
+	/* a is still away: what stands now is what it is dropped among */
+	memcpy(s->base, s->sum, size);
+	memcpy(s->base_energy, s->energy, size);
+	s->lifted = a;
+	ajk_surrogate_drop(s, bx, by);
 }

@@ -24,19 +24,20 @@ typedef struct AjkSurrogate
 	int			n;				/* turbines placed */
 	int			nwd;
 	AjkWake		wake;
-	double		diameter_m;
-	double		ct;				/* the one thrust coefficient */
-	double		gross_mwh;		/* of one turbine without wakes */
+	const AjkTurbine *turbine;	/* of each type */
+	double		ct;				/* the one thrust coefficient, of type 0 */
+	double		gross_mwh;		/* mean of a turbine without wakes */
 
 	bool		gauss;			/* a wake with these three figures */
 	double		k;				/* sigma = k x + sigma0 */
-	double		sigma0;
-	double		c;				/* Ct D^2 / 8 */
+	double		sigma0;			/* of type 0 */
+	double		c;				/* Ct D^2 / 8, of type 0 */
 
 	double	   *east;			/* nwd: unit vector downwind */
 	double	   *north;
+	int			ntypes;
 	int			steps;			/* of a table */
-	double	   *table;			/* per direction, energy by loss of speed */
+	double	   *table;			/* per direction and type, energy by loss */
 
 	double	   *x;				/* cap */
 	double	   *y;
@@ -48,14 +49,34 @@ typedef struct AjkSurrogate
 	double	   *base_energy;
 	double	   *scratch;		/* cap */
 	int			lifted;
+
+	/* of several types, else NULL: what the turbine of each place is */
+	int		   *type;			/* cap */
+	int		   *row;			/* cap: where in a direction's table; 0 if
+								 * empty */
+	double	   *type_ct;		/* ntypes */
+	double	   *place_sigma0;	/* cap */
+	double	   *place_c;
+	double	   *hub;			/* m */
+	double	   *factor2;		/* squared free speed over the climate's */
 	double		base_mwh;		/* of the others, without the lifted one */
 	double		total_mwh;
 } AjkSurrogate;
 
+/* Values of a direction's tables */
+static inline size_t
+ajk_table_width(const AjkSurrogate *s)
+{
+	return (size_t) s->ntypes * ((size_t) s->steps + 2);
+}
+
+/*
+ * For the farm's turbines, wakes and north; cap places, of which each has the
+ * farm's type.  What the farm points to must stay.
+ */
 extern AjkError ajk_surrogate_init(AjkSurrogate *s, int cap,
-								   const AjkTurbine *turbine,
-								   const AjkWind *wind, const AjkWake *wake,
-								   double true_north_deg, int max_wd);
+								   const AjkFarm *farm, const AjkWind *wind,
+								   int max_wd);
 extern void ajk_surrogate_free(AjkSurrogate *s);
 
 /* false if the poll asked to stop */
@@ -66,5 +87,6 @@ extern void ajk_surrogate_lift(AjkSurrogate *s, int turbine);
 extern void ajk_surrogate_put_back(AjkSurrogate *s);
 extern double ajk_surrogate_try(const AjkSurrogate *s, double x, double y);
 extern void ajk_surrogate_drop(AjkSurrogate *s, double x, double y);
+extern void ajk_surrogate_swap(AjkSurrogate *s, int a, int b);
 
 #endif							/* AJK_SURROGATE_H */

@@ -1,43 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * wake.c
- *		Wakes of wind turbines and the annual energy of a wind farm.
+ *		The annual energy of a wind farm with the wakes of its turbines.
  *
- * A wake model gives the relative loss of speed, du/U, at a point x metres
- * downwind and y metres across from a rotor of diameter D and thrust
- * coefficient Ct.  Nothing is felt upwind (x <= 0).
+ * The wakes at a turbine (wake_model.c) are superposed (by default root of
+ * the sum of squares) to one loss of speed du, relative to the free wind; the
+ * turbine's speed is U (1 - du).  Turbines are visited in downwind order, so
+ * that every one's Ct comes from its own slowed wind.  Energy is the sum over
+ * directions and speeds of probability times power times 8760 h.
  *
- * iea37_sbg: s = k x + D / sqrt(8);
- *		du/U = 2 a(Ct D^2 / (8 s^2)) exp(-y^2 / (2 s^2)).
- *		IEA Wind Task 37, Combined case studies 1 and 2 (2018); k = 0.0324555.
- * bastankhah_2014: s = k x + 0.2 sqrt(b) D,
- *		b = (1 + sqrt(1 - Ct)) / (2 sqrt(1 - Ct)); du/U as above.
- *		Bastankhah and Porte-Agel, Renewable Energy 70 (2014) 116.
- * niayifar_2016: as bastankhah_2014, with k = 0.38 I + 0.004 of the turbulence
- *		intensity I at the turbine that makes the wake.  I^2 is the ambient I0^2
- *		plus the largest square of what the turbines upwind add,
- *		0.73 a^0.8325 I0^0.0325 (x/D)^-0.32 (Crespo and Hernandez, J. Wind Eng.
- *		Ind. Aerodyn. 61 (1996) 71) times the share of the rotor within their
- *		wakes, discs of radius 2 s.  Nearer than one diameter x/D counts as 1.
- *		Niayifar and Porte-Agel, Energies 9 (2016) 741, who superpose by the
- *		sum; here that is a choice of its own.
- * noj: du/U = 2 a(Ct) (D / (D + 2 k x))^2 times the share of the downwind rotor
- *		that lies within the wake, a disc of radius D/2 + k x.
- *		N. O. Jensen, Risoe-M-2411 (1983); Katic, Hoejstrup and Jensen, EWEC
- *		(1986).
- *
- * The induction a is that of one-dimensional momentum theory, a(Ct) =
- * (1 - sqrt(1 - Ct)) / 2, or on request Madsen's polynomial 0.2460 Ct +
- * 0.0586 Ct^2 + 0.0883 Ct^3 (Madsen et al., Wind Energ. Sci. 5 (2020) 1).
- *
- * The wakes at a turbine are superposed (by default root of the sum of
- * squares) to one du, relative to the free wind; the turbine's speed is
- * U (1 - du).  Turbines are visited in downwind order, so that every one's
- * Ct comes from its own slowed wind.  Energy is the sum over directions and
- * speeds of probability times power times 8760 h.
+ * Turbines may be of several types.  A wake then has the diameter and thrust
+ * of the turbine that makes it; a rotor at another hub height is off its axis
+ * by the difference, so the distance from the axis is hypot(across, height);
+ * and as hubs at other heights are in other free winds, losses are added up
+ * in metres per second: a wake takes du of the free wind at the hub of the
+ * turbine that makes it.
  *
  * The air is the same everywhere: no speed-up by terrain, no difference of
- * height between turbines.
+ * height between the turbines' feet.
  *
  * The geometry of a direction is the same for all speeds, so per pair of
  * turbines only what depends on Ct is computed in the inner loop.
@@ -53,172 +33,10 @@
 #include <string.h>
 
 #include "lanes.h"
+#include "wake_model.h"
 
 /* How often to ask the poll callback, in pairs of turbines. */
 #define PAIRS_PER_POLL 100000
-
-/*
- * A Gaussian is taken as nothing beyond so many standard deviations, where it
- * is below 3e-11; the square that is summed by default is 1e-21.
- */
-#define GAUSS_REACH 7.0
-
-/* niayifar_2016: k = K_TI I + K_0, and at most this for reach */
-#define K_TI 0.38
-#define K_0 0.004
-#define TI_ADDED_MAX 0.8
-
-static const char *const model_name[AJK_WAKE_MODELS] = {
-	"iea37_sbg", "bastankhah_2014", "noj", "niayifar_2016"
-};
-
-const char *
-ajk_wake_name(AjkWakeModel model)
-{
-	return model_name[model];
-}
-
-bool
-ajk_wake_by_name(const char *name, AjkWakeModel *model)
-{
-	for (int i = 0; i < AJK_WAKE_MODELS; i++)
-	{
-		if (strcmp(name, model_name[i]) == 0)
-		{
-			*model = (AjkWakeModel) i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Onshore values of the models' own literature. */
-double
-ajk_wake_default_k(AjkWakeModel model)
-{
-	return model == AJK_WAKE_NOJ ? 0.075 : 0.0324555;
-}
-
-/* Induction factor; near the rotor a Gaussian's share can pass 1. */
-static inline double
-induction(const AjkWake *wake, double ct)
-{
-	if (ct > 1.0)
-		ct = 1.0;
-	if (wake->madsen)
-		return ct * (0.2460 + ct * (0.0586 + ct * 0.0883));
-	return 0.5 * (1.0 - sqrt(1.0 - ct));
-}
-
-/* Expansion behind a turbine in the ambient turbulence */
-static double
-ambient_k(const AjkWake *wake)
-{
-	return wake->model == AJK_WAKE_NIAYIFAR_2016 ? K_TI * wake->ti + K_0 :
-		wake->k;
-}
-
-/* Standard deviation of a Gaussian wake at x = 0. */
-static double
-initial_sigma(const AjkWake *wake, double d, double ct)
-{
-	double		root;
-
-	if (wake->model == AJK_WAKE_IEA37_SBG)
-		return d / sqrt(8.0);
-	root = sqrt(1.0 - ct);
-	return 0.2 * d * sqrt(0.5 * (1.0 + root) / root);
-}
-
-bool
-ajk_wake_gauss(const AjkWake *wake, double diameter_m, double ct, double *k,
-			   double *sigma0)
-{
-	if (wake->model == AJK_WAKE_NOJ || wake->madsen)
-		return false;
-	*k = ambient_k(wake);
-	*sigma0 = initial_sigma(wake, diameter_m, ct < AJK_CT_MAX ? ct : AJK_CT_MAX);
-	return true;
-}
-
-/* Share of a disc of radius r that a disc of radius wr covers, y apart. */
-static double
-overlap(double wr, double r, double y)
-{
-	double		d = fabs(y);
-	double		a,
-				b,
-				cut;
-
-	if (d >= wr + r)
-		return 0.0;
-	if (d <= wr - r)
-		return 1.0;
-	if (d <= r - wr)
-		return (wr * wr) / (r * r);
-	a = acos(fmax(-1.0, fmin(1.0, (d * d + wr * wr - r * r) / (2.0 * d * wr))));
-	b = acos(fmax(-1.0, fmin(1.0, (d * d + r * r - wr * wr) / (2.0 * d * r))));
-	cut = (-d + wr + r) * (d + wr - r) * (d - wr + r) * (d + wr + r);
-	return (wr * wr * a + r * r * b - 0.5 * sqrt(fmax(cut, 0.0))) /
-		(AJK_PI * r * r);
-}
-
-/* Beyond this |y| at x the wake is not felt by a rotor's centre or area. */
-double
-ajk_wake_reach(const AjkWake *wake, double diameter_m, double x)
-{
-	if (wake->model == AJK_WAKE_NOJ)
-		return diameter_m + wake->k * x;
-	if (wake->model == AJK_WAKE_IEA37_SBG)
-		return GAUSS_REACH * (wake->k * x + 0.3536 * diameter_m);
-	/* 0.2 sqrt(b) is at most this at AJK_CT_MAX */
-	if (wake->model == AJK_WAKE_NIAYIFAR_2016)
-		return GAUSS_REACH * ((K_TI * hypot(wake->ti, TI_ADDED_MAX) + K_0) * x +
-							  0.808 * diameter_m);
-	return GAUSS_REACH * (wake->k * x + 0.808 * diameter_m);
-}
-
-/*
- * Turbulence intensity that a wake adds at x downwind, whole in the wake.
- */
-double
-ajk_wake_added_ti(double diameter_m, double ct, double ambient_ti, double x)
-{
-	double		a = 0.5 * (1.0 - sqrt(1.0 - (ct < AJK_CT_MAX ? ct : AJK_CT_MAX)));
-	double		xd = x > diameter_m ? x / diameter_m : 1.0;
-
-	if (!(a > 0.0) || !(ambient_ti > 0.0))
-		return 0.0;
-	return fmin(TI_ADDED_MAX, 0.73 * pow(a, 0.8325) * pow(ambient_ti, 0.0325) *
-				pow(xd, -0.32));
-}
-
-/*
- * du/U of one wake at one rotor of the same diameter, in ambient turbulence.
- */
-double
-ajk_wake_deficit(const AjkWake *wake, double diameter_m, double ct,
-				 double x, double y)
-{
-	double		sigma;
-	double		share;
-
-	if (!(x > 0.0) || fabs(y) > ajk_wake_reach(wake, diameter_m, x))
-		return 0.0;
-	if (ct > AJK_CT_MAX)
-		ct = AJK_CT_MAX;
-	if (wake->model == AJK_WAKE_NOJ)
-	{
-		double		r = 0.5 * diameter_m;
-		double		wr = r + wake->k * x;
-
-		return 2.0 * induction(wake, ct) * (r / wr) * (r / wr) *
-			overlap(wr, r, y);
-	}
-	sigma = ambient_k(wake) * x + initial_sigma(wake, diameter_m, ct);
-	share = ct * diameter_m * diameter_m / (8.0 * sigma * sigma);
-	return 2.0 * induction(wake, share) * exp(-0.5 * (y / sigma) * (y / sigma));
-}
 
 /* A turbine of one direction, in downwind order. */
 typedef struct Placed
@@ -226,12 +44,14 @@ typedef struct Placed
 	double		x;				/* downwind */
 	double		y;				/* across */
 	int			id;				/* place in the caller's arrays */
+	int			type;
 } Placed;
 
 /*
- * The wakes that reach turbines.  a and b hold what does not depend on Ct:
- * iea37_sbg D^2 / (8 s^2) and the exponential; bastankhah_2014 k x and y;
- * niayifar_2016 x and y; noj the whole factor of 2 a, and nothing.
+ * The wakes that reach turbines.  a and b hold what does not depend on Ct, y
+ * being the distance from the wake's axis: iea37_sbg D^2 / (8 s^2) and the
+ * exponential; bastankhah_2014 k x and y; niayifar_2016 x and y; noj the whole
+ * factor of 2 a, and nothing.
  */
 typedef struct Pairs
 {
@@ -247,13 +67,17 @@ typedef struct Work
 	Pairs		pair;
 	size_t		pair_cap;
 	double	   *loss;			/* pair_cap: scratch */
-	double		sigma0_max;		/* at the turbine's largest Ct */
+	double	   *sigma0_max;		/* ntypes: at the turbine's largest Ct */
+	double	   *factor;			/* n: of the free speed; NULL: 1 */
 	double	   *ct;				/* n, at the current speed */
+	double	   *load;			/* n, bastankhah_2014: Ct D^2 / 8 */
 	double	   *sigma0;			/* n, bastankhah_2014 and niayifar_2016 */
 	double	   *k;				/* n, niayifar_2016: expansion */
 	double	   *ti;				/* n, niayifar_2016 */
 	double	   *ws_eff;			/* n, in downwind order */
 	double	   *power;			/* n, likewise */
+	int		   *count;			/* ntypes: turbines of it */
+	double	   *gross;			/* ntypes: energy of one without wakes */
 } Work;
 
 static void
@@ -265,17 +89,41 @@ work_free(Work *w)
 	free(w->pair.a);
 	free(w->pair.b);
 	free(w->loss);
+	free(w->sigma0_max);
+	free(w->factor);
 	free(w->ct);
+	free(w->load);
 	free(w->sigma0);
 	free(w->k);
 	free(w->ti);
 	free(w->ws_eff);
 	free(w->power);
+	free(w->count);
+	free(w->gross);
+}
+
+/* The largest initial sigma that a turbine's thrust can make */
+static double
+largest_sigma0(const AjkWake *wake, const AjkTurbine *t)
+{
+	double		ct = t->curve == AJK_CURVE_IEA37 ? t->ct_const : 0.0;
+
+	if (t->curve == AJK_CURVE_TABLE)
+		for (int i = 0; i < t->npoints; i++)
+			ct = fmax(ct, t->ct[i]);
+	return ajk_sigma0(wake, t->diameter_m, fmin(ct, AJK_CT_MAX));
+}
+
+static inline int
+ntypes(const AjkFarm *farm)
+{
+	return farm->type ? farm->ntypes : 1;
 }
 
 static AjkError
-work_alloc(Work *w, int n)
+work_alloc(Work *w, const AjkFarm *farm)
 {
+	int			n = farm->n;
 	size_t		size = sizeof(double) * (size_t) n;
 
 	memset(w, 0, sizeof(*w));
@@ -287,12 +135,24 @@ work_alloc(Work *w, int n)
 	w->power = malloc(size);
 	w->k = malloc(size);
 	w->ti = malloc(size);
+	w->load = malloc(size);
+	w->sigma0_max = malloc(sizeof(double) * (size_t) ntypes(farm));
+	w->count = calloc((size_t) ntypes(farm), sizeof(int));
+	w->gross = calloc((size_t) ntypes(farm), sizeof(double));
+	if (farm->type && farm->speed_factor)
+		w->factor = malloc(size);
 	if (!w->placed || !w->first || !w->ct || !w->sigma0 || !w->ws_eff ||
-		!w->power || !w->k || !w->ti)
+		!w->power || !w->k || !w->ti || !w->load || !w->sigma0_max ||
+		!w->count || !w->gross ||
+		(farm->type && farm->speed_factor && !w->factor))
 	{
 		work_free(w);
 		return AJK_NOMEM;
 	}
+	for (int t = 0; t < ntypes(farm); t++)
+		w->sigma0_max[t] = largest_sigma0(&farm->wake, &farm->turbine[t]);
+	for (int i = 0; farm->type && i < n; i++)
+		w->count[farm->type[i]]++;
 	return AJK_OK;
 }
 
@@ -308,26 +168,13 @@ compare_placed(const void *pa, const void *pb)
 	return a->id < b->id ? -1 : 1;
 }
 
-/* The largest initial sigma that the turbine's thrust can make */
-static double
-largest_sigma0(const AjkFarm *farm)
-{
-	const AjkTurbine *t = farm->turbine;
-	double		ct = t->curve == AJK_CURVE_IEA37 ? t->ct_const : 0.0;
-
-	if (t->curve == AJK_CURVE_TABLE)
-		for (int i = 0; i < t->npoints; i++)
-			ct = fmax(ct, t->ct[i]);
-	return initial_sigma(&farm->wake, t->diameter_m, fmin(ct, AJK_CT_MAX));
-}
-
-/* ajk_wake_reach() for a turbine whose thrust is known */
+/* ajk_reach() for a turbine whose thrust is known */
 static inline double
 pair_reach(const AjkWake *wake, double d, double x, double sigma0_max)
 {
 	if (wake->model == AJK_WAKE_BASTANKHAH_2014)
-		return GAUSS_REACH * (wake->k * x + sigma0_max);
-	return ajk_wake_reach(wake, d, x);
+		return AJK_GAUSS_REACH * (wake->k * x + sigma0_max);
+	return ajk_reach(wake, d, x);
 }
 
 static bool
@@ -356,25 +203,31 @@ grow_pairs(Work *w, size_t need)
 	return true;
 }
 
-/* Turn the farm into the wind, sort it, and list the wakes that are felt. */
-static AjkError
-set_direction(const AjkFarm *farm, double wd, Work *w)
+/*
+ * Turn the farm into the wind, sort it, and list the wakes that are felt.
+ * Compiled for one type of turbines and for several.
+ */
+AJK_BODY AjkError
+turn(const AjkFarm *farm, double wd, Work *w, bool mixed)
 {
 	double		angle = AJK_DEG2RAD(wd + farm->true_north_deg);
 	double		east = -sin(angle); /* where the wind blows to */
 	double		north = -cos(angle);
-	double		d = farm->turbine->diameter_m;
 	const AjkWake *wake = &farm->wake;
+	const AjkTurbine *one = farm->turbine;
 	size_t		npairs = 0;
 
-	w->sigma0_max = largest_sigma0(farm);
 	for (int i = 0; i < farm->n; i++)
 	{
 		w->placed[i].x = farm->x[i] * east + farm->y[i] * north;
 		w->placed[i].y = farm->x[i] * north - farm->y[i] * east;
 		w->placed[i].id = i;
+		w->placed[i].type = mixed ? farm->type[i] : 0;
 	}
 	qsort(w->placed, (size_t) farm->n, sizeof(Placed), compare_placed);
+	if (w->factor)
+		for (int i = 0; i < farm->n; i++)
+			w->factor[i] = farm->speed_factor[w->placed[i].type];
 
 	for (int i = 0; i < farm->n; i++)
 	{
@@ -385,10 +238,30 @@ set_direction(const AjkFarm *farm, double wd, Work *w)
 		{
 			double		x = w->placed[i].x - w->placed[j].x;
 			double		y = w->placed[i].y - w->placed[j].y;
+			double		d = one->diameter_m;
+			double		rotor = d;
+			double		sigma0_max = w->sigma0_max[0];
+			double		reach;
 			double	   *a = &w->pair.a[npairs];
 			double	   *b = &w->pair.b[npairs];
 
-			if (!(x > 0.0) || fabs(y) > pair_reach(wake, d, x, w->sigma0_max))
+			if (!(x > 0.0))
+				continue;
+			if (mixed)
+			{
+				const AjkTurbine *from = &one[w->placed[j].type];
+				const AjkTurbine *at = &one[w->placed[i].type];
+
+				d = from->diameter_m;
+				rotor = at->diameter_m;
+				sigma0_max = w->sigma0_max[w->placed[j].type];
+				if (at->hub_height_m != from->hub_height_m)
+					y = hypot(y, at->hub_height_m - from->hub_height_m);
+			}
+			reach = pair_reach(wake, d, x, sigma0_max);
+			if (mixed)
+				reach += 0.5 * fmax(rotor - d, 0.0);
+			if (fabs(y) > reach)
 				continue;
 			w->pair.from[npairs] = j;
 			if (wake->model == AJK_WAKE_IEA37_SBG)
@@ -413,7 +286,7 @@ set_direction(const AjkFarm *farm, double wd, Work *w)
 				double		r = 0.5 * d;
 				double		wr = r + wake->k * x;
 
-				*a = (r / wr) * (r / wr) * overlap(wr, r, y);
+				*a = (r / wr) * (r / wr) * ajk_disc_overlap(wr, 0.5 * rotor, y);
 				*b = 0.0;
 				if (*a == 0.0)
 					continue;
@@ -425,16 +298,10 @@ set_direction(const AjkFarm *farm, double wd, Work *w)
 	return AJK_OK;
 }
 
-/* Loss of speed by one wake of a Gaussian whose sigma depends on Ct */
-static inline double
-gauss_loss(const AjkWake *wake, double d, double ct, double sigma, double y)
+static AjkError
+set_direction(const AjkFarm *farm, double wd, Work *w)
 {
-	double		t = y / sigma;
-
-	if (fabs(t) > GAUSS_REACH)
-		return 0.0;
-	return 2.0 * exp(-0.5 * t * t) *
-		induction(wake, ct * d * d / (8.0 * sigma * sigma));
+	return farm->type ? turn(farm, wd, w, true) : turn(farm, wd, w, false);
 }
 
 /*
@@ -443,11 +310,10 @@ gauss_loss(const AjkWake *wake, double d, double ct, double sigma, double y)
  */
 AJK_BODY double
 gauss_losses_body(int n, const int *restrict from, const double *restrict kx,
-				  const double *restrict y, const double *restrict ct,
-				  const double *restrict sigma0, double d, bool madsen,
+				  const double *restrict y, const double *restrict load,
+				  const double *restrict sigma0, bool madsen,
 				  double *restrict loss)
 {
-	double		c = d * d / 8.0;
 	double		lane[AJK_LANES] = {0};
 	double		sum = 0.0;
 	int			end = 0;
@@ -456,7 +322,7 @@ gauss_losses_body(int n, const int *restrict from, const double *restrict kx,
 	{
 		double		s = kx[i] + sigma0[from[i]];
 		double		q = 1.0 / (s * s);
-		double		share = ct[from[i]] * c * q;
+		double		share = load[from[i]] * q;
 		double		a;
 
 		share = share < 1.0 ? share : 1.0;
@@ -476,33 +342,36 @@ gauss_losses_body(int n, const int *restrict from, const double *restrict kx,
 
 AJK_VARIANTS(double, gauss_losses,
 			 (int n, const int *restrict from, const double *restrict kx,
-			  const double *restrict y, const double *restrict ct,
-			  const double *restrict sigma0, double d, bool madsen,
+			  const double *restrict y, const double *restrict load,
+			  const double *restrict sigma0, bool madsen,
 			  double *restrict loss),
-			 (n, from, kx, y, ct, sigma0, d, madsen, loss))
+			 (n, from, kx, y, load, sigma0, madsen, loss))
 
 /* The speed at every turbine, in downwind order, for one free speed. */
-static void
-propagate(const AjkFarm *farm, double ws, Work *w)
+AJK_BODY void
+spread(const AjkFarm *farm, double ws, Work *w, bool mixed)
 {
 	const AjkWake *wake = &farm->wake;
-	double		d = farm->turbine->diameter_m;
+	const double *factor = mixed ? w->factor : NULL;
 
 	for (int i = 0; i < farm->n; i++)
 	{
+		const AjkTurbine *turbine = mixed ?
+		&farm->turbine[w->placed[i].type] : farm->turbine;
+		double		d = turbine->diameter_m;
+		double		free_ws = factor ? ws * factor[i] : ws;
 		double		sum = 0.0;
 		double		added2 = 0.0;
-
 		int			p = w->first[i];
 
 		if (wake->model == AJK_WAKE_BASTANKHAH_2014)
 		{
 			double		squares = gauss_losses(w->first[i + 1] - p,
 											   w->pair.from + p, w->pair.a + p,
-											   w->pair.b + p, w->ct, w->sigma0,
-											   d, wake->madsen, w->loss);
+											   w->pair.b + p, w->load, w->sigma0,
+											   wake->madsen, w->loss);
 
-			if (wake->super == AJK_SUPER_RSS)
+			if (wake->super == AJK_SUPER_RSS && !factor)
 			{
 				sum = squares;
 				p = w->first[i + 1];
@@ -514,26 +383,30 @@ propagate(const AjkFarm *farm, double ws, Work *w)
 			double		du;
 
 			if (wake->model == AJK_WAKE_IEA37_SBG)
-				du = 2.0 * induction(wake, w->ct[from] * w->pair.a[p]) *
+				du = 2.0 * ajk_induction(wake, w->ct[from] * w->pair.a[p]) *
 					w->pair.b[p];
 			else if (wake->model == AJK_WAKE_NOJ)
-				du = 2.0 * induction(wake, w->ct[from]) * w->pair.a[p];
+				du = 2.0 * ajk_induction(wake, w->ct[from]) * w->pair.a[p];
 			else if (wake->model == AJK_WAKE_BASTANKHAH_2014)
 				du = w->loss[p - w->first[i]];
 			else
 			{
+				double		df = mixed ?
+				farm->turbine[w->placed[from].type].diameter_m : d;
 				double		s = w->k[from] * w->pair.a[p] + w->sigma0[from];
-				double		share = overlap(2.0 * s, 0.5 * d, w->pair.b[p]);
+				double		share = ajk_disc_overlap(2.0 * s, 0.5 * d, w->pair.b[p]);
 
-				du = gauss_loss(wake, d, w->ct[from], s, w->pair.b[p]);
+				du = ajk_gauss_loss(wake, df, w->ct[from], s, w->pair.b[p]);
 				if (share > 0.0)
 				{
 					double		more = share *
-					ajk_wake_added_ti(d, w->ct[from], wake->ti, w->pair.a[p]);
+					ajk_wake_added_ti(df, w->ct[from], wake->ti, w->pair.a[p]);
 
 					added2 = fmax(added2, more * more);
 				}
 			}
+			if (factor)
+				du *= factor[from] / factor[i];
 			if (wake->super == AJK_SUPER_RSS)
 				sum += du * du;
 			else if (wake->super == AJK_SUPER_LINEAR)
@@ -543,17 +416,29 @@ propagate(const AjkFarm *farm, double ws, Work *w)
 		}
 		if (wake->super == AJK_SUPER_RSS)
 			sum = sqrt(sum);
-		w->ws_eff[i] = ws * fmax(0.0, 1.0 - sum);
-		ajk_turbine_both(farm->turbine, w->ws_eff[i], &w->power[i], &w->ct[i]);
+		w->ws_eff[i] = free_ws * fmax(0.0, 1.0 - sum);
+		ajk_turbine_both(turbine, w->ws_eff[i], &w->power[i], &w->ct[i]);
 		if (wake->model == AJK_WAKE_BASTANKHAH_2014)
-			w->sigma0[i] = initial_sigma(wake, d, w->ct[i]);
+		{
+			w->sigma0[i] = ajk_sigma0(wake, d, w->ct[i]);
+			w->load[i] = w->ct[i] * (d * d / 8.0);
+		}
 		else if (wake->model == AJK_WAKE_NIAYIFAR_2016)
 		{
-			w->sigma0[i] = initial_sigma(wake, d, w->ct[i]);
+			w->sigma0[i] = ajk_sigma0(wake, d, w->ct[i]);
 			w->ti[i] = sqrt(wake->ti * wake->ti + added2);
-			w->k[i] = K_TI * w->ti[i] + K_0;
+			w->k[i] = AJK_K_TI * w->ti[i] + AJK_K_0;
 		}
 	}
+}
+
+static void
+propagate(const AjkFarm *farm, double ws, Work *w)
+{
+	if (farm->type)
+		spread(farm, ws, w, true);
+	else
+		spread(farm, ws, w, false);
 }
 
 static bool
@@ -564,8 +449,13 @@ farm_is_valid(const AjkFarm *farm)
 		!(farm->wake.ti <= 1.0))
 		return false;
 	for (int i = 0; i < farm->n; i++)
-		if (!isfinite(farm->x[i]) || !isfinite(farm->y[i]))
+		if (!isfinite(farm->x[i]) || !isfinite(farm->y[i]) ||
+			(farm->type && (farm->type[i] < 0 || farm->type[i] >= farm->ntypes)))
 			return false;
+	if (farm->type && farm->speed_factor)
+		for (int t = 0; t < farm->ntypes; t++)
+			if (!(farm->speed_factor[t] > 0.0) || !isfinite(farm->speed_factor[t]))
+				return false;
 	return true;
 }
 
@@ -578,7 +468,7 @@ ajk_farm_speeds(const AjkFarm *farm, double wd, double ws, double *ws_eff)
 
 	if (!farm_is_valid(farm))
 		return AJK_INVALID;
-	err = work_alloc(&w, farm->n);
+	err = work_alloc(&w, farm);
 	if (err != AJK_OK)
 		return err;
 	err = set_direction(farm, wd, &w);
@@ -592,6 +482,29 @@ ajk_farm_speeds(const AjkFarm *farm, double wd, double ws, double *ws_eff)
 	return err;
 }
 
+/*
+ * Energy of all turbines in one free wind, mwh of a kilowatt; each type's of
+ * one turbine is added to w->gross.
+ */
+static double
+free_energy(const AjkFarm *farm, double ws, double mwh, Work *w)
+{
+	double		sum = 0.0;
+
+	if (!farm->type)
+		return farm->n * mwh * ajk_turbine_power(farm->turbine, ws);
+	for (int t = 0; t < farm->ntypes; t++)
+	{
+		double		e = mwh * ajk_turbine_power(&farm->turbine[t],
+												farm->speed_factor ?
+												ws * farm->speed_factor[t] : ws);
+
+		w->gross[t] += e;
+		sum += w->count[t] * e;
+	}
+	return sum;
+}
+
 AjkError
 ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind, AjkYield *yield,
 			   ajk_poll poll, void *arg)
@@ -603,7 +516,7 @@ ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind, AjkYield *yield,
 	yield->gross_mwh = yield->net_mwh = 0.0;
 	if (!farm_is_valid(farm))
 		return AJK_INVALID;
-	err = work_alloc(&w, farm->n);
+	err = work_alloc(&w, farm);
 	if (err != AJK_OK)
 		return err;
 	if (yield->turbine_mwh)
@@ -638,8 +551,7 @@ ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind, AjkYield *yield,
 			if (p == 0.0)
 				continue;
 			propagate(farm, wind->ws[j], &w);
-			gross += farm->n * mwh *
-				ajk_turbine_power(farm->turbine, wind->ws[j]);
+			gross += free_energy(farm, wind->ws[j], mwh, &w);
 			for (int t = 0; t < farm->n; t++)
 			{
 				double		e = mwh * w.power[t];
@@ -659,6 +571,10 @@ ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind, AjkYield *yield,
 		yield->gross_mwh += gross;
 		yield->net_mwh += net;
 	}
+	if (err == AJK_OK && yield->turbine_gross_mwh)
+		for (int i = 0; i < farm->n; i++)
+			yield->turbine_gross_mwh[i] = farm->type ?
+				w.gross[farm->type[i]] : yield->gross_mwh / farm->n;
 	if (err == AJK_OK && yield->turbine_ti && yield->turbine_mwh)
 		for (int i = 0; i < farm->n; i++)
 			yield->turbine_ti[i] = yield->turbine_mwh[i] > 0.0 ?
@@ -669,6 +585,32 @@ ajk_farm_yield(const AjkFarm *farm, const AjkWind *wind, AjkYield *yield,
 
 /* ---- the flow between the turbines ---- */
 
+/* du/U of the wake of the i-th turbine in downwind order at a point */
+static double
+flow_loss(const AjkFarm *farm, const Work *w, int i, double x, double y)
+{
+	const AjkWake *wake = &farm->wake;
+	const AjkTurbine *t = &farm->turbine[w->placed[i].type];
+	double		d = t->diameter_m;
+	double		du;
+
+	if (t->hub_height_m != farm->turbine->hub_height_m)
+		y = hypot(y, t->hub_height_m - farm->turbine->hub_height_m);
+	if (wake->model == AJK_WAKE_NIAYIFAR_2016)
+		du = ajk_gauss_loss(wake, d, w->ct[i], w->k[i] * x + w->sigma0[i], y);
+	else if (wake->model == AJK_WAKE_NOJ)
+	{
+		/* at a point: within the wake or not */
+		double		wr = 0.5 * d + wake->k * x;
+
+		du = fabs(y) > wr ? 0.0 : 2.0 * ajk_induction(wake, w->ct[i]) *
+			(0.5 * d / wr) * (0.5 * d / wr);
+	}
+	else
+		du = ajk_wake_deficit(wake, d, w->ct[i], x, y, d);
+	return w->factor ? du * w->factor[i] / farm->speed_factor[0] : du;
+}
+
 AjkError
 ajk_farm_flow(const AjkFarm *farm, double wd, double ws, double weight,
 			  const AjkFlowGrid *grid, float *speed, ajk_poll poll, void *arg)
@@ -676,14 +618,14 @@ ajk_farm_flow(const AjkFarm *farm, double wd, double ws, double weight,
 	double		angle = AJK_DEG2RAD(wd + farm->true_north_deg);
 	double		east = -sin(angle);
 	double		north = -cos(angle);
-	double		d = farm->turbine->diameter_m;
-	AjkWake		wake = farm->wake;
+	AjkSuperposition super = farm->wake.super;
+	double		free_ws = ws;
 	Work		w;
 	AjkError	err;
 
 	if (!farm_is_valid(farm) || grid->ncols < 1 || grid->nrows < 1)
 		return AJK_INVALID;
-	err = work_alloc(&w, farm->n);
+	err = work_alloc(&w, farm);
 	if (err != AJK_OK)
 		return err;
 	err = set_direction(farm, wd, &w);
@@ -693,6 +635,8 @@ ajk_farm_flow(const AjkFarm *farm, double wd, double ws, double weight,
 		return err;
 	}
 	propagate(farm, ws, &w);
+	if (w.factor)
+		free_ws = ws * farm->speed_factor[0];
 	for (int row = 0; row < grid->nrows; row++)
 	{
 		if (poll && poll(arg, (double) row / grid->nrows))
@@ -711,34 +655,22 @@ ajk_farm_flow(const AjkFarm *farm, double wd, double ws, double weight,
 			for (int i = 0; i < farm->n; i++)
 			{
 				double		x = along - w.placed[i].x;
-				double		y = across - w.placed[i].y;
 				double		du;
 
 				if (!(x > 0.0))
 					break;		/* all the others are further downwind */
-				if (wake.model == AJK_WAKE_NIAYIFAR_2016)
-					du = gauss_loss(&wake, d, w.ct[i], w.k[i] * x + w.sigma0[i], y);
-				else if (wake.model == AJK_WAKE_NOJ)
-				{
-					/* at a point: within the wake or not */
-					double		wr = 0.5 * d + wake.k * x;
-
-					du = fabs(y) > wr ? 0.0 : 2.0 * induction(&wake, w.ct[i]) *
-						(0.5 * d / wr) * (0.5 * d / wr);
-				}
-				else
-					du = ajk_wake_deficit(&wake, d, w.ct[i], x, y);
-				if (wake.super == AJK_SUPER_RSS)
+				du = flow_loss(farm, &w, i, x, across - w.placed[i].y);
+				if (super == AJK_SUPER_RSS)
 					sum += du * du;
-				else if (wake.super == AJK_SUPER_LINEAR)
+				else if (super == AJK_SUPER_LINEAR)
 					sum += du;
 				else if (du > sum)
 					sum = du;
 			}
-			if (wake.super == AJK_SUPER_RSS)
+			if (super == AJK_SUPER_RSS)
 				sum = sqrt(sum);
 			speed[(size_t) row * grid->ncols + col] +=
-				(float) (weight * ws * fmax(0.0, 1.0 - sum));
+				(float) (weight * free_ws * fmax(0.0, 1.0 - sum));
 		}
 	}
 	work_free(&w);

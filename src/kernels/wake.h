@@ -42,13 +42,13 @@ typedef struct AjkWake
 
 #define AJK_HOURS_PER_YEAR 8760.0
 
-/* n turbines of one type; x east, y north of the map's grid, in metres */
+/* n turbines; x east, y north of the map's grid, in metres */
 typedef struct AjkFarm
 {
 	int			n;
 	const double *x;
 	const double *y;
-	const AjkTurbine *turbine;
+	const AjkTurbine *turbine;	/* of each type */
 	AjkWake		wake;
 
 	/*
@@ -56,6 +56,15 @@ typedef struct AjkFarm
 	 * are from true north, coordinates mostly are not.
 	 */
 	double		true_north_deg;
+
+	/*
+	 * Several types: which one each turbine is of (NULL: all are turbine[0]),
+	 * and, for each type, the free wind speed at its hub over the climate's,
+	 * which are valid at one height (NULL: 1).
+	 */
+	int			ntypes;
+	const int  *type;
+	const double *speed_factor;
 } AjkFarm;
 
 /* The arrays are the caller's, and may be NULL where not wanted. */
@@ -64,6 +73,7 @@ typedef struct AjkYield
 	double		gross_mwh;		/* as if no turbine had a wake */
 	double		net_mwh;		/* with wakes, before any other loss */
 	double	   *turbine_mwh;	/* n, with wakes */
+	double	   *turbine_gross_mwh;	/* n, without */
 	double	   *turbine_ti;		/* n, niayifar_2016: energy-weighted mean */
 	double	   *direction_gross_mwh;	/* nwd */
 	double	   *direction_mwh;	/* nwd, with wakes */
@@ -78,11 +88,11 @@ extern double ajk_wake_default_k(AjkWakeModel model);
  */
 extern bool ajk_wake_gauss(const AjkWake *wake, double diameter_m, double ct,
 						   double *k, double *sigma0);
-extern double ajk_wake_reach(const AjkWake *wake, double diameter_m, double x);
 extern double ajk_wake_added_ti(double diameter_m, double ct,
 								double ambient_ti, double x);
 extern double ajk_wake_deficit(const AjkWake *wake, double diameter_m,
-							   double ct, double x, double y);
+							   double ct, double x, double y,
+							   double rotor_m);
 extern AjkError ajk_farm_speeds(const AjkFarm *farm, double wd, double ws,
 								double *ws_eff);
 
@@ -97,8 +107,8 @@ typedef struct AjkFlowGrid
 } AjkFlowGrid;
 
 /*
- * speed[nrows * ncols] += weight times the speed at hub height at each point
- * with the wakes of all turbines, for one wind.
+ * speed[nrows * ncols] += weight times the speed at the hub height of
+ * turbine[0] at each point with the wakes of all turbines, for one wind.
  */
 extern AjkError ajk_farm_flow(const AjkFarm *farm, double wd, double ws,
 							  double weight, const AjkFlowGrid *grid,

@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "html.h"
+#include "layout_step.h"
 #include "report_svg.h"
 
 #include <math.h>
@@ -71,8 +72,15 @@ aj_report_map(StringInfo b, const AjReport *r, const char *title)
 	appendStringInfoString(b, "<div class=\"scroll\">");
 	aj_svg_map(b, r);
 	appendStringInfoString(b, "</div><ul class=\"key\">");
-	if (r->pos->n > 0)
-		appendStringInfoString(b, "<li><i class=\"dot\" style=\"background:#0b3954\"></i>Turbine</li>");
+	for (int t = 0; r->pos->n > 0 && t < Max(r->farm.ntypes, 1); t++)
+	{
+		appendStringInfo(b, "<li><i class=\"dot\" style=\"background:%s\"></i>", aj_turbine_color(t));
+		if (r->farm.ntypes > 1)
+			aj_html_text(b, r->farm.types[t]->name);
+		else
+			appendStringInfoString(b, "Turbine");
+		appendStringInfoString(b, "</li>");
+	}
 	aj_svg_key(b, g);
 	appendStringInfoString(b, "</ul></section>\n");
 }
@@ -81,6 +89,62 @@ static double
 at(JsonbContainer *c, const char *key)
 {
 	return c ? aj_param_number(c, key, NAN, -INFINITY, INFINITY) : NAN;
+}
+
+char *
+aj_turbine_cell(const AjFarmInput *farm, int type)
+{
+	StringInfoData b;
+
+	if (farm->ntypes < 2)
+		return "";
+	initStringInfo(&b);
+	appendStringInfoString(&b, "</td><td>");
+	aj_html_text(&b, farm->types[type]->name);
+	return b.data;
+}
+
+void
+aj_report_turbine_rows(StringInfo b, const AjFarmInput *farm,
+					   const AjPositions *pos, bool hub)
+{
+	int			count[AJ_MAX_TURBINE_TYPES];
+
+	aj_positions_count(pos, count);
+	for (int i = 0; i < farm->ntypes; i++)
+	{
+		const AjTurbine *t = farm->types[i];
+		char	   *text = psprintf("%s: %.6g kW, rotor %.4g m", t->name, t->rated_kw, t->rotor_diameter_m);
+
+		if (hub || farm->ntypes > 1)
+			text = psprintf("%s, hub %.4g m", text, t->hub_height_m);
+		if (farm->ntypes > 1)
+			text = psprintf("%d x %s", count[i], text);
+		aj_html_row(b, "Turbine", text);
+	}
+}
+
+void
+aj_report_types(StringInfo b, JsonbContainer *sim)
+{
+	JsonbContainer *list = aj_param_array(sim, "types");
+
+	if (list == NULL)
+		return;
+	appendStringInfoString(b, "<section><h2>Types of turbines</h2><div class=\"scroll\"><table><thead><tr><th>Type</th><th>Number</th><th>Capacity<br>MW</th>"
+						   "<th>Rotor<br>m</th><th>Hub<br>m</th><th>Mean wind<br>m/s</th><th>Wake loss<br>%</th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n");
+	for (uint32 i = 0; i < JsonContainerSize(list); i++)
+	{
+		JsonbContainer *t = aj_item_object(list, i);
+
+		appendStringInfoString(b, "<tr><td>");
+		aj_html_text(b, aj_require_text(t, "turbine"));
+		appendStringInfo(b, "</td><td>%.0f</td><td>%s</td><td>%.4g</td><td>%.4g</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
+						 at(t, "count"), aj_html_number(at(t, "capacity_kw") / 1000, 1), at(t, "rotor_diameter_m"), at(t, "hub_height_m"),
+						 aj_html_number(at(t, "mean_speed_m_s"), 2), aj_html_number(at(t, "wake_loss_pct"), 2),
+						 aj_html_number(at(t, "capacity_factor"), 3), aj_html_number(at(t, "net_aep_gwh"), 2));
+	}
+	appendStringInfoString(b, "</tbody></table></div></section>\n");
 }
 
 static void
@@ -268,31 +332,36 @@ aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 	r.grid = grid;
 	r.farm = *farm;
 	r.pos = aj_positions_parse(&output->root);
+	aj_turbine_assign(r.pos, &r.farm);
 	r.layout = m;
 	aj_html_begin(b, title_of(params, "Wind farm layout", grid->site->name));
 	place_line(b, grid);
 	appendStringInfoString(b, "<div class=\"figures\">");
 	aj_html_figure(b, true, psprintf("%s <small>GWh/yr</small>", aj_html_number(at(m, "aep_end_gwh"), 1)), "with wakes, before other losses");
 	aj_html_figure(b, false, psprintf("%d", r.pos->n), "turbines");
-	aj_html_figure(b, false, psprintf("%s <small>MW</small>", aj_html_number(r.pos->n * farm->turbine->rated_kw / 1000, 1)), "installed capacity");
+	aj_html_figure(b, false, psprintf("%s <small>MW</small>", aj_html_number(at(m, "total_capacity_kw") / 1000, 1)), "installed capacity");
 	aj_html_figure(b, false, psprintf("%s <small>%%</small>", aj_html_number(at(m, "improvement_pct"), 2)), "gained over a regular grid");
 	aj_html_figure(b, false, psprintf("%s <small>m</small>", aj_html_number(at(m, "min_spacing_m"), 0)),
 				   psprintf("smallest spacing, required %s m", aj_html_number(at(m, "required_spacing_m"), 0)));
-	aj_html_figure(b, false, farm->turbine->rotor_diameter_m > 0 ? psprintf("%s <small>m</small>", aj_html_number(farm->turbine->rotor_diameter_m, 0)) : "",
-				   psprintf("rotor, hub at %s m", aj_html_number(farm->turbine->hub_height_m, 0)));
+	if (r.farm.ntypes > 1)
+		aj_html_figure(b, false, psprintf("%d", r.farm.ntypes), "types of turbines");
+	else
+		aj_html_figure(b, false, psprintf("%s <small>m</small>", aj_html_number(farm->turbine->rotor_diameter_m, 0)),
+					   psprintf("rotor, hub at %s m", aj_html_number(farm->turbine->hub_height_m, 0)));
 	appendStringInfoString(b, "</div>\n");
 	aj_report_map(b, &r, "Layout");
-	appendStringInfoString(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th><th>Longitude</th><th>Latitude</th>"
-						   "<th>Elevation<br>m</th><th>Slope<br>&deg;</th><th>Clearance<br>m</th></tr></thead><tbody>\n");
+	appendStringInfo(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th>%s<th>Longitude</th><th>Latitude</th>"
+					 "<th>Elevation<br>m</th><th>Slope<br>&deg;</th><th>Clearance<br>m</th></tr></thead><tbody>\n", r.farm.ntypes > 1 ? "<th>Type</th>" : "");
 	for (int i = 0; i < r.pos->n; i++)
 	{
+		int			type = r.pos->type ? r.pos->type[i] : 0;
 		double		x,
 					y;
 
 		aj_site_xy(grid, r.pos->lon[i], r.pos->lat[i], &x, &y);
-		appendStringInfo(b, "<tr><td>%d</td><td>%.6f</td><td>%.6f</td><td>%.0f</td><td>%.1f</td><td>%.0f</td></tr>\n", i + 1,
-						 r.pos->lon[i], r.pos->lat[i], aj_site_elevation(grid, x, y), aj_site_slope(grid, x, y),
-						 floor(aj_site_margin(grid, x, y, grid->boundary_setback_m)));
+		appendStringInfo(b, "<tr><td>%d%s</td><td>%.6f</td><td>%.6f</td><td>%.0f</td><td>%.1f</td><td>%.0f</td></tr>\n", i + 1,
+						 aj_turbine_cell(&r.farm, type), r.pos->lon[i], r.pos->lat[i], aj_site_elevation(grid, x, y), aj_site_slope(grid, x, y),
+						 floor(aj_site_margin(grid, x, y, aj_layout_setback(params, &r.farm, type))));
 	}
 	appendStringInfoString(b, "</tbody></table></div><p class=\"muted\">Clearance: metres to spare beyond the boundary setback and the nearest zone's buffer.</p></section>\n");
 	search_section(b, m);
@@ -301,7 +370,10 @@ aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 	appendStringInfoString(b, "<section><h2>Inputs</h2><table class=\"plain\"><tbody>");
 	site_inputs(b, grid);
 	aj_html_row(b, "Wind resource", farm->wind->source ? psprintf("%s (%s)", farm->wind->name, farm->wind->source) : farm->wind->name);
-	aj_html_row(b, "Turbine", psprintf("%s: %.6g kW", farm->turbine->name, farm->turbine->rated_kw));
+	if (r.farm.ntypes > 1)
+		aj_report_turbine_rows(b, &r.farm, r.pos, true);
+	else
+		aj_html_row(b, "Turbine", psprintf("%s: %.6g kW", farm->turbine->name, farm->turbine->rated_kw));
 	aj_html_row(b, "Wake model", aj_param_text(m, "wake_model", ""));
 	aj_html_row(b, "Search", psprintf("seed %.0f, %.0f moves evaluated, %s", at(m, "seed"), at(m, "evaluations"),
 									  aj_param_bool(m, "converged", false) ? "converged" : "still improving when the budget was used up"));
@@ -327,9 +399,11 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 	r.pos = pos;
 	r.sim = s;
 	aj_html_begin(b, title_of(params, "Wind farm energy,", farm->wind->name));
-	appendStringInfo(b, "<p>%d turbines ", pos->n);
-	aj_html_text(b, farm->turbine->name);
-	appendStringInfo(b, ", hub at %.4g m</p></header>\n<div class=\"figures\">", farm->turbine->hub_height_m);
+	appendStringInfo(b, "<p>%d turbines%s ", pos->n, farm->ntypes > 1 ? ":" : "");
+	aj_html_text(b, aj_param_text(s, "turbine", ""));
+	if (farm->ntypes == 1)
+		appendStringInfo(b, ", hub at %.4g m", farm->turbine->hub_height_m);
+	appendStringInfoString(b, "</p></header>\n<div class=\"figures\">");
 	aj_html_figure(b, true, psprintf("%s <small>GWh/yr</small>", aj_html_number(at(s, "net_aep_gwh"), 1)), "net energy, after all losses");
 	aj_html_figure(b, false, psprintf("%s <small>GWh/yr</small>", aj_html_number(at(s, "net_aep_p90_gwh"), 1)),
 				   psprintf("P90 at %.4g %% uncertainty", at(s, "uncertainty_pct")));
@@ -368,10 +442,12 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 		aj_chart_draw(b, &c);
 	}
 	appendStringInfoString(b, "</section></div>\n");
+	aj_report_types(b, s);
 	if (flow)
 		aj_report_flow(b, flow, pos, NULL);
-	appendStringInfoString(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th>"
-						   "<th>Wake loss<br>%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n");
+	appendStringInfo(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr><th>No.</th>%s"
+					 "<th>Wake loss<br>%%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n",
+					 farm->ntypes > 1 ? "<th>Type</th>" : "");
 	for (uint32 i = 0; i < JsonContainerSize(turbines); i++)
 		most = Max(most, at(aj_item_object(turbines, i), "wake_loss_pct"));
 	for (uint32 i = 0; i < JsonContainerSize(turbines); i++)
@@ -379,13 +455,13 @@ aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
 		JsonbContainer *t = aj_item_object(turbines, i);
 		double		loss = at(t, "wake_loss_pct");
 
-		appendStringInfo(b, "<tr><td>%u</td><td>%s</td><td class=\"bar\"><i style=\"width:%.1f%%\"></i></td><td>%s</td><td>%s</td></tr>\n",
-						 i + 1, aj_html_number(loss, 2), most > 0 && loss > 0 ? 100 * loss / most : 0,
+		appendStringInfo(b, "<tr><td>%u%s</td><td>%s</td><td class=\"bar\"><i style=\"width:%.1f%%\"></i></td><td>%s</td><td>%s</td></tr>\n",
+						 i + 1, aj_turbine_cell(farm, pos->type ? pos->type[i] : 0), aj_html_number(loss, 2), most > 0 && loss > 0 ? 100 * loss / most : 0,
 						 aj_html_number(at(t, "capacity_factor"), 3), aj_html_number(at(t, "net_aep_gwh"), 2));
 	}
 	appendStringInfoString(b, "</tbody></table></div></section>\n<div class=\"two even\"><section><h2>Inputs</h2><table class=\"plain\"><tbody>");
 	aj_html_row(b, "Wind resource", farm->wind->source ? psprintf("%s (%s)", farm->wind->name, farm->wind->source) : farm->wind->name);
-	aj_html_row(b, "Turbine", psprintf("%s: %.6g kW, rotor %.4g m", farm->turbine->name, farm->turbine->rated_kw, farm->turbine->rotor_diameter_m));
+	aj_report_turbine_rows(b, farm, pos, false);
 	aj_html_row(b, "Wake model", psprintf("%s, superposition %s", aj_param_text(s, "wake_model", ""), aj_param_text(s, "superposition", "")));
 	aj_html_row(b, "Losses", psprintf("availability %.4g %%, electrical %.4g %%, other %.4g %%", at(s, "availability_loss_pct"),
 									  at(s, "electrical_loss_pct"), at(s, "other_loss_pct")));

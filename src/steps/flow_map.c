@@ -6,7 +6,7 @@
  * Either the mean over the climate's directions, each with the mean of its
  * speeds, at most MAX_DIRECTIONS of them (neighbours are merged); or one
  * wind, where flow_direction_deg and flow_speed_m_s are given.  The raster
- * covers the turbines and a border of eight rotor diameters; where that
+ * covers the turbines and a border of eight (of the largest) rotor diameters; where that
  * would take more than MAX_CELLS the resolution is lowered, and the result
  * says so.
  *
@@ -189,7 +189,7 @@ aj_flow_compute(const AjFlowParams *p, const AjkFarm *farm,
 	double		east = -INFINITY;
 	double		south = INFINITY;
 	double		north = -INFINITY;
-	double		border = BORDER_D * farm->turbine->diameter_m;
+	double		border = 0;
 	double		cell = p->resolution_m;
 	AjPoll		poll = {from, to, "computing the flow between the turbines"};
 	Size		cells;
@@ -197,6 +197,9 @@ aj_flow_compute(const AjFlowParams *p, const AjkFarm *farm,
 
 	for (int i = 0; i < pos->n; i++)
 	{
+		int			type = farm->type ? farm->type[i] : 0;
+
+		border = fmax(border, BORDER_D * farm->turbine[type].diameter_m);
 		west = fmin(west, pos->x[i]);
 		east = fmax(east, pos->x[i]);
 		south = fmin(south, pos->y[i]);

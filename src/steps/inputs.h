@@ -51,6 +51,7 @@ typedef struct AjTurbine
  */
 extern AjTurbine *aj_turbine_get(JsonbContainer *params, const char *key,
 								 const char *dflt);
+extern AjTurbine *aj_turbine_named(const char *name);
 
 /* ---- wind resource ---- */
 

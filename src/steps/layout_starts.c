@@ -146,7 +146,7 @@ aj_step_layout_best(PG_FUNCTION_ARGS)
 		aj_step_error(AJ_ERRCODE_VALIDATION, "step_missing",
 					  "the output of step \"starts\" is missing", NULL,
 					  "This step follows a step \"starts\" that runs asyncjob.step_layout_start for each of several seeds.");
-	aj_farm_input(&input, AJK_WAKE_IEA37_SBG, false, &laid.farm);
+	aj_farm_input(&input, AJK_WAKE_IEA37_SBG, false, NULL, &laid.farm);
 
 	initStringInfo(&list);
 	initStringInfo(&csv);

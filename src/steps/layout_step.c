@@ -4,9 +4,15 @@
  *		The layout step: where the turbines of a site should stand.
  *
  * Input: site, DEM, wind resource, turbine, and how many (n_turbines) or how
- * much (target_capacity_kw).  Candidates are the buildable cells of the
- * site's grid; every place the optimiser looks at is tested exactly against
- * boundary setback and zone buffers (see layout.c for the search).
+ * much (target_capacity_kw), or several types of turbines with their counts.
+ * Candidates are the buildable cells of the site's grid; every place the
+ * optimiser looks at is tested exactly against boundary setback and zone
+ * buffers (see layout.c for the search).
+ *
+ * min_spacing_d counts in diameters of the larger of two rotors: a turbine's
+ * distance from what makes the wake is told in diameters of that, and as the
+ * wind comes from all sides each of the two is that at times.  The boundary
+ * setback is each type's own rotor radius, unless given.
  *
  * Spacing is promised for the coordinates that are written out, on the
  * ground: the search therefore works in ground metres about the site's
@@ -39,25 +45,6 @@ PG_FUNCTION_INFO_V1(aj_check_full_analysis);
 /* Above this the grid's cells are thinned out as candidates. */
 #define MAX_CANDIDATES 300000
 
-typedef struct LayoutParams
-{
-	int			n;
-	double		min_spacing_d;
-	uint64		seed;
-	int64		max_evaluations;
-	double		time_budget_s;	/* 0: none */
-	int			nstarts;
-} LayoutParams;
-
-/* From the kernel's ground metres about the middle to the site's grid */
-typedef struct Place
-{
-	const AjSiteGrid *grid;
-	double		setback_m;
-	double		mx;
-	double		my;
-} Place;
-
 typedef struct Report
 {
 	AjPoll		poll;
@@ -66,33 +53,10 @@ typedef struct Report
 	char		message[128];
 } Report;
 
-/* A turbine of the result */
-typedef struct Turbine
-{
-	double		x;				/* grid metres */
-	double		y;
-	double		lon;			/* rounded */
-	double		lat;
-} Turbine;
-
 static void
-layout_params(JsonbContainer *params, double rated_kw, LayoutParams *lp)
+layout_params(JsonbContainer *params, const AjFarmInput *in, AjLayoutParams *lp)
 {
-	bool		by_n = aj_param_exists(params, "n_turbines");
-	bool		by_kw = aj_param_exists(params, "target_capacity_kw");
-
-	if (by_n == by_kw)
-		aj_step_error(AJ_ERRCODE_VALIDATION,
-					  by_n ? "parameter_conflict" : "parameter_missing",
-					  by_n ? "both \"n_turbines\" and \"target_capacity_kw\" are given" :
-					  "parameter \"n_turbines\" is missing", NULL,
-					  "Give either \"n_turbines\", the number of turbines, or \"target_capacity_kw\", the capacity to reach.");
-	if (by_n)
-		lp->n = aj_require_int(params, "n_turbines", 1, AJ_MAX_TURBINES);
-	else
-		lp->n = (int) ceil(aj_require_number(params, "target_capacity_kw",
-											 1, AJ_MAX_TURBINES * rated_kw) /
-						   rated_kw - 1e-9);
+	lp->n = aj_turbine_counts(params, in, lp->count);
 	lp->min_spacing_d = aj_param_number(params, "min_spacing_d", 5, 1, 50);
 	lp->seed = (uint64) aj_param_number(params, "seed", 42, 0, 9e15);
 	lp->time_budget_s = aj_param_number(params, "time_budget_s", 0, 0, 86400);
@@ -108,23 +72,34 @@ layout_params(JsonbContainer *params, double rated_kw, LayoutParams *lp)
 	lp->nstarts = aj_param_int(params, "n_starts", lp->n < 20 ? 2 : 1, 1, 100);
 }
 
+/* The grid shows what the smallest rotor may be built on. */
 AjSiteGridDefaults
 aj_layout_defaults(const AjFarmInput *in)
 {
 	AjSiteGridDefaults d = {15.0, 0.5 * in->turbine->rotor_diameter_m};
 
+	for (int i = 1; i < in->ntypes; i++)
+		d.boundary_setback_m = fmin(d.boundary_setback_m,
+									0.5 * in->types[i]->rotor_diameter_m);
 	return d;
+}
+
+double
+aj_layout_setback(JsonbContainer *params, const AjFarmInput *in, int type)
+{
+	return aj_param_number(params, "boundary_setback_m",
+						   0.5 * in->types[type]->rotor_diameter_m, 0, 10000);
 }
 
 void
 aj_check_layout_params(const AjStepInput *input)
 {
 	AjFarmInput in;
-	LayoutParams lp;
+	AjLayoutParams lp;
 	AjSiteGridDefaults defaults = {0};
 
-	aj_farm_input(input, AJK_WAKE_IEA37_SBG, true, &in);
-	layout_params(input->params, in.turbine->rated_kw, &lp);
+	aj_farm_input(input, AJK_WAKE_IEA37_SBG, true, NULL, &in);
+	layout_params(input->params, &in, &lp);
 	defaults = aj_layout_defaults(&in);
 	aj_site_grid_check(input->params, &defaults);
 }
@@ -164,7 +139,7 @@ aj_check_full_analysis(PG_FUNCTION_ARGS)
 	aj_check_params(in.params, known);
 	aj_check_wind_resource_params(in.params);
 	aj_check_layout_params(&in);
-	aj_check_simulation_params(&in);
+	aj_check_simulation_params(&in, NULL);
 	aj_terrain_detail_check(in.params);
 	(void) aj_param_text(in.params, "title", NULL);
 	PG_RETURN_VOID();
@@ -188,7 +163,7 @@ ground_allowed(const AjSiteGrid *grid, double x, double y)
 static bool
 place_allowed(void *arg, double x, double y)
 {
-	const Place *p = arg;
+	const AjLayoutPlace *p = arg;
 	double		gx = p->mx + x * p->grid->k;
 	double		gy = p->my + y * p->grid->k;
 
@@ -200,7 +175,7 @@ place_allowed(void *arg, double x, double y)
 static double
 place_margin(void *arg, double x, double y)
 {
-	const Place *p = arg;
+	const AjLayoutPlace *p = arg;
 
 	return aj_site_margin(p->grid, p->mx + x * p->grid->k,
 						  p->my + y * p->grid->k, p->setback_m) - ROUNDING_M;
@@ -238,7 +213,7 @@ report_poll(void *arg, double fraction)
 
 /* Centres of the buildable cells, about the middle, evenly thinned out. */
 static void
-candidates(const AjSiteGrid *grid, const Place *p, AjkArea *area)
+candidates(const AjSiteGrid *grid, const AjLayoutPlace *p, AjkArea *area)
 {
 	Size		cells = (Size) grid->ncols * grid->nrows;
 	Size		free_cells = 0;
@@ -297,7 +272,7 @@ scale_spread(const AjSiteGrid *grid)
  * neighbouring value if the nearest should not be allowed.
  */
 static bool
-round_place(const Place *p, double x, double y, Turbine *t)
+round_place(const AjLayoutPlace *p, double x, double y, AjLaidTurbine *t)
 {
 	double		lon,
 				lat;
@@ -315,34 +290,11 @@ round_place(const Place *p, double x, double y, Turbine *t)
 	return false;
 }
 
-/* Smallest distance on the ground between the rounded places. */
-static double
-ground_spacing(const AjSiteGrid *grid, const Turbine *t, int n, double about)
-{
-	AjkTm		tm = ajk_tm_utm(grid->zone, grid->south);
-	double		least = INFINITY;
-
-	for (int i = 0; i < n; i++)
-	{
-		for (int j = 0; j < i; j++)
-		{
-			double		d = hypot(t[i].x - t[j].x, t[i].y - t[j].y);
-			double		k = grid->k;
-
-			if (d < about * 1.01)
-				k = ajk_tm_scale(&tm, 0.5 * (t[i].lon + t[j].lon),
-								 0.5 * (t[i].lat + t[j].lat));
-			least = fmin(least, d / k);
-		}
-	}
-	return least;
-}
-
 static int
 compare_west_east(const void *a, const void *b)
 {
-	const Turbine *ta = a;
-	const Turbine *tb = b;
+	const AjLaidTurbine *ta = a;
+	const AjLaidTurbine *tb = b;
 
 	if (ta->lon != tb->lon)
 		return ta->lon < tb->lon ? -1 : 1;
@@ -351,196 +303,94 @@ compare_west_east(const void *a, const void *b)
 
 static AJ_NORETURN void
 refuse_infeasible(const AjSiteGrid *grid, const AjFarmInput *in,
-				  const LayoutParams *lp, double spacing_m, int n_fit)
+				  const AjLayoutParams *lp, double spacing_m, int n_fit)
 {
 	char	   *hint;
 
 	if (n_fit == 0)
 		aj_no_buildable_area(grid);
-	if (lp->min_spacing_d > 3)
-		hint = psprintf("Ask for at most %d turbines (%.0f kW), or lower min_spacing_d from %.4g.",
-						n_fit, n_fit * in->turbine->rated_kw,
-						lp->min_spacing_d);
-	else
-		hint = psprintf("Ask for at most %d turbines (%.0f kW), or for a larger site.",
-						n_fit, n_fit * in->turbine->rated_kw);
+	hint = psprintf(in->ntypes == 1 ? "Ask for at most %d turbines (%.0f kW), or " :
+					"Ask for at most %d turbines, or for fewer of the large type, or ",
+					n_fit, n_fit * in->turbine->rated_kw);
+	hint = lp->min_spacing_d > 3 ?
+		psprintf("%slower min_spacing_d from %.4g.", hint, lp->min_spacing_d) :
+		psprintf("%sfor a larger site.", hint);
 	aj_step_error(AJ_ERRCODE_INFEASIBLE, "spacing_infeasible",
 				  psprintf("%d turbines do not fit: %d is the largest number found that does",
 						   lp->n, n_fit),
-				  psprintf("%.1f ha of the site's %.1f ha are buildable; turbines must stand %.1f m (%.4g rotor diameters) apart.",
+				  psprintf("%.1f ha of the site's %.1f ha are buildable; turbines must stand %s%.1f m (%.4g rotor diameters) apart.",
 						   grid->buildable_area_m2 / 1e4,
-						   grid->site_area_m2 / 1e4, spacing_m,
+						   grid->site_area_m2 / 1e4,
+						   in->ntypes == 1 ? "" : "up to ", spacing_m,
 						   lp->min_spacing_d),
 				  hint);
 }
 
-/* ---- output ---- */
-
-static char *
-turbines_geojson(const AjSiteGrid *grid, const AjFarmInput *in,
-				 const Turbine *t, int n, double setback_m)
+/* Turbines in the order in which they are placed, the largest first */
+static int *
+turbine_order(const AjFarmInput *in, const AjLayoutParams *lp)
 {
-	AjGeoJson	gj;
+	int		   *type = palloc(sizeof(int) * lp->n);
+	bool		done[AJ_MAX_TURBINE_TYPES] = {false};
+	int			n = 0;
 
-	aj_geojson_begin(&gj);
-	for (int i = 0; i < n; i++)
+	for (int k = 0; k < in->ntypes; k++)
 	{
-		StringInfoData p;
+		int			next = -1;
 
-		initStringInfo(&p);
-		appendStringInfo(&p, "\"turbine_id\":%d,\"capacity_mw\":", i + 1);
-		aj_json_number(&p, in->turbine->rated_kw / 1000, 6);
-		appendStringInfoString(&p, ",\"hub_height_m\":");
-		aj_json_number(&p, in->turbine->hub_height_m, 3);
-		appendStringInfoString(&p, ",\"rotor_diameter_m\":");
-		aj_json_number(&p, in->turbine->rotor_diameter_m, 3);
-		appendStringInfoString(&p, ",\"elevation_m\":");
-		aj_json_number(&p, aj_site_elevation(grid, t[i].x, t[i].y), 1);
-		appendStringInfoString(&p, ",\"slope_deg\":");
-		aj_json_number(&p, aj_site_slope(grid, t[i].x, t[i].y), 2);
-		appendStringInfoString(&p, ",\"constraint_margin_m\":");
-		aj_json_number(&p, floor(10 * aj_site_margin(grid, t[i].x, t[i].y,
-													 setback_m)) / 10, 1);
-		aj_geojson_point(&gj, p.data, t[i].lon, t[i].lat);
-		pfree(p.data);
+		for (int i = 0; i < in->ntypes; i++)
+			if (!done[i] && (next < 0 || in->types[i]->rotor_diameter_m >
+							 in->types[next]->rotor_diameter_m))
+				next = i;
+		done[next] = true;
+		for (int i = 0; i < lp->count[next]; i++)
+			type[n++] = next;
 	}
-	return aj_geojson_end(&gj);
+	return type;
 }
 
-/* A rule that every turbine keeps: its limit and the worst of the turbines */
-typedef struct Rule
-{
-	const char *name;
-	double		limit;
-	double		actual;
-	bool		passed;
-}			Rule;
-
-#define NRULES 3
-
+/*
+ * What the search has to know of several types.  Places and spacing of the
+ * problem itself become the largest type's.
+ */
 static void
-compliance(const AjSiteGrid *grid, const Turbine *t, int n, double setback_m,
-		   double spacing_m, double min_spacing_m, Rule * rule)
+set_types(AjkLayoutProblem *problem, const AjFarmInput *in,
+		  const AjLayoutParams *lp, AjLayoutPlace *place)
 {
-	double		margin = INFINITY;
-	double		slope = 0;
+	int			n = in->ntypes;
+	double	   *spacing = palloc(sizeof(double) * n * n);
+	void	  **arg = palloc(sizeof(void *) * n);
+	double		scale = problem->area.spacing_m;
+	int			widest = 0;
 
-	for (int i = 0; i < n; i++)
+	for (int a = 0; a < n; a++)
 	{
-		double		s = aj_site_slope(grid, t[i].x, t[i].y);
-
-		margin = fmin(margin, aj_site_margin(grid, t[i].x, t[i].y, setback_m));
-		if (!isnan(s))
-			slope = fmax(slope, s);
+		arg[a] = &place[a];
+		if (place[a].setback_m > place[widest].setback_m)
+			widest = a;
+		for (int b = 0; b < n; b++)
+		{
+			spacing[a * n + b] = aj_type_spacing(in, lp->min_spacing_d, a, b) *
+				scale + ROUNDING_M;
+			problem->area.spacing_m = a + b == 0 ? spacing[0] :
+				fmax(problem->area.spacing_m, spacing[a * n + b]);
+		}
 	}
-	rule[0] = (Rule)
-	{
-		"min_spacing_m", spacing_m, min_spacing_m, min_spacing_m >= spacing_m
-	};
-	rule[1] = (Rule)
-	{
-		"constraint_margin_m", 0, margin, margin >= 0
-	};
-	rule[2] = (Rule)
-	{
-		"max_slope_deg", grid->max_slope_deg, slope, slope <= grid->max_slope_deg
-	};
-}
-
-static char *
-compliance_csv(JsonbContainer *metrics)
-{
-	JsonbContainer *list = aj_require_array(metrics, "compliance");
-	StringInfoData b;
-
-	initStringInfo(&b);
-	appendStringInfoString(&b, "rule,limit,actual,passed\n");
-	for (uint32 i = 0; i < JsonContainerSize(list); i++)
-	{
-		JsonbContainer *rule = aj_item_object(list, i);
-
-		double		actual = aj_param_number(rule, "actual", NAN, -INFINITY, INFINITY);
-
-		/* empty: one turbine has no distance to another */
-		appendStringInfo(&b, "%s,%.4f,%s,%s\n", aj_require_text(rule, "rule"),
-						 aj_require_number(rule, "limit", -INFINITY, INFINITY),
-						 isnan(actual) ? "" : psprintf("%.4f", actual),
-						 aj_param_bool(rule, "passed", false) ? "true" : "false");
-	}
-	return b.data;
-}
-
-static char *
-convergence_csv(const AjkLayoutResult *r)
-{
-	StringInfoData b;
-
-	initStringInfo(&b);
-	appendStringInfoString(&b, "evaluations,aep_gwh\n");
-	for (int i = 0; i < r->ntrace; i++)
-		appendStringInfo(&b, INT64_FORMAT ",%.4f\n",
-						 (int64) r->trace_evaluations[i], r->trace_mwh[i] / 1000);
-	return b.data;
-}
-
-static char *
-metrics_json(const AjSiteGrid *grid, const AjFarmInput *in,
-			 const LayoutParams *lp, const AjkLayoutResult *r,
-			 double spacing_m, double min_spacing_m, const Rule * rule)
-{
-	StringInfoData b;
-
-	initStringInfo(&b);
-	appendStringInfo(&b, "{\"turbine_count\":%d,\"total_capacity_kw\":", lp->n);
-	aj_json_number(&b, lp->n * in->turbine->rated_kw, 3);
-	appendStringInfoString(&b, ",\"min_spacing_m\":");
-	aj_json_number(&b, min_spacing_m, 3);
-	appendStringInfoString(&b, ",\"required_spacing_m\":");
-	aj_json_number(&b, spacing_m, 3);
-	appendStringInfoString(&b, ",\"aep_start_gwh\":");
-	aj_json_number(&b, r->start_mwh / 1000, 6);
-	appendStringInfoString(&b, ",\"aep_end_gwh\":");
-	aj_json_number(&b, r->end_mwh / 1000, 6);
-	appendStringInfoString(&b, ",\"improvement_pct\":");
-	aj_json_number(&b, r->start_mwh > 0 ?
-				   100 * (r->end_mwh / r->start_mwh - 1) : NAN, 4);
-	appendStringInfo(&b, ",\"evaluations\":" INT64_FORMAT ",\"converged\":%s,\"seed\":" UINT64_FORMAT,
-					 (int64) r->evaluations, r->converged ? "true" : "false",
-					 lp->seed);
-	appendStringInfo(&b, ",\"wake_model\":\"%s\",\"buildable_area_m2\":",
-					 ajk_wake_name(in->wake.model));
-	aj_json_number(&b, grid->buildable_area_m2, 0);
-	appendStringInfoString(&b, ",\"turbine\":");
-	aj_json_string(&b, in->turbine->name);
-	appendStringInfoString(&b, ",\"wind\":");
-	aj_json_string(&b, in->wind->name);
-	appendStringInfoString(&b, ",\"convergence\":[");
-	for (int i = 0; i < r->ntrace; i++)
-	{
-		appendStringInfo(&b, "%s[" INT64_FORMAT ",", i ? "," : "",
-						 (int64) r->trace_evaluations[i]);
-		aj_json_number(&b, r->trace_mwh[i] / 1000, 4);
-		appendStringInfoChar(&b, ']');
-	}
-	appendStringInfoString(&b, "],\"compliance\":[");
-	for (int i = 0; i < NRULES; i++)
-	{
-		appendStringInfo(&b, "%s{\"rule\":\"%s\",\"limit\":", i ? "," : "",
-						 rule[i].name);
-		aj_json_number(&b, rule[i].limit, 4);
-		appendStringInfoString(&b, ",\"actual\":");
-		aj_json_number(&b, rule[i].actual, 4);
-		appendStringInfo(&b, ",\"passed\":%s}", rule[i].passed ? "true" : "false");
-	}
-	appendStringInfoString(&b, "]}");
-	return b.data;
+	problem->area.allowed_arg = &place[widest];
+	if (n == 1)
+		return;
+	problem->ntypes = n;
+	problem->type = turbine_order(in, lp);
+	problem->spacing_m = spacing;
+	problem->place_arg = arg;
+	problem->speed_factor = in->speed_factor;
 }
 
 void
 aj_layout_search(const AjStepInput *input, double seed, AjLaidOut * laid)
 {
 	AjFarmInput in;
-	LayoutParams lp;
+	AjLayoutParams lp;
 	AjSiteGridDefaults defaults = {0};
 	AjSiteGrid *grid;
 	AjkWind		climate;
@@ -548,44 +398,42 @@ aj_layout_search(const AjStepInput *input, double seed, AjLaidOut * laid)
 	AjkLayoutResult result = {0};
 	AjkLayoutProblem problem = {0};
 	Report		report = {{0.1, 0.99, NULL}, &state, 0, "placing turbines"};
-	Place		place;
-	Turbine    *turbines;
+	AjLayoutPlace place[AJ_MAX_TURBINE_TYPES];
+	AjLaidTurbine *turbines;
 	AjkError	err;
-	double		spacing_m;
-	double		min_spacing_m;
 	double		lon,
 				lat;
-	Rule		rule[NRULES];
 
-	aj_farm_input(input, AJK_WAKE_IEA37_SBG, false, &in);
+	aj_farm_input(input, AJK_WAKE_IEA37_SBG, false, NULL, &in);
 	in.wake.super = AJK_SUPER_RSS;
-	layout_params(input->params, in.turbine->rated_kw, &lp);
+	layout_params(input->params, &in, &lp);
 	if (seed >= 0)
 		lp.seed = (uint64) seed;
 	defaults = aj_layout_defaults(&in);
 	aj_farm_climate(&in, &climate);
 	grid = aj_site_grid_load(input->params, &defaults, 0, 0.1);
-	spacing_m = lp.min_spacing_d * in.turbine->rotor_diameter_m;
-
-	place.grid = grid;
-	place.setback_m = grid->boundary_setback_m;
-	place.mx = grid->x0 + 0.5 * grid->ncols * grid->cell_m;
-	place.my = grid->y0 - 0.5 * grid->nrows * grid->cell_m;
+	for (int i = 0; i < in.ntypes; i++)
+	{
+		place[i].grid = grid;
+		place[i].setback_m = aj_layout_setback(input->params, &in, i);
+		place[i].mx = grid->x0 + 0.5 * grid->ncols * grid->cell_m;
+		place[i].my = grid->y0 - 0.5 * grid->nrows * grid->cell_m;
+	}
 	report.poll.message = report.message;
 	report.nstarts = lp.nstarts;
 
 	aj_compute_begin();
-	candidates(grid, &place, &problem.area);
+	candidates(grid, place, &problem.area);
 	if (problem.area.ncells == 0)
 	{
 		aj_compute_end();
 		aj_no_buildable_area(grid);
 	}
-	aj_site_lonlat(grid, place.mx, place.my, &lon, &lat);
+	aj_site_lonlat(grid, place->mx, place->my, &lon, &lat);
 	problem.area.allowed = place_allowed;
-	problem.area.allowed_arg = &place;
-	problem.area.spacing_m = spacing_m * scale_spread(grid) + ROUNDING_M;
-	problem.turbine = &in.kturbine;
+	problem.area.spacing_m = scale_spread(grid);
+	set_types(&problem, &in, &lp, place);
+	problem.turbine = in.ktypes;
 	problem.wind = &climate;
 	problem.wake = in.wake;
 	problem.true_north_deg = aj_true_north(grid->zone, grid->south, lon, lat);
@@ -606,55 +454,30 @@ aj_layout_search(const AjStepInput *input, double seed, AjLaidOut * laid)
 	err = ajk_layout_optimize(&problem, &result, &state, report_poll, &report);
 	aj_compute_end();
 	if (err == AJK_INFEASIBLE)
+	{
+		double		spacing_m = 0;
+
+		for (int i = 0; i < in.ntypes; i++)
+			spacing_m = fmax(spacing_m, aj_type_spacing(&in, lp.min_spacing_d, i, i));
 		refuse_infeasible(grid, &in, &lp, spacing_m, result.n_fit);
+	}
 	aj_kernel_failed(err, "layout optimisation");
 
-	turbines = palloc(sizeof(Turbine) * lp.n);
+	turbines = palloc(sizeof(AjLaidTurbine) * lp.n);
 	for (int i = 0; i < lp.n; i++)
-		if (!round_place(&place, place.mx + result.x[i] * grid->k,
-						 place.my + result.y[i] * grid->k, &turbines[i]))
+	{
+		int			type = problem.type ? problem.type[i] : 0;
+
+		turbines[i].type = type;
+		if (!round_place(&place[type], place->mx + result.x[i] * grid->k,
+						 place->my + result.y[i] * grid->k, &turbines[i]))
 			elog(ERROR, "turbine at %.3f, %.3f violates a constraint after rounding",
 				 result.x[i], result.y[i]);
-	qsort(turbines, lp.n, sizeof(Turbine), compare_west_east);
-	min_spacing_m = ground_spacing(grid, turbines, lp.n, spacing_m);
-	if (min_spacing_m < spacing_m)
-		elog(ERROR, "spacing of %.6f m after rounding is below %.6f m",
-			 min_spacing_m, spacing_m);
-
-	compliance(grid, turbines, lp.n, place.setback_m, spacing_m, min_spacing_m,
-			   rule);
+	}
+	qsort(turbines, lp.n, sizeof(AjLaidTurbine), compare_west_east);
 	laid->grid = grid;
 	laid->farm = in;
-	laid->geojson = turbines_geojson(grid, &in, turbines, lp.n, place.setback_m);
-	laid->metrics = metrics_json(grid, &in, &lp, &result, spacing_m,
-								 min_spacing_m, rule);
-	laid->convergence = convergence_csv(&result);
-}
-
-Jsonb *
-aj_layout_store(const AjStepInput *input, AjLaidOut * laid)
-{
-	StringInfoData b;
-	Jsonb	   *output;
-	char	   *text;
-
-	initStringInfo(&b);
-	appendStringInfo(&b, "{\"layout\":%s,\"metrics\":%s,"
-					 "\"artifacts\":[\"turbine_layout\",\"layout_metrics\",\"convergence.csv\",\"compliance.csv\",\"layout_report.html\"]}",
-					 laid->geojson, laid->metrics);
-	output = aj_jsonb_from_text(b.data);
-	aj_artifact("turbine_layout", "wind_farm_layout", "application/geo+json",
-				laid->geojson, strlen(laid->geojson));
-	aj_artifact("layout_metrics", "wind_farm_layout_metrics",
-				"application/json", laid->metrics, strlen(laid->metrics));
-	aj_artifact("convergence.csv", "convergence_table", "text/csv",
-				laid->convergence, strlen(laid->convergence));
-	text = compliance_csv(aj_require_object(&output->root, "metrics"));
-	aj_artifact("compliance.csv", "compliance_table", "text/csv", text,
-				strlen(text));
-	aj_layout_report(input->params, laid->grid, &laid->farm, output);
-	aj_progress(1.0, "layout done");
-	return output;
+	aj_layout_write(&lp, &result, turbines, place, laid);
 }
 
 /*

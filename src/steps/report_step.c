@@ -12,6 +12,7 @@
  *-------------------------------------------------------------------------
  */
 #include "html.h"
+#include "layout_step.h"
 #include "report_svg.h"
 
 #include <math.h>
@@ -44,7 +45,7 @@ read_input(Jsonb *arg, AjReport *r)
 {
 	AjStepInput input;
 	JsonbContainer *layout;
-	AjSiteGridDefaults defaults = {0};
+	AjSiteGridDefaults defaults;
 
 	memset(r, 0, sizeof(*r));
 	aj_step_input(arg, &input);
@@ -54,9 +55,8 @@ read_input(Jsonb *arg, AjReport *r)
 	r->layout = aj_param_object(layout, "metrics");
 	r->wind = aj_step_output(&input, "wind_resource");
 	r->pos = aj_positions_parse(layout);
-	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &r->farm);
-	defaults.max_slope_deg = 15;
-	defaults.boundary_setback_m = 0.5 * r->farm.turbine->rotor_diameter_m;
+	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, r->pos, &r->farm);
+	defaults = aj_layout_defaults(&r->farm);
 	r->grid = aj_site_grid_load(input.params, &defaults, 0, 0.6);
 	r->title = aj_param_text(input.params, "title", NULL);
 	if (r->title == NULL)
@@ -158,28 +158,32 @@ write_turbines(StringInfo b, const AjReport *r)
 										 "wake_loss_pct", 0, -1, 100.001));
 	}
 
-	appendStringInfoString(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr>"
-						   "<th>No.</th><th>Longitude</th><th>Latitude</th><th>Elevation<br>m</th><th>Slope<br>&deg;</th>"
-						   "<th>Clearance<br>m</th><th>Wake loss<br>%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n");
+	appendStringInfo(b, "<section class=\"long\"><h2>Turbines</h2><div class=\"scroll\"><table><thead><tr>"
+					 "<th>No.</th>%s<th>Longitude</th><th>Latitude</th><th>Elevation<br>m</th><th>Slope<br>&deg;</th>"
+					 "<th>Clearance<br>m</th><th>Wake loss<br>%%</th><th></th><th>Capacity<br>factor</th><th>Net energy<br>GWh/yr</th></tr></thead><tbody>\n",
+					 r->farm.ntypes > 1 ? "<th>Type</th>" : "");
 	for (int i = 0; i < r->pos->n; i++)
 	{
 		JsonbContainer *t = aj_item_object(list, i);
 		double		loss = aj_param_number(t, "wake_loss_pct", 0, -1, 100.001);
+		int			type = r->pos->type ? r->pos->type[i] : 0;
 		double		x,
 					y;
 
 		aj_site_xy(g, r->pos->lon[i], r->pos->lat[i], &x, &y);
-		appendStringInfo(b, "<tr><td>%d</td><td>%.6f</td><td>%.6f</td><td>%.0f</td><td>%.1f</td><td>%.0f</td>",
-						 i + 1, r->pos->lon[i], r->pos->lat[i],
+		appendStringInfo(b, "<tr><td>%d%s</td><td>%.6f</td><td>%.6f</td><td>%.0f</td><td>%.1f</td><td>%.0f</td>",
+						 i + 1, aj_turbine_cell(&r->farm, type),
+						 r->pos->lon[i], r->pos->lat[i],
 						 aj_site_elevation(g, x, y), aj_site_slope(g, x, y),
-						 floor(aj_site_margin(g, x, y, g->boundary_setback_m)));
+						 floor(aj_site_margin(g, x, y, aj_layout_setback(r->params, &r->farm, type))));
 		appendStringInfo(b, "<td>%.2f</td><td class=\"bar\"><i style=\"width:%.1f%%\"></i></td><td>%.3f</td><td>%.2f</td></tr>\n",
 						 loss, most > 0 ? 100 * Max(loss, 0) / most : 0,
 						 aj_require_number(t, "capacity_factor", 0, 2),
 						 aj_require_number(t, "net_aep_gwh", 0, INFINITY));
 	}
-	appendStringInfo(b, "</tbody><tfoot><tr><td>All</td><td></td><td></td><td></td><td></td><td></td><td>%s</td><td></td><td>%.3f</td><td>%s</td></tr></tfoot></table></div>"
+	appendStringInfo(b, "</tbody><tfoot><tr><td>All</td>%s<td></td><td></td><td></td><td></td><td></td><td>%s</td><td></td><td>%.3f</td><td>%s</td></tr></tfoot></table></div>"
 					 "<p class=\"muted\">Clearance: metres to spare beyond the boundary setback and the nearest zone's buffer.</p></section>\n",
+					 r->farm.ntypes > 1 ? "<td></td>" : "",
 					 aj_html_number(wake_loss(r), 2),
 					 sim_number(r, "capacity_factor"),
 					 aj_html_number(sim_number(r, "net_aep_gwh"), 2));
@@ -189,7 +193,6 @@ static void
 write_inputs(StringInfo b, const AjReport *r)
 {
 	const AjSiteGrid *g = r->grid;
-	const AjTurbine *t = r->farm.turbine;
 	JsonbContainer *notes = aj_param_array(r->sim, "assumptions");
 
 	appendStringInfoString(b, "<section><h2>Inputs and sources</h2><table class=\"plain\"><tbody>");
@@ -199,9 +202,7 @@ write_inputs(StringInfo b, const AjReport *r)
 	aj_html_row(b, "Wind resource", r->farm.wind->source ?
 				psprintf("%s (%s)", r->farm.wind->name, r->farm.wind->source) :
 				r->farm.wind->name);
-	aj_html_row(b, "Turbine", psprintf("%s: %.6g kW, rotor %.4g m, hub %.4g m",
-									   t->name, t->rated_kw, t->rotor_diameter_m,
-									   t->hub_height_m));
+	aj_report_turbine_rows(b, &r->farm, r->pos, true);
 	aj_html_row(b, "Coordinates", psprintf("WGS 84; distances on the ground, UTM zone %d%c",
 										   g->zone, g->south ? 'S' : 'N'));
 	aj_html_row(b, "Wake model", psprintf("%s, k = %.7g, superposition %s",
@@ -234,7 +235,7 @@ static void
 write_flow(StringInfo b, const AjReport *r, JsonbContainer *params)
 {
 	AjFlowParams flow = aj_flow_params(params);
-	AjkFarm		farm = {r->pos->n, r->pos->x, r->pos->y, &r->farm.kturbine, r->farm.wake, r->pos->true_north_deg};
+	AjkFarm		farm = aj_farm(&r->farm, r->pos);
 	AjkWind		climate;
 
 	if (!(flow.resolution_m > 0))
@@ -253,6 +254,7 @@ render(AjReport *r)
 	write_head(b, r);
 	aj_report_map(b, r, "Layout");
 	write_wind_and_energy(b, r);
+	aj_report_types(b, r->sim);
 	if (r->wind)
 		aj_report_wind_means(b, r->wind);
 	write_flow(b, r, r->params);

@@ -30,6 +30,16 @@ zone_color(int zone_type)
 	return zone_colors[zone_type % lengthof(zone_colors)];
 }
 
+const char *
+aj_turbine_color(int type)
+{
+	static const char *const colors[] = {
+		"#0b3954", "#8a1c4a", "#2f5d1f", "#7a4a00", "#4b2a85", "#00605c"
+	};
+
+	return colors[type % lengthof(colors)];
+}
+
 /* ---- map ---- */
 
 /* Paths as the d attribute of an SVG path; rings are closed. */
@@ -190,9 +200,9 @@ aj_svg_map(StringInfo b, const AjReport *r)
 		aj_site_xy(g, r->pos->lon[i], r->pos->lat[i], &x, &y);
 		x = (x - g->x0) / g->k;
 		y = (g->y0 - y) / g->k;
-		appendStringInfo(b, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"#0b3954\" stroke=\"#fff\" stroke-width=\"%.1f\"/>"
+		appendStringInfo(b, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\" stroke=\"#fff\" stroke-width=\"%.1f\"/>"
 						 "<text x=\"%.1f\" y=\"%.1f\" fill=\"#fff\">%d</text>",
-						 x, y, radius, 2 * unit, x, y + radius * 0.37, i + 1);
+						 x, y, radius, aj_turbine_color(r->pos->type ? r->pos->type[i] : 0), 2 * unit, x, y + radius * 0.37, i + 1);
 	}
 	appendStringInfoString(b, "</g>");
 	aj_svg_scale_and_north(b, w, h, unit, r->pos->true_north_deg);

@@ -46,6 +46,19 @@ extern void aj_svg_key(StringInfo b, const AjSiteGrid *g);
 extern void aj_svg_scale_and_north(StringInfo b, double w, double h,
 								   double unit, double true_north_deg);
 
+/* Colour of a type's turbines */
+extern const char *aj_turbine_color(int type);
+
+/* A cell "name of the type" of a table, "" where there is only one */
+extern char *aj_turbine_cell(const AjFarmInput *farm, int type);
+
+/* Rows of the inputs: the turbine, or each type with its number of them */
+extern void aj_report_turbine_rows(StringInfo b, const AjFarmInput *farm,
+								   const AjPositions *pos, bool hub);
+
+/* A section on the types of turbines of a simulation, if there are several */
+extern void aj_report_types(StringInfo b, JsonbContainer *sim);
+
 /* Sections: the map with its legend; the ground lost by reason. */
 extern void aj_report_map(StringInfo b, const AjReport *r, const char *title);
 extern void aj_report_ground(StringInfo b, const AjSiteGrid *g);

@@ -60,11 +60,11 @@ loss_params(JsonbContainer *params)
 }
 
 void
-aj_check_simulation_params(const AjStepInput *input)
+aj_check_simulation_params(const AjStepInput *input, AjPositions *pos)
 {
 	AjFarmInput in;
 
-	aj_farm_input(input, AJK_WAKE_BASTANKHAH_2014, true, &in);
+	aj_farm_input(input, AJK_WAKE_BASTANKHAH_2014, true, pos, &in);
 	(void) loss_params(input->params);
 	(void) aj_flow_params(input->params);
 }
@@ -110,8 +110,7 @@ aj_check_simulation(PG_FUNCTION_ARGS)
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &in);
 	aj_check_params(in.params, known);
-	(void) aj_positions_parse(find_layout(&in));
-	aj_check_simulation_params(&in);
+	aj_check_simulation_params(&in, aj_positions_parse(find_layout(&in)));
 	PG_RETURN_VOID();
 }
 
@@ -122,14 +121,28 @@ put(StringInfo b, const char *key, double value, int decimals)
 	aj_json_number(b, value, decimals);
 }
 
+/* Energies and what they say of a number of turbines */
+static void
+put_energies(StringInfo b, const Losses *loss, double gross_mwh, double mwh,
+			 double rated_kw)
+{
+	put(b, "gross_aep_gwh", gross_mwh / 1000, 9);
+	put(b, "wake_aep_gwh", mwh / 1000, 9);
+	put(b, "net_aep_gwh", mwh * loss->factor / 1000, 9);
+	put(b, "wake_loss_pct", gross_mwh > 0 ? 100 * (1 - mwh / gross_mwh) : NAN, 6);
+	put(b, "capacity_factor", mwh * loss->factor * 1000 /
+		(rated_kw * AJK_HOURS_PER_YEAR), 6);
+}
+
 static void
 put_turbines(StringInfo b, const AjPositions *pos, const AjFarmInput *in,
-			 const Losses *loss, double gross_each, const double *mwh,
-			 const double *ti)
+			 const Losses *loss, const AjkYield *yield)
 {
 	appendStringInfoString(b, ",\"turbines\":[");
 	for (int i = 0; i < pos->n; i++)
 	{
+		const AjTurbine *type = in->types[pos->type ? pos->type[i] : 0];
+
 		appendStringInfo(b, "%s{\"turbine_id\":%d", i ? "," : "", i + 1);
 		if (pos->lon)
 		{
@@ -141,15 +154,43 @@ put_turbines(StringInfo b, const AjPositions *pos, const AjFarmInput *in,
 			put(b, "x_m", pos->x[i], 4);
 			put(b, "y_m", pos->y[i], 4);
 		}
-		put(b, "gross_aep_gwh", gross_each / 1000, 9);
-		put(b, "wake_aep_gwh", mwh[i] / 1000, 9);
-		put(b, "net_aep_gwh", mwh[i] * loss->factor / 1000, 9);
-		put(b, "wake_loss_pct", gross_each > 0 ?
-			100 * (1 - mwh[i] / gross_each) : NAN, 6);
-		put(b, "capacity_factor", mwh[i] * loss->factor * 1000 /
-			(in->turbine->rated_kw * AJK_HOURS_PER_YEAR), 6);
+		put_energies(b, loss, yield->turbine_gross_mwh[i],
+					 yield->turbine_mwh[i], type->rated_kw);
 		if (in->wake.model == AJK_WAKE_NIAYIFAR_2016)
-			put(b, "turbulence_intensity", ti[i], 6);
+			put(b, "turbulence_intensity", yield->turbine_ti[i], 6);
+		if (in->ntypes > 1)
+			aj_json_text_field(b, "turbine_type", type->name);
+		appendStringInfoChar(b, '}');
+	}
+	appendStringInfoChar(b, ']');
+}
+
+/* The same for all turbines of each type */
+static void
+put_types(StringInfo b, const AjPositions *pos, const AjFarmInput *in,
+		  const Losses *loss, const int *count, const AjkYield *yield)
+{
+	appendStringInfoString(b, ",\"types\":[");
+	for (int t = 0; t < in->ntypes; t++)
+	{
+		const AjTurbine *type = in->types[t];
+		double		gross = 0;
+		double		mwh = 0;
+
+		for (int i = 0; i < pos->n; i++)
+			if (pos->type[i] == t)
+			{
+				gross += yield->turbine_gross_mwh[i];
+				mwh += yield->turbine_mwh[i];
+			}
+		appendStringInfoString(b, t ? ",{\"turbine\":" : "{\"turbine\":");
+		aj_json_string(b, type->name);
+		put(b, "count", count[t], 0);
+		put(b, "capacity_kw", count[t] * type->rated_kw, 3);
+		put(b, "hub_height_m", type->hub_height_m, 3);
+		put(b, "rotor_diameter_m", type->rotor_diameter_m, 3);
+		put(b, "mean_speed_m_s", aj_farm_mean_speed(in) * in->speed_factor[t], 4);
+		put_energies(b, loss, gross, mwh, count[t] * type->rated_kw);
 		appendStringInfoChar(b, '}');
 	}
 	appendStringInfoChar(b, ']');
@@ -220,13 +261,17 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	Losses		loss;
 	AjkError	err;
 	double		net;
+	double		capacity_kw;
+	int			count[AJ_MAX_TURBINE_TYPES];
 	char	  **assumptions;
 	StringInfoData b;
 	Jsonb	   *output;
 
 	aj_step_input(PG_GETARG_JSONB_P(0), &input);
 	pos = aj_positions_parse(find_layout(&input));
-	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, &in);
+	aj_farm_input(&input, AJK_WAKE_BASTANKHAH_2014, false, pos, &in);
+	aj_positions_count(pos, count);
+	capacity_kw = aj_turbine_capacity(&in, count);
 	loss = loss_params(input.params);
 	flow = aj_flow_params(input.params);
 	aj_farm_climate(&in, &climate);
@@ -234,13 +279,9 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 					psprintf("wakes of %d turbines", pos->n),
 					"Raise asyncjob.max_step_memory.");
 
-	farm.n = pos->n;
-	farm.x = pos->x;
-	farm.y = pos->y;
-	farm.turbine = &in.kturbine;
-	farm.wake = in.wake;
-	farm.true_north_deg = pos->true_north_deg;
+	farm = aj_farm(&in, pos);
 	yield.turbine_mwh = palloc0(sizeof(double) * pos->n);
+	yield.turbine_gross_mwh = palloc0(sizeof(double) * pos->n);
 	yield.turbine_ti = palloc0(sizeof(double) * pos->n);
 	yield.direction_mwh = palloc0(sizeof(double) * climate.nwd);
 	yield.direction_gross_mwh = palloc0(sizeof(double) * climate.nwd);
@@ -254,7 +295,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	net = yield.net_mwh * loss.factor;
 	initStringInfo(&b);
 	appendStringInfo(&b, "{\"turbine_count\":%d", pos->n);
-	put(&b, "total_capacity_kw", pos->n * in.turbine->rated_kw, 3);
+	put(&b, "total_capacity_kw", capacity_kw, 3);
 	put(&b, "gross_aep_gwh", yield.gross_mwh / 1000, 11);
 	put(&b, "wake_aep_gwh", yield.net_mwh / 1000, 11);
 	put(&b, "net_aep_gwh", net / 1000, 11);
@@ -264,7 +305,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	put(&b, "electrical_loss_pct", loss.electrical_pct, 6);
 	put(&b, "other_loss_pct", loss.other_pct, 6);
 	put(&b, "capacity_factor", net * 1000 /
-		(pos->n * in.turbine->rated_kw * AJK_HOURS_PER_YEAR), 6);
+		(capacity_kw * AJK_HOURS_PER_YEAR), 6);
 	put(&b, "uncertainty_pct", loss.uncertainty_pct, 6);
 	put(&b, "net_aep_p50_gwh", net / 1000, 6);
 	put(&b, "net_aep_p75_gwh", net / 1000 *
@@ -274,7 +315,7 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	put(&b, "mean_speed_m_s", aj_farm_mean_speed(&in), 4);
 	put(&b, "probability_covered", climate.mass, 9);
 	appendStringInfoString(&b, ",\"turbine\":");
-	aj_json_string(&b, in.turbine->name);
+	aj_json_string(&b, aj_turbine_text(&in, count));
 	appendStringInfoString(&b, ",\"wind\":");
 	aj_json_string(&b, in.wind->name);
 	appendStringInfo(&b, ",\"wake_model\":\"%s\",\"superposition\":\"%s\"",
@@ -285,8 +326,9 @@ aj_step_simulation(PG_FUNCTION_ARGS)
 	appendStringInfo(&b, ",\"induction\":\"%s\"",
 					 in.wake.madsen ? "madsen" : "momentum");
 	put(&b, "turbulence_intensity", in.wake.ti, 6);
-	put_turbines(&b, pos, &in, &loss, yield.gross_mwh / pos->n,
-				 yield.turbine_mwh, yield.turbine_ti);
+	if (in.ntypes > 1)
+		put_types(&b, pos, &in, &loss, count, &yield);
+	put_turbines(&b, pos, &in, &loss, &yield);
 	put_directions(&b, &in, &climate, yield.direction_gross_mwh,
 				   yield.direction_mwh);
 	assumptions = aj_farm_assumptions(&in);

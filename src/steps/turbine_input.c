@@ -141,8 +141,8 @@ split_names(char *names)
 	return list;
 }
 
-static AjTurbine *
-turbine_named(const char *name)
+AjTurbine *
+aj_turbine_named(const char *name)
 {
 	char	   *names;
 	Jsonb	   *row = aj_input_row("turbine", TURBINE_ROW, name, &names);
@@ -169,11 +169,11 @@ aj_turbine_get(JsonbContainer *params, const char *key, const char *dflt)
 	{
 		if (dflt == NULL)
 			aj_require_text(params, key);
-		return turbine_named(dflt);
+		return aj_turbine_named(dflt);
 	}
 	getKeyJsonValueFromContainer(params, key, strlen(key), &v);
 	if (v.type == jbvString)
-		return turbine_named(pnstrdup(v.val.string.val, v.val.string.len));
+		return aj_turbine_named(pnstrdup(v.val.string.val, v.val.string.len));
 	else
 	{
 		JsonbContainer *c = aj_require_object(params, key);

@@ -9,6 +9,9 @@
  * (hub / height)^alpha; otherwise they are used as they are, and the
  * assumptions say so.  No exponent is made up.
  *
+ * Where turbines of several types have hubs at different heights, the climate
+ * is that at the first type's, and each type has a factor on its speeds.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -36,6 +39,31 @@ aj_kernel_failed(AjkError err, const char *what)
 	elog(ERROR, "%s failed with kernel error %d", what, (int) err);
 }
 
+static void
+kernel_turbine(const AjTurbine *t, AjkTurbine *kt)
+{
+	int			point;
+	const char *what;
+
+	kt->diameter_m = t->rotor_diameter_m;
+	kt->hub_height_m = t->hub_height_m;
+	kt->rated_kw = t->rated_kw;
+	kt->curve = t->kind == AJ_TURBINE_IEA37 ? AJK_CURVE_IEA37 : AJK_CURVE_TABLE;
+	kt->npoints = t->n;
+	kt->ws = t->speed_m_s;
+	kt->power_kw = t->power_kw;
+	kt->ct = t->ct;
+	kt->cut_in_ms = t->cut_in_m_s;
+	kt->rated_ms = t->rated_m_s;
+	kt->cut_out_ms = t->cut_out_m_s;
+	kt->ct_const = t->ct_const;
+	if (ajk_turbine_check(kt, &point, &what) != AJK_OK)
+		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
+					  psprintf("turbine \"%s\" is invalid: %s", t->name, what),
+					  point >= 0 ? psprintf("Row %d of its table.", point + 1) : NULL,
+					  "Load it again with asyncjob.load_turbine().");
+}
+
 /* The parameter "wind", or what the step wind_resource has made; see .h */
 static AjWind *
 farm_wind(const AjStepInput *input, bool at_submit)
@@ -55,9 +83,26 @@ farm_wind(const AjStepInput *input, bool at_submit)
 	return aj_wind_get(input->params, "wind");
 }
 
+/* Speed at a turbine's hub, or over its rotor, over the resource's own */
+static double
+height_factor(const AjFarmInput *in, const AjTurbine *t, const char *rotor,
+			  double *over_rotor)
+{
+	double		shear = 1.0;
+
+	if (in->wind->height_m > 0 && !isnan(in->shear_alpha))
+		shear = pow(t->hub_height_m / in->wind->height_m, in->shear_alpha);
+	*over_rotor = 1.0;
+	if (strcmp(rotor, "none") != 0)
+		*over_rotor = (strcmp(rotor, "rews") == 0 ?
+					   ajk_rotor_equivalent : ajk_rotor_points)
+			(t->hub_height_m, t->rotor_diameter_m, in->shear_alpha);
+	return shear;
+}
+
 void
 aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
-			  AjFarmInput *in)
+			  AjPositions *pos, AjFarmInput *in)
 {
 	JsonbContainer *params = input->params;
 
@@ -69,30 +114,15 @@ aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
 	static const char *const supers[] = {"rss", "linear", "max", NULL};
 	const char *super;
 	const char *rotor;
-	AjTurbine  *t;
-	AjkTurbine *kt = &in->kturbine;
-	int			point;
-	const char *what;
 
 	memset(in, 0, sizeof(*in));
-	t = in->turbine = aj_turbine_get(params, "turbine", AJ_DEFAULT_TURBINE);
-	kt->diameter_m = t->rotor_diameter_m;
-	kt->hub_height_m = t->hub_height_m;
-	kt->rated_kw = t->rated_kw;
-	kt->curve = t->kind == AJ_TURBINE_IEA37 ? AJK_CURVE_IEA37 : AJK_CURVE_TABLE;
-	kt->npoints = t->n;
-	kt->ws = t->speed_m_s;
-	kt->power_kw = t->power_kw;
-	kt->ct = t->ct;
-	kt->cut_in_ms = t->cut_in_m_s;
-	kt->rated_ms = t->rated_m_s;
-	kt->cut_out_ms = t->cut_out_m_s;
-	kt->ct_const = t->ct_const;
-	if (ajk_turbine_check(kt, &point, &what) != AJK_OK)
-		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
-					  psprintf("turbine \"%s\" is invalid: %s", t->name, what),
-					  point >= 0 ? psprintf("Row %d of its table.", point + 1) : NULL,
-					  "Load it again with asyncjob.load_turbine().");
+	aj_turbine_types(params, in);
+	if (pos)
+		aj_turbine_assign(pos, in);
+	in->turbine = in->types[0];
+	in->ktypes = palloc0(sizeof(AjkTurbine) * in->ntypes);
+	for (int i = 0; i < in->ntypes; i++)
+		kernel_turbine(in->types[i], &in->ktypes[i]);
 
 	in->wind = farm_wind(input, at_submit);
 	ajk_wake_by_name(aj_param_choice(params, "wake_model",
@@ -116,6 +146,8 @@ aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
 		strcmp(super, "linear") == 0 ? AJK_SUPER_LINEAR : AJK_SUPER_MAX;
 
 	in->shear_factor = in->rotor_factor = 1.0;
+	for (int i = 0; i < in->ntypes; i++)
+		in->speed_factor[i] = 1.0;
 	rotor = aj_param_choice(params, "rotor_average", "none", averages);
 	if (in->wind == NULL)
 		return;
@@ -136,19 +168,29 @@ aj_farm_input(const AjStepInput *input, AjkWakeModel model, bool at_submit,
 
 	in->shear_alpha = aj_param_number(params, "shear_alpha",
 									  in->wind->shear_alpha, -0.5, 1.0);
-	if (in->wind->height_m > 0 && !isnan(in->shear_alpha))
-		in->shear_factor = pow(t->hub_height_m / in->wind->height_m,
-							   in->shear_alpha);
-	if (strcmp(rotor, "none") != 0)
+	if (strcmp(rotor, "none") != 0 && isnan(in->shear_alpha))
+		aj_step_error(AJ_ERRCODE_VALIDATION, "shear_unknown",
+					  "parameter \"rotor_average\" needs a shear exponent", NULL,
+					  "Give shear_alpha, or load the wind resource with it.");
+	in->shear_factor = height_factor(in, in->turbine, rotor, &in->rotor_factor);
+	for (int i = 1; i < in->ntypes; i++)
 	{
-		if (isnan(in->shear_alpha))
-			aj_step_error(AJ_ERRCODE_VALIDATION, "shear_unknown",
-						  "parameter \"rotor_average\" needs a shear exponent", NULL,
-						  "Give shear_alpha, or load the wind resource with it.");
-		in->rotor_factor = (strcmp(rotor, "rews") == 0 ?
-							ajk_rotor_equivalent : ajk_rotor_points)
-			(t->hub_height_m, t->rotor_diameter_m, in->shear_alpha);
+		double		over;
+		double		shear = height_factor(in, in->types[i], rotor, &over);
+
+		in->speed_factor[i] = shear * over /
+			(in->shear_factor * in->rotor_factor);
 	}
+}
+
+AjkFarm
+aj_farm(const AjFarmInput *in, const AjPositions *pos)
+{
+	AjkFarm		farm = {pos->n, pos->x, pos->y, in->ktypes, in->wake,
+		pos->true_north_deg, in->ntypes, pos->type,
+	in->speed_factor};
+
+	return farm;
 }
 
 /* Take over what a kernel malloc'd, so that an error cannot leak it. */
@@ -176,18 +218,22 @@ aj_farm_climate(const AjFarmInput *in, AjkWind *climate)
 
 	if (w->kind == AJ_WIND_WEIBULL)
 	{
-		const AjkTurbine *t = &in->kturbine;
 		double	   *a = palloc(sizeof(double) * w->ndir);
-		double		lo = t->cut_in_ms;
-		double		hi = t->cut_out_ms;
+		double		lo = INFINITY;
+		double		hi = 0;
 		AjkWeibull	kw = {w->ndir, w->frequency, a, w->weibull_k,
 		w->direction_deg[0]};
 
-		/* bins of 1 m/s over the speeds of the power curve */
-		if (t->curve == AJK_CURVE_TABLE)
+		/* bins of 1 m/s over the speeds of the power curves */
+		for (int i = 0; i < in->ntypes; i++)
 		{
-			lo = t->ws[0];
-			hi = t->ws[t->npoints - 1];
+			const AjkTurbine *t = &in->ktypes[i];
+			bool		table = t->curve == AJK_CURVE_TABLE;
+
+			lo = fmin(lo, (table ? t->ws[0] : t->cut_in_ms) /
+					  in->speed_factor[i]);
+			hi = fmax(hi, (table ? t->ws[t->npoints - 1] : t->cut_out_ms) /
+					  in->speed_factor[i]);
 		}
 		for (int i = 0; i < w->ndir; i++)
 			a[i] = w->weibull_a_m_s[i] * in->shear_factor *
@@ -232,8 +278,12 @@ char **
 aj_farm_assumptions(const AjFarmInput *in)
 {
 	const AjWind *w = in->wind;
-	char	  **list = palloc0(sizeof(char *) * 8);
+	char	  **list = palloc0(sizeof(char *) * 9);
 	int			n = 0;
+	bool		other_hubs = false;
+
+	for (int i = 1; i < in->ntypes; i++)
+		other_hubs |= in->types[i]->hub_height_m != in->turbine->hub_height_m;
 
 	if (in->shear_factor != 1.0)
 		list[n++] = psprintf("Wind speeds of \"%s\" are valid at %.6g m and were scaled to hub height %.6g m by the power law with exponent %.4g (factor %.4f).",
@@ -253,8 +303,16 @@ aj_farm_assumptions(const AjFarmInput *in)
 		list[n++] = psprintf("Wakes are computed for the %d directions of the wind rose \"%s\" alone, not for those in between.",
 							 w->ndir, w->name);
 	list[n++] = pstrdup("The wind is the same over the whole site: neither speed-up by terrain nor differences of elevation between turbines are modelled.");
-	list[n++] = psprintf("The power and thrust curve of %s is used as loaded, without a correction for air density.",
-						 in->turbine->name);
+	if (other_hubs)
+		list[n++] = psprintf("Hubs are at different heights: wakes are felt off their axis by the difference%s; the mean speed and the flow map are those at %.6g m.",
+							 w->height_m > 0 && !isnan(in->shear_alpha) ?
+							 ", and each turbine has the wind of its own hub's height" :
+							 ", but as no shear exponent or height of the wind is known, all are in the same wind",
+							 in->turbine->hub_height_m);
+	list[n++] = psprintf(in->ntypes > 1 ?
+						 "The power and thrust curves of %s are used as loaded, without a correction for air density." :
+						 "The power and thrust curve of %s is used as loaded, without a correction for air density.",
+						 aj_turbine_text(in, NULL));
 	list[n++] = psprintf("A year has 8760 hours; wake model %s with %s = %.7g, superposition by %s.",
 						 ajk_wake_name(in->wake.model),
 						 in->wake.model == AJK_WAKE_NIAYIFAR_2016 ?
@@ -310,6 +368,24 @@ number_pair(JsonbValue *v, double *a, double *b)
 			return false;
 	}
 	return true;
+}
+
+/* The turbine's type that a feature or an element [x, y, type] names. */
+static char *
+type_name(JsonbContainer *c)
+{
+	JsonbValue *v;
+
+	if (JsonContainerIsObject(c))
+	{
+		JsonbContainer *p = aj_param_object(c, "properties");
+
+		return p ? aj_param_text(p, "turbine_type", NULL) : NULL;
+	}
+	if (JsonContainerSize(c) < 3)
+		return NULL;
+	v = getIthJsonbValueFromContainer(c, 2);
+	return v->type == jbvString ? pnstrdup(v->val.string.val, v->val.string.len) : NULL;
 }
 
 /* Longitudes and latitudes to ground metres about their middle. */
@@ -395,6 +471,7 @@ aj_positions_parse(JsonbContainer *layout)
 							   p->n, AJ_MAX_TURBINES));
 	p->x = palloc(sizeof(double) * p->n);
 	p->y = palloc(sizeof(double) * p->n);
+	p->turbine = palloc0(sizeof(char *) * p->n);
 	if (geo)
 	{
 		p->lon = palloc(sizeof(double) * p->n);
@@ -410,6 +487,7 @@ aj_positions_parse(JsonbContainer *layout)
 		{
 			if (!number_pair(v, &p->x[i], &p->y[i]))
 				refuse_layout(psprintf("element %d is not [x_m, y_m]", i + 1));
+			p->turbine[i] = type_name(v->val.binary.data);
 			continue;
 		}
 		g = v->type == jbvBinary && JsonContainerIsObject(v->val.binary.data) ?
@@ -424,6 +502,7 @@ aj_positions_parse(JsonbContainer *layout)
 						  psprintf("feature %d of \"layout\" is at (%.7g, %.7g)",
 								   i + 1, p->lon[i], p->lat[i]), NULL,
 						  "Give longitude -180..180 and latitude -84..84, longitude first.");
+		p->turbine[i] = type_name(v->val.binary.data);
 	}
 	if (geo)
 		project(p);

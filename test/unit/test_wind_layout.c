@@ -145,14 +145,14 @@ test_surrogate(AjkWind *wind)
 {
 	AjkSurrogate s;
 	AjkYield	yield = {0};
-	AjkFarm		farm = {16, iea37_x16, iea37_y16, &iea37, sbg, 0.0};
+	AjkFarm		farm = {16, iea37_x16, iea37_y16, &iea37, sbg, 0.0, 0, NULL, NULL};
 	double		x[16];
 	double		y[16];
 	double		tried;
 	double		worst = 0.0;
 	AjkRng		rng;
 
-	ok(ajk_surrogate_init(&s, 16, &iea37, wind, &sbg, 0.0, 120) == AJK_OK,
+	ok(ajk_surrogate_init(&s, 16, &farm, wind, 120) == AJK_OK,
 	   "estimate set up");
 	ajk_surrogate_set(&s, 16, iea37_x16, iea37_y16, NULL, NULL);
 	ajk_farm_yield(&farm, wind, &yield, NULL, NULL);
@@ -217,8 +217,8 @@ test_iea37(AjkWind *wind)
 	AjkLayoutResult r2 = {.x = x2,.y = y2};
 	AjkLayoutState state;
 	AjkLayoutProblem p = {area_of(in_circle, &radius, 50.0, 260.0), &iea37,
-	wind, sbg, 0.0, 16, 4, 60000, 42, NULL, 0.0, NULL};
-	AjkFarm		farm = {16, x, y, &iea37, sbg, 0.0};
+	wind, sbg, 0.0, 16, 4, 60000, 42, NULL, 0.0, NULL, 0, NULL, NULL, NULL, NULL};
+	AjkFarm		farm = {16, x, y, &iea37, sbg, 0.0, 0, NULL, NULL};
 	AjkYield	yield = {0};
 
 	ok(ajk_layout_optimize(&p, &r, &state, count_polls, &bad) == AJK_OK,
@@ -314,7 +314,7 @@ test_record(AjkWind *wind)
 	int			rim = 0;
 	AjkLayoutResult r = {.x = x,.y = y};
 	AjkLayoutProblem p = {area_of(within_circle, &radius, 50.0, 260.0 + 1e-8),
-	&iea37, wind, sbg, 0.0, 16, 1, 250000, 42, circle_margin, 0.0, NULL};
+	&iea37, wind, sbg, 0.0, 16, 1, 250000, 42, circle_margin, 0.0, NULL, 0, NULL, NULL, NULL, NULL};
 
 	ok(ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_OK,
 	   "16 turbines, 250,000 places");
@@ -344,7 +344,7 @@ test_full(AjkWind *wind)
 	double		y[11];
 	AjkLayoutResult r = {.x = x,.y = y};
 	AjkLayoutProblem p = {{101, cx, cy, 10.0, on_line, NULL, 100.0}, &iea37,
-	wind, sbg, 0.0, 11, 2, 20000, 42, NULL, 0.0, NULL};
+	wind, sbg, 0.0, 11, 2, 20000, 42, NULL, 0.0, NULL, 0, NULL, NULL, NULL, NULL};
 
 	for (int i = 0; i <= 100; i++)
 	{
@@ -369,7 +369,7 @@ test_irregular(void)
 	bool		allowed = true;
 	AjkLayoutResult r = {.x = x,.y = y};
 	AjkLayoutProblem p = {area_of(in_ring, &radius, 80.0, 650.0), &iea37,
-	&wind, sbg, -1.5, 20, 3, 6000, 1, NULL, 0.0, NULL};
+	&wind, sbg, -1.5, 20, 3, 6000, 1, NULL, 0.0, NULL, 0, NULL, NULL, NULL, NULL};
 
 	ok(ajk_wind_from_weibull(&wind, &w, 5.0, 3.0, 25.0, 1.0) == AJK_OK,
 	   "Weibull wind");

@@ -62,7 +62,7 @@ test_iea37(void)
 		AjkYield	yield = {.turbine_mwh = each,.direction_mwh = dir,
 		.direction_gross_mwh = dir_gross};
 		AjkFarm		farm = {n[c], x[c], y[c], &iea37,
-		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 0.0};
+		{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 0.0, 0, NULL, NULL};
 		double		worst = 0.0;
 		double		sum = 0.0;
 
@@ -84,7 +84,7 @@ test_iea37(void)
 
 	{
 		AjkFarm		farm = {16, iea37_x16, iea37_y16, &iea37,
-		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false, 0.0}, 0.0};
+		{AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false, 0.0}, 0.0, 0, NULL, NULL};
 		AjkYield	yield = {0};
 
 		ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
@@ -129,7 +129,7 @@ test_horns_rev(void)
 	   "Horns Rev climate");
 	for (int c = 0; c < 3; c++)
 	{
-		AjkFarm		farm = {80, hornsrev_x, hornsrev_y, &v80, cases[c].wake, 0.0};
+		AjkFarm		farm = {80, hornsrev_x, hornsrev_y, &v80, cases[c].wake, 0.0, 0, NULL, NULL};
 		AjkYield	yield = {0};
 
 		ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
@@ -148,7 +148,7 @@ test_rows(void)
 	double		x[3] = {0.0, 40.0, 100.0};
 	double		y[3] = {0.0, 0.0, 0.0};
 	double		u[3];
-	AjkFarm		farm = {2, x, y, &nibe, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false, 0.0}, 0.0};
+	AjkFarm		farm = {2, x, y, &nibe, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.1, false, 0.0}, 0.0, 0, NULL, NULL};
 	double		a = 1.0 / 3.0;	/* of Ct 8/9 */
 	double		d1,
 				d2;
@@ -223,37 +223,37 @@ test_deficit(void)
 		for (double x = 10.0; x < 20000.0; x *= 1.1)
 		{
 			if (x > 300.0 &&
-				ajk_wake_deficit(&wakes[m], 130, 0.8, x * 1.1, 0) >
-				ajk_wake_deficit(&wakes[m], 130, 0.8, x, 0))
+				ajk_wake_deficit(&wakes[m], 130, 0.8, x * 1.1, 0, 130) >
+				ajk_wake_deficit(&wakes[m], 130, 0.8, x, 0, 130))
 				down = false;
 			for (double y = -600.0; y <= 600.0; y += 25.0)
 			{
-				double		du = ajk_wake_deficit(&wakes[m], 130, 0.8, x, y);
+				double		du = ajk_wake_deficit(&wakes[m], 130, 0.8, x, y, 130);
 
 				range = range && isfinite(du) && du >= 0.0 && du <= 1.0;
-				across = across && fabs(du - ajk_wake_deficit(&wakes[m], 130, 0.8, x, -y)) < 1e-15;
+				across = across && fabs(du - ajk_wake_deficit(&wakes[m], 130, 0.8, x, -y, 130)) < 1e-15;
 			}
 			/* Bastankhah's wake also widens with Ct, steeply near 1 */
 			if (x > 300.0)
 				for (double ct = 0.05; ct < 0.75; ct += 0.05)
 					thrust = thrust &&
-						ajk_wake_deficit(&wakes[m], 130, ct + 0.05, x, 0) >
-						ajk_wake_deficit(&wakes[m], 130, ct, x, 0);
+						ajk_wake_deficit(&wakes[m], 130, ct + 0.05, x, 0, 130) >
+						ajk_wake_deficit(&wakes[m], 130, ct, x, 0, 130);
 		}
 		ok(range, "%s: loss within 0..1", ajk_wake_name(wakes[m].model));
 		ok(down, "%s: loss falls downwind", ajk_wake_name(wakes[m].model));
 		ok(across, "%s: the same to both sides", ajk_wake_name(wakes[m].model));
 		ok(thrust, "%s: more thrust, more loss", ajk_wake_name(wakes[m].model));
-		ok(ajk_wake_deficit(&wakes[m], 130, 0.8, 0.0, 0.0) == 0.0 &&
-		   ajk_wake_deficit(&wakes[m], 130, 0.8, -500.0, 0.0) == 0.0,
+		ok(ajk_wake_deficit(&wakes[m], 130, 0.8, 0.0, 0.0, 130) == 0.0 &&
+		   ajk_wake_deficit(&wakes[m], 130, 0.8, -500.0, 0.0, 130) == 0.0,
 		   "%s: nothing upwind", ajk_wake_name(wakes[m].model));
-		ok(isfinite(ajk_wake_deficit(&wakes[m], 130, 1.2, 1.0, 0.0)),
+		ok(isfinite(ajk_wake_deficit(&wakes[m], 130, 1.2, 1.0, 0.0, 130)),
 		   "%s: finite for a Ct over one", ajk_wake_name(wakes[m].model));
 	}
 
 	/* the published formula, written out */
 	s = 0.0324555 * 910.0 + 130.0 / sqrt(8.0);
-	near(ajk_wake_deficit(&wakes[0], 130, 8.0 / 9.0, 910.0, 50.0),
+	near(ajk_wake_deficit(&wakes[0], 130, 8.0 / 9.0, 910.0, 50.0, 130),
 		 (1.0 - sqrt(1.0 - (8.0 / 9.0) / (8.0 * s * s / (130.0 * 130.0)))) *
 		 exp(-0.5 * pow(50.0 / s, 2)), 1e-15, "IEA37 formula at 7 D");
 }
@@ -268,7 +268,7 @@ test_turbulence(void)
 	double		each[3];
 	double		ti[3];
 	AjkWake		wake = {AJK_WAKE_NIAYIFAR_2016, AJK_SUPER_LINEAR, 0.0, false, 0.06};
-	AjkFarm		farm = {3, x, y, &iea37, wake, 0.0};
+	AjkFarm		farm = {3, x, y, &iea37, wake, 0.0, 0, NULL, NULL};
 	double		ct = 8.0 / 9.0;
 	double		a = 1.0 / 3.0;
 	double		eps = 0.2 * sqrt(0.5 * (1.0 + 1.0 / 3.0) / (1.0 / 3.0));
@@ -325,7 +325,7 @@ test_flow(void)
 
 	for (int m = 0; m < AJK_WAKE_MODELS; m++)
 	{
-		AjkFarm		farm = {3, x, y, &iea37, wakes[m], 0.0};
+		AjkFarm		farm = {3, x, y, &iea37, wakes[m], 0.0, 0, NULL, NULL};
 		bool		range = true;
 		bool		even = true;
 
@@ -373,7 +373,7 @@ test_floris(void)
 		.diameter_m = 126,.hub_height_m = 90,.rated_kw = 5000,
 		.curve = AJK_CURVE_TABLE,.ws = ws,.power_kw = power,.ct = ct
 	};
-	AjkFarm		farm = {3, x, y, &nrel, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.05, false, 0.0}, 0.0};
+	AjkFarm		farm = {3, x, y, &nrel, {AJK_WAKE_NOJ, AJK_SUPER_RSS, 0.05, false, 0.0}, 0.0, 0, NULL, NULL};
 	AjkYield	yield = {0};
 	AjkWind		wind;
 	char		line[200];
@@ -430,7 +430,7 @@ test_limits(void)
 	int			polls = 0;
 	AjkYield	yield = {0};
 	AjkFarm		farm = {2, x, y, &iea37,
-	{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 0.0};
+	{AJK_WAKE_IEA37_SBG, AJK_SUPER_RSS, 0.0324555, false, 0.0}, 0.0, 0, NULL, NULL};
 
 	iea37_wind(&wind);
 	ok(ajk_farm_yield(&farm, &wind, &yield, NULL, NULL) == AJK_INVALID,
