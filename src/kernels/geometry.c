@@ -348,7 +348,7 @@ double_cmp(const void *a, const void *b)
 static int
 first_row_below(const AjkFrame *f, double y)
 {
-	double		r = ceil((f->y0 - y) / f->cell - 0.5);
+	double		r = ceil((f->y0 - y) / f->cell - 0.5) - f->row0;
 
 	return r <= 0.0 ? 0 : r >= f->nrows ? f->nrows : (int) r;
 }
@@ -404,7 +404,7 @@ ajk_raster_rings(const AjkFrame *f, const AjkPath *rings, int nrings,
 					row--;
 				for (; row < f->nrows; row++)
 				{
-					double		y = f->y0 - (row + 0.5) * f->cell;
+					double		y = ajk_row_y(f, row);
 
 					if (y >= ytop)
 						continue;
@@ -558,7 +558,7 @@ ajk_raster_near(const AjkFrame *f, const AjkPath *p, bool closed, double dist,
 			end++;
 		for (; row < end; row++)
 		{
-			double		y = f->y0 - (row + 0.5) * f->cell;
+			double		y = ajk_row_y(f, row);
 			double		from,
 						to;
 			uint32_t   *line = cells + (size_t) row * f->ncols;

@@ -23,15 +23,27 @@ typedef struct AjkPath
 	const double *y;
 } AjkPath;
 
-/* A grid's place: row 0 is the northernmost, x0 and y0 its outer corner. */
+/*
+ * A grid's place: row 0 is the northernmost, x0 and y0 its outer corner.  A
+ * band of a grid begins at its row row0, and what is computed for it is what
+ * is for the whole, to the last bit.
+ */
 typedef struct AjkFrame
 {
 	int			ncols;
-	int			nrows;
+	int			nrows;			/* of the band */
 	double		x0;				/* west edge */
-	double		y0;				/* north edge */
+	double		y0;				/* north edge, of row 0 */
 	double		cell;
+	int			row0;			/* first row of the band */
 } AjkFrame;
+
+/* The height of the centres of a band's row */
+static inline double
+ajk_row_y(const AjkFrame *f, int row)
+{
+	return f->y0 - (row + f->row0 + 0.5) * f->cell;
+}
 
 /* Signed area, positive if counterclockwise. */
 extern double ajk_ring_area(const AjkPath *ring);

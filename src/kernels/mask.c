@@ -27,6 +27,54 @@ asks(size_t i, size_t n, ajk_poll poll, void *arg)
 	return poll && i % POLL_CELLS == 0 && poll(arg, (double) i / n);
 }
 
+/*
+ * Lower envelope of the parabolas (x - q)^2 + f(q), f being the square of the
+ * line's value at q: distances in the row's own direction come in.
+ */
+void
+ajk_edt_row(float *line, int ncols, double *f, double *z, int *v)
+{
+	int			k = -1;
+
+	for (int q = 0; q < ncols; q++)
+	{
+		double		s = -INFINITY;
+
+		f[q] = (double) line[q] * line[q];
+		if (isinf(f[q]))
+			continue;
+		while (k >= 0)
+		{
+			int			p = v[k];
+
+			s = ((f[q] + (double) q * q) - (f[p] + (double) p * p))
+				/ (2.0 * (q - p));
+			if (s > z[k])
+				break;
+			k--;
+		}
+		if (k < 0)
+			s = -INFINITY;
+		k++;
+		v[k] = q;
+		z[k] = s;
+	}
+	if (k >= 0)
+	{
+		int			i = 0;
+
+		for (int q = 0; q < ncols; q++)
+		{
+			double		d;
+
+			while (i < k && z[i + 1] < q)
+				i++;
+			d = q - v[i];
+			line[q] = (float) sqrt(d * d + f[v[i]]);
+		}
+	}
+}
+
 AjkError
 ajk_edt(const uint32_t *cells, uint32_t bits, int ncols, int nrows,
 		float *dist, ajk_poll poll, void *arg)
@@ -68,49 +116,9 @@ ajk_edt(const uint32_t *cells, uint32_t bits, int ncols, int nrows,
 		}
 	}
 
-	/* rows: lower envelope of the parabolas (x - q)^2 + f(q) */
 	for (int r = 0; err == AJK_OK && r < nrows; r++)
 	{
-		float	   *line = dist + (size_t) r * ncols;
-		int			k = -1;
-
-		for (int q = 0; q < ncols; q++)
-		{
-			double		s = -INFINITY;
-
-			f[q] = (double) line[q] * line[q];
-			if (isinf(f[q]))
-				continue;
-			while (k >= 0)
-			{
-				int			p = v[k];
-
-				s = ((f[q] + (double) q * q) - (f[p] + (double) p * p))
-					/ (2.0 * (q - p));
-				if (s > z[k])
-					break;
-				k--;
-			}
-			if (k < 0)
-				s = -INFINITY;
-			k++;
-			v[k] = q;
-			z[k] = s;
-		}
-		if (k >= 0)
-		{
-			int			i = 0;
-
-			for (int q = 0; q < ncols; q++)
-			{
-				double		d;
-
-				while (i < k && z[i + 1] < q)
-					i++;
-				d = q - v[i];
-				line[q] = (float) sqrt(d * d + f[v[i]]);
-			}
-		}
+		ajk_edt_row(dist + (size_t) r * ncols, ncols, f, z, v);
 		if (poll && r % every == 0 && poll(arg, 0.4 + 0.6 * r / nrows))
 			err = AJK_STOPPED;
 	}

@@ -19,6 +19,12 @@
 extern AjkError ajk_edt(const uint32_t *cells, uint32_t bits, int ncols,
 						int nrows, float *dist, ajk_poll poll, void *arg);
 
+/*
+ * The last step of it for one row, of which line holds the distances along
+ * the columns; f, z and v have room for a value per column and one more.
+ */
+extern void ajk_edt_row(float *line, int ncols, double *f, double *z, int *v);
+
 /* Set bit where a value exceeds limit, and nan_bit where it is NaN. */
 extern AjkError ajk_mask_above(const float *values, size_t n, double limit,
 							   uint32_t bit, uint32_t nan_bit,

@@ -374,6 +374,12 @@ ajk_dem_at(const AjkDem *dem, double x, double y)
 				continue;
 			if (!(r >= 0 && r < dem->nrows && c >= 0 && c < dem->ncols))
 				return NAN;
+			if (dem->held > 0)
+			{
+				r -= dem->row0;
+				if (!(r >= 0 && r < dem->held))
+					return NAN;
+			}
 			sum += w * dem->z[(size_t) r * dem->ncols + (size_t) c];
 		}
 	return sum;
@@ -443,7 +449,7 @@ ajk_resample(const AjkDem *dem, const AjkTm *tm, const AjkFrame *f,
 
 	for (int r = 0; r < f->nrows; r++)
 	{
-		double		y = f->y0 - (r + 0.5) * f->cell;
+		double		y = ajk_row_y(f, r);
 		double		xa = 0,
 					ya = 0,
 					xb = 0,

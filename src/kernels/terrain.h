@@ -78,6 +78,10 @@ typedef struct AjkDem
 	double		dy;
 	const AjkTm *tm;
 	const float *z;
+
+	/* z has only the rows from row0 on, so many of them; 0: all rows */
+	int			row0;
+	int			held;
 } AjkDem;
 
 /*

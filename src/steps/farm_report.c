@@ -215,14 +215,15 @@ store(const char *name, const char *kind, StringInfo b)
 /* ---- terrain ---- */
 
 void
-aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid, const char *metrics)
+aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
+				  const char *metrics)
 {
 	StringInfo	b = makeStringInfo();
 	JsonbContainer *m = &aj_jsonb_from_text(metrics)->root;
 	AjPositions none = {0};
 	AjReport	r = {0};
 
-	r.grid = grid;
+	r.grid = map;
 	r.pos = &none;
 	aj_html_begin(b, title_of(params, "Terrain of", grid->site->name));
 	place_line(b, grid);

@@ -64,11 +64,12 @@ extern void aj_report_map(StringInfo b, const AjReport *r, const char *title);
 extern void aj_report_ground(StringInfo b, const AjSiteGrid *g);
 
 /*
- * Reports of the single pipelines, as artifacts terrain_report.html,
+ * Reports of the single pipelines (the terrain's map may be a coarser grid
+ * than that it is about), as artifacts terrain_report.html,
  * layout_report.html, simulation_report.html, wind_resource_report.html.
  */
 extern void aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid,
-							  const char *metrics);
+							  AjSiteGrid *map, const char *metrics);
 extern void aj_wind_resource_report(JsonbContainer *params, Jsonb *output);
 extern void aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 							 const AjFarmInput *farm, Jsonb *output);

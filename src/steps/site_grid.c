@@ -26,26 +26,10 @@
 
 #include "utils/memutils.h"
 
-#include "dem.h"
+#include "site_plan.h"
 #include "../kernels/mask.h"
 
 #define COVER_SAMPLES	64		/* per side, to find what a model misses */
-#define CELL_BYTES		24.0	/* memory of one cell of the grid */
-
-/* What is known before anything large is allocated. */
-typedef struct Plan
-{
-	AjDem	   *dem;
-	AjkTm		tm;
-	AjkTm		dem_tm;			/* if dem->zone */
-	AjkFrame	frame;
-	double		margin_m;
-	int			col0,			/* window of the model */
-				row0,
-				ncols,
-				nrows;
-	int			factor;
-} Plan;
 
 static const char *const slope_methods[] = {
 	"horn", "zevenbergen_thorne", NULL
@@ -123,11 +107,12 @@ project_paths(const AjkTm *tm, int n, AjPath *paths)
 }
 
 /* The window of the model that the frame needs, two cells wider. */
-static void
-plan_window(Plan *p)
+void
+aj_site_plan_window(const AjSitePlan *p, const AjkFrame *f, int *col0,
+					int *row0, int *ncols, int *nrows)
 {
 	AjDem	   *d = p->dem;
-	AjkFrame   *f = &p->frame;
+	double		north = f->y0 - f->row0 * f->cell;
 	double		x0 = INFINITY,
 				y0 = INFINITY,
 				x1 = -INFINITY,
@@ -148,40 +133,39 @@ plan_window(Plan *p)
 						y;
 
 			ajk_tm_inverse(&p->tm, f->x0 + u * f->ncols * f->cell,
-						   f->y0 - v * f->nrows * f->cell, &lon, &lat);
+						   north - v * f->nrows * f->cell, &lon, &lat);
 			aj_dem_project(d, lon, lat, &x, &y);
 			x0 = fmin(x0, x);
 			x1 = fmax(x1, x);
 			y0 = fmin(y0, y);
 			y1 = fmax(y1, y);
 		}
-	p->factor = Max(1, (int) Min(floor(f->cell / d->cell_m + 1e-9), 1e6));
 	c0 = (int) fmax(floor((x0 - d->x0) / d->dx) - 2.0 * p->factor, 0);
 	c1 = (int) fmin(ceil((x1 - d->x0) / d->dx) + 2.0 * p->factor, d->ncols);
 	r0 = (int) fmax(floor((d->y0 - y1) / d->dy) - 2.0 * p->factor, 0);
 	r1 = (int) fmin(ceil((d->y0 - y0) / d->dy) + 2.0 * p->factor, d->nrows);
 
 	/* blocks begin at multiples, so they are the same for every site */
-	p->col0 = c0 - c0 % p->factor;
-	p->row0 = r0 - r0 % p->factor;
-	p->ncols = Max(c1 - p->col0, 1);
-	p->nrows = Max(r1 - p->row0, 1);
+	*col0 = c0 - c0 % p->factor;
+	*row0 = r0 - r0 % p->factor;
+	*ncols = Max(c1 - *col0, 1);
+	*nrows = Max(r1 - *row0, 1);
 }
 
 /* What a grid of so many cells takes, and the window of the model with it. */
 static double
-grid_bytes(const Plan *p, double cells, double cell_m, double extra)
+grid_bytes(const AjSitePlan *p, double cells, double cell_m, double extra)
 {
 	double		factor = fmax(floor(cell_m / p->dem->cell_m + 1e-9), 1);
 
-	return cells * (CELL_BYTES + extra) +
+	return cells * (AJ_GRID_CELL_BYTES + extra) +
 		(double) p->ncols * p->nrows / (factor * factor) *
 		(factor > 1 ? sizeof(float) + sizeof(double) + sizeof(uint32) :
 		 sizeof(float));
 }
 
 static void
-check_grid_memory(const Plan *p, double ncols, double nrows, double extra)
+check_grid_memory(const AjSitePlan *p, double ncols, double nrows, double extra)
 {
 	double		cell = p->frame.cell;
 	double		cells = ncols * nrows;
@@ -199,9 +183,9 @@ check_grid_memory(const Plan *p, double ncols, double nrows, double extra)
 							 fits));
 }
 
-static void
-make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
-		  AjSite *site, Plan *p, AjSiteGrid *g)
+void
+aj_site_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
+			 AjSite *site, AjSitePlan *p, AjSiteGrid *g)
 {
 	char	   *dem_name = aj_param_text(params, "dem", NULL);
 	double		lon = (site->west + site->east) / 2,
@@ -264,7 +248,8 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 	while (defaults->max_cells > 0 &&
 		   (x1 - x0) * (y1 - y0) / (dflt * dflt) > defaults->max_cells)
 		dflt *= 2;
-	p->frame.cell = aj_param_number(params, "resolution_m", dflt, 0.1, 5000);
+	p->frame.cell = defaults->force_cell_m > 0 ? defaults->force_cell_m :
+		aj_param_number(params, "resolution_m", dflt, 0.1, 5000);
 
 	/* slope needs a cell all around, also where no margin is wanted */
 	margin = fmax(p->margin_m * g->k, 2 * p->frame.cell);
@@ -286,8 +271,12 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 	}
 	p->frame.ncols = (int) fmin(ncols, 1e6);
 	p->frame.nrows = (int) fmin(nrows, 1e6);
-	plan_window(p);
-	check_grid_memory(p, ncols, nrows, defaults->extra_bytes);
+	p->factor = Max(1, (int) Min(floor(p->frame.cell / p->dem->cell_m + 1e-9), 1e6));
+	aj_site_plan_window(p, &p->frame, &p->col0, &p->row0, &p->ncols, &p->nrows);
+	p->bytes = grid_bytes(p, ncols * nrows, p->frame.cell,
+						  defaults->extra_bytes);
+	if (!defaults->streams)
+		check_grid_memory(p, ncols, nrows, defaults->extra_bytes);
 	if (ncols > 1e6 || nrows > 1e6)
 		aj_step_error(AJ_ERRCODE_RESOURCE, "grid_too_large",
 					  psprintf("%.0f x %.0f cells are more than 1,000,000 along a side",
@@ -304,8 +293,8 @@ make_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 /* ---- building ---- */
 
 /* Give every zone type its bit, and every path its place. */
-static void
-set_zones(AjSiteGrid *g, const AjkTm *tm)
+void
+aj_site_set_zones(AjSiteGrid *g, const AjkTm *tm)
 {
 	AjSite	   *site = g->site;
 
@@ -418,22 +407,28 @@ mask_zones(AjSiteGrid *g, const AjkFrame *f)
 	return err;
 }
 
-/* Everything between reading the tables and the finished grid. */
-static AjkError
-compute(AjSiteGrid *g, const Plan *p, const AjkDem *source, double from,
-		double to)
+/* Cells that a patch has at least; 0 or 1: any will do. */
+double
+aj_site_min_cells(const AjSiteGrid *g)
+{
+	double		cell_area = g->cell_m * g->cell_m / (g->k * g->k);
+
+	return floor(g->min_patch_m2 / cell_area + 0.5);
+}
+
+/* Elevation, slope, aspect and what excludes each cell by itself */
+AjkError
+aj_site_derive(AjSiteGrid *g, const AjSitePlan *p, const AjkFrame *frame,
+			   const AjkDem *source, double from, double to)
 {
 	Size		n = (Size) g->ncols * g->nrows;
-	double		cell_area = g->cell_m * g->cell_m / (g->k * g->k);
-	double		min_cells = floor(g->min_patch_m2 / cell_area + 0.5);
 	AjPoll		poll;
 	AjkError	err;
-	size_t		buildable = 0;
 
 	poll.from = from;
 	poll.to = from + 0.5 * (to - from);
 	poll.message = "projecting elevation";
-	err = ajk_resample(source, &p->tm, &p->frame, g->elev, aj_poll, &poll);
+	err = ajk_resample(source, &p->tm, frame, g->elev, aj_poll, &poll);
 
 	poll.from = poll.to;
 	poll.to = from + 0.8 * (to - from);
@@ -442,33 +437,74 @@ compute(AjSiteGrid *g, const Plan *p, const AjkDem *source, double from,
 		err = ajk_slope_aspect(g->elev, g->ncols, g->nrows, NULL, NULL, g->cell_m,
 							   g->cell_m, g->slope_method, g->slope,
 							   g->aspect, aj_poll, &poll);
-
-	poll.from = poll.to;
-	poll.to = to;
-	poll.message = "applying exclusions";
 	if (err == AJK_OK)
 		err = ajk_mask_above(g->slope, n, g->max_slope_deg, AJ_REASON_SLOPE,
 							 AJ_REASON_NODATA, g->reasons, aj_poll, NULL);
 	if (err == AJK_OK)
-		err = mask_boundary(g, &p->frame);
+		err = mask_boundary(g, frame);
 	if (err == AJK_OK)
-		err = mask_zones(g, &p->frame);
-	if (err == AJK_OK && min_cells > 1)
+		err = mask_zones(g, frame);
+	return err;
+}
+
+/* Small patches, and what the reasons take; what is within the boundary */
+static AjkError
+count_cells(AjSiteGrid *g, AjPoll *poll)
+{
+	Size		n = (Size) g->ncols * g->nrows;
+	double		min_cells = aj_site_min_cells(g);
+	AjkError	err = AJK_OK;
+	size_t		buildable = 0;
+
+	if (min_cells > 1)
 		err = ajk_mask_patches(g->reasons, g->ncols, g->nrows,
 							   (size_t) min_cells, AJ_REASON_SMALL_PATCH,
 							   NULL, NULL, aj_poll, NULL);
 	if (err == AJK_OK)
 		err = ajk_mask_counts(g->reasons, n, AJ_REASON_OUTSIDE,
 							  g->lost_cells, g->lost_alone, &buildable,
-							  aj_poll, &poll);
-	if (err != AJK_OK)
-		return err;
+							  aj_poll, poll);
+	if (err == AJK_OK)
+		aj_site_set_areas(g, buildable);
+	return err;
+}
+
+void
+aj_site_set_areas(AjSiteGrid *g, size_t buildable)
+{
+	double		cell_area = g->cell_m * g->cell_m / (g->k * g->k);
 
 	g->buildable_area_m2 = buildable * cell_area;
+	g->site_area_m2 = 0;
 	for (int i = 0; i < g->site->nrings; i++)
 		g->site_area_m2 += fabs(ajk_ring_area(&g->rings[i])) / (g->k * g->k)
 			* (g->site->rings[i].hole ? -1 : 1);
-	return AJK_OK;
+}
+
+/* Exclude by what has been written into slope, instead of what was before. */
+AjkError
+aj_site_exclude_again(AjSiteGrid *g)
+{
+	Size		n = (Size) g->ncols * g->nrows;
+	AjkError	err;
+
+	for (Size i = 0; i < n; i++)
+		g->reasons[i] &= ~(AJ_REASON_SLOPE | AJ_REASON_NODATA |
+						   AJ_REASON_SMALL_PATCH);
+	err = ajk_mask_above(g->slope, n, g->max_slope_deg, AJ_REASON_SLOPE,
+						 AJ_REASON_NODATA, g->reasons, aj_poll, NULL);
+	return err == AJK_OK ? count_cells(g, NULL) : err;
+}
+
+/* Everything between reading the tables and the finished grid. */
+static AjkError
+compute(AjSiteGrid *g, const AjSitePlan *p, const AjkDem *source, double from,
+		double to)
+{
+	AjPoll		poll = {from + 0.8 * (to - from), to, "applying exclusions"};
+	AjkError	err = aj_site_derive(g, p, &p->frame, source, from, to);
+
+	return err == AJK_OK ? count_cells(g, &poll) : err;
 }
 
 AjSiteGrid *
@@ -476,13 +512,13 @@ aj_site_grid_load(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 				  double from, double to)
 {
 	AjSiteGrid *g = palloc0(sizeof(AjSiteGrid));
-	Plan		plan = {0};
+	AjSitePlan	plan = {0};
 	AjkDem		source = {0};
 	float	   *window;
 	AjkError	err;
 	AjSite	   *site = aj_site_get(params);
 
-	make_plan(params, defaults, site, &plan, g);
+	aj_site_plan(params, defaults, site, &plan, g);
 	aj_progress(from, "reading elevation");
 	source.ncols = (plan.ncols + plan.factor - 1) / plan.factor;
 	source.nrows = (plan.nrows + plan.factor - 1) / plan.factor;
@@ -503,7 +539,7 @@ aj_site_grid_load(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 	CHECK_FOR_INTERRUPTS();
 	g->aspect = cells_alloc(g, sizeof(float));
 	g->reasons = cells_alloc(g, sizeof(uint32));
-	set_zones(g, &plan.tm);
+	aj_site_set_zones(g, &plan.tm);
 
 	aj_compute_begin();
 	err = compute(g, &plan, &source, from + 0.2 * (to - from), to);
@@ -524,8 +560,8 @@ void
 aj_site_grid_check(JsonbContainer *params, const AjSiteGridDefaults *defaults)
 {
 	AjSiteGrid	g = {0};
-	Plan		plan = {0};
+	AjSitePlan	plan = {0};
 
-	make_plan(params, defaults, aj_site_get(params), &plan, &g);
-	set_zones(&g, &plan.tm);
+	aj_site_plan(params, defaults, aj_site_get(params), &plan, &g);
+	aj_site_set_zones(&g, &plan.tm);
 }

@@ -97,6 +97,8 @@ typedef struct AjSiteGridDefaults
 								 * 0: no limit */
 	double		extra_bytes;	/* that the step needs for each cell beside
 								 * the grid */
+	double		force_cell_m;	/* not 0: whatever the parameters say */
+	bool		streams;		/* may be too large to be held: see below */
 } AjSiteGridDefaults;
 
 /*
@@ -111,6 +113,48 @@ extern AjSiteGrid *aj_site_grid_load(JsonbContainer *params,
 /* Only the checks of the above that cost little, for submit. */
 extern void aj_site_grid_check(JsonbContainer *params,
 							   const AjSiteGridDefaults *defaults);
+
+/* Exclude by what was written into slope, instead of what was before. */
+extern AjkError aj_site_exclude_again(AjSiteGrid *grid);
+
+/* ----
+ * A grid too large to be held (site_bands.c): its rows go by in bands, whose
+ * cells are those of the whole to the last bit.
+ * ----
+ */
+typedef struct AjSiteBands
+{
+	AjSiteGrid *grid;			/* the whole, without arrays of cells */
+	AjSiteGrid *band;			/* some rows of it, and one more to each side
+								 * where there is one */
+	int			first;			/* row of the grid */
+	int			nrows;			/* from there on */
+	int			skip;			/* rows of the band before them */
+	int			most_rows;		/* that a band has */
+	int			bands;			/* in all */
+	double		overview_cell_m;	/* a whole grid of these can be held */
+	double		bytes;			/* what all of it takes */
+	struct AjSitePlan *plan;
+	float	   *window;			/* of the model */
+	Size		window_cells;
+} AjSiteBands;
+
+/* Can the grid be held?  Raises grid_too_large if not even in bands. */
+extern bool aj_site_grid_fits(JsonbContainer *params,
+							  const AjSiteGridDefaults *defaults);
+
+extern AjSiteBands *aj_site_bands(JsonbContainer *params,
+								  const AjSiteGridDefaults *defaults);
+
+/* The next band; false after the last.  Progress goes from..to over all. */
+extern bool aj_site_bands_next(AjSiteBands *bands, double from, double to);
+
+/* Elevations of a rectangle of the grid, palloc'd */
+extern float *aj_site_bands_box(const AjSiteBands *bands, int col0, int row0,
+								int ncols, int nrows);
+
+/* Refuse what was put together of more than one state of the model. */
+extern void aj_site_bands_end(const AjSiteBands *bands);
 
 /*
  * May something stand at x, y (grid metres)?  Exact distances to boundary

@@ -90,7 +90,7 @@ static AjkError
 block_cells(AjGroundModel *m, double road_width_m, uint32 *mask)
 {
 	const AjSiteGrid *g = m->g;
-	AjkFrame	f = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m};
+	AjkFrame	f = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m, 0};
 	double		clear = (road_width_m / 2 + 1) * g->k + 0.7072 * g->cell_m;
 	Size		n = (Size) g->ncols * g->nrows;
 	AjkError	err = ajk_raster_rings(&f, g->rings, g->site->nrings, false, 1,
@@ -127,7 +127,7 @@ static AjkError
 price_cells(AjGroundModel *m, uint32 *mask)
 {
 	const AjSiteGrid *g = m->g;
-	AjkFrame	f = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m};
+	AjkFrame	f = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m, 0};
 	Size		n = (Size) g->ncols * g->nrows;
 	AjkError	err = AJK_OK;
 

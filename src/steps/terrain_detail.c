@@ -30,7 +30,6 @@
 #define RIX_RADII		72
 #define MAX_LEVELS		100		/* where the interval is ours to choose */
 #define MAX_PLACES		4000000 /* of all contours */
-#define MAX_COMPARTMENTS 50		/* that the result lists */
 
 /* Contours of a grid, until they are written. */
 typedef struct Contours
@@ -81,30 +80,39 @@ aj_suitability(const AjSiteGrid *g, const AjAssetType *type, double w_slope,
 
 /* ---- figures ---- */
 
+void
+aj_relief_add(const AjSiteGrid *g, Size from, Size cells, const float *value,
+			  AjReliefFigures *r)
+{
+	if (r->seen == 0)
+	{
+		r->lo = INFINITY;
+		r->hi = -INFINITY;
+	}
+	for (Size i = from; i < from + cells; i++)
+	{
+		if (isnan(value[i]) || (g->reasons[i] & AJ_REASON_OUTSIDE))
+			continue;
+		r->lo = fmin(r->lo, value[i]);
+		r->hi = fmax(r->hi, value[i]);
+		r->sum += value[i];
+		r->seen++;
+	}
+}
+
 static AjkError
 relief_figures(const AjSiteGrid *g, AjkRelief what, float *work, double *lo,
 			   double *hi, double *mean)
 {
-	Size		n = (Size) g->ncols * g->nrows;
-	Size		seen = 0;
-	double		sum = 0;
+	AjReliefFigures r = {0};
 	AjkError	err = ajk_relief(g->elev, g->ncols, g->nrows, what, work,
 								 aj_poll, NULL);
 
-	*lo = INFINITY;
-	*hi = -INFINITY;
-	for (Size i = 0; err == AJK_OK && i < n; i++)
-	{
-		if (isnan(work[i]) || (g->reasons[i] & AJ_REASON_OUTSIDE))
-			continue;
-		*lo = fmin(*lo, work[i]);
-		*hi = fmax(*hi, work[i]);
-		sum += work[i];
-		seen++;
-	}
-	*mean = seen > 0 ? sum / seen : NAN;
-	if (seen == 0)
-		*lo = *hi = NAN;
+	if (err == AJK_OK)
+		aj_relief_add(g, 0, (Size) g->ncols * g->nrows, work, &r);
+	*lo = r.seen > 0 ? r.lo : NAN;
+	*hi = r.seen > 0 ? r.hi : NAN;
+	*mean = r.seen > 0 ? r.sum / r.seen : NAN;
 	return err;
 }
 
@@ -162,6 +170,7 @@ compartments(const AjSiteGrid *g, uint32 *cells, int32 *label,
 						   &d->ncompartments, aj_poll, NULL);
 	if (err != AJK_OK)
 		return err;
+	d->nlisted = d->ncompartments;
 	d->compartments =
 		MemoryContextAllocExtended(CurrentMemoryContext,
 								   ((Size) d->ncompartments + 1) * sizeof(AjCompartment),
@@ -379,24 +388,56 @@ compute(const AjSiteGrid *g, float *work, float *curvature, AjTerrainDetail *d)
 	return err;
 }
 
+const AjAssetType *
+aj_terrain_asset(JsonbContainer *params)
+{
+	return &aj_asset_types[aj_asset_kind(aj_param_choice(params,
+														 "suitability_for",
+														 "wind_turbine",
+														 aj_asset_names))];
+}
+
+double
+aj_terrain_rix_radius(const AjSiteGrid *g)
+{
+	return RIX_RADIUS_M * g->k;
+}
+
+void
+aj_terrain_rix(const AjSiteGrid *g, const AjkDem *elev, AjTerrainDetail *d)
+{
+	double		x,
+				y;
+
+	d->rix_lon = (g->site->west + g->site->east) / 2;
+	d->rix_lat = (g->site->south + g->site->north) / 2;
+	aj_site_xy(g, d->rix_lon, d->rix_lat, &x, &y);
+	d->rix = ajk_rix(elev, x, y, aj_terrain_rix_radius(g), RIX_SLOPE, RIX_RADII,
+					 &d->rix_known);
+}
+
+void
+aj_terrain_contours(const AjSiteGrid *g, JsonbContainer *params,
+					AjTerrainDetail *d, double from, double to)
+{
+	AjPoll		poll = {from, to, "drawing contours"};
+
+	d->contour_interval_m = choose_interval(g, params);
+	draw_contours(g, d, &poll);
+}
+
 AjTerrainDetail *
 aj_terrain_detail(const AjSiteGrid *g, JsonbContainer *params, float *work,
 				  double from, double to)
 {
 	AjTerrainDetail *d = palloc0(sizeof(AjTerrainDetail));
 	Size		n = (Size) g->ncols * g->nrows;
-	AjPoll		poll = {from + 0.6 * (to - from), to, "drawing contours"};
+	AjkDem		dem = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m, g->cell_m,
+	NULL, g->elev, 0, 0};
 	float	   *curvature;
 	AjkError	err;
-	AjkDem		dem = {g->ncols, g->nrows, g->x0, g->y0, g->cell_m, g->cell_m,
-	NULL, g->elev};
-	double		x,
-				y;
 
-	d->type = &aj_asset_types[aj_asset_kind(aj_param_choice(params,
-															"suitability_for",
-															"wind_turbine",
-															aj_asset_names))];
+	d->type = aj_terrain_asset(params);
 	d->suitability = MemoryContextAllocHuge(CurrentMemoryContext,
 											n * sizeof(float));
 	curvature = MemoryContextAllocHuge(CurrentMemoryContext,
@@ -408,14 +449,8 @@ aj_terrain_detail(const AjSiteGrid *g, JsonbContainer *params, float *work,
 	pfree(curvature);
 	out_of_memory(err);
 
-	d->rix_lon = (g->site->west + g->site->east) / 2;
-	d->rix_lat = (g->site->south + g->site->north) / 2;
-	aj_site_xy(g, d->rix_lon, d->rix_lat, &x, &y);
-	d->rix = ajk_rix(&dem, x, y, RIX_RADIUS_M * g->k, RIX_SLOPE, RIX_RADII,
-					 &d->rix_known);
-
-	d->contour_interval_m = choose_interval(g, params);
-	draw_contours(g, d, &poll);
+	aj_terrain_rix(g, &dem, d);
+	aj_terrain_contours(g, params, d, from + 0.6 * (to - from), to);
 	return d;
 }
 
@@ -446,16 +481,15 @@ static void
 put_compartments(StringInfo buf, const AjSiteGrid *g, const AjTerrainDetail *d)
 {
 	double		cell_area = g->cell_m * g->cell_m / (g->k * g->k);
-	int		   *order = palloc_extended(((Size) d->ncompartments + 1) * sizeof(int),
+	int		   *order = palloc_extended(((Size) d->nlisted + 1) * sizeof(int),
 										MCXT_ALLOC_HUGE);
 
-	for (int i = 0; i < d->ncompartments; i++)
+	for (int i = 0; i < d->nlisted; i++)
 		order[i] = i;
-	qsort_arg(order, d->ncompartments, sizeof(int), larger_first,
-			  d->compartments);
+	qsort_arg(order, d->nlisted, sizeof(int), larger_first, d->compartments);
 	appendStringInfo(buf, ",\"compartment_count\":%d,\"compartments\":[",
 					 d->ncompartments);
-	for (int i = 0; i < Min(d->ncompartments, MAX_COMPARTMENTS); i++)
+	for (int i = 0; i < Min(d->nlisted, AJ_MAX_COMPARTMENTS); i++)
 	{
 		const AjCompartment *c = &d->compartments[order[i]];
 		double		lon,

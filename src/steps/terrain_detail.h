@@ -22,6 +22,8 @@
 #define AJ_TERRAIN_DETAIL_PARAMS \
 	"suitability_for", "contour_interval_m"
 
+#define AJ_MAX_COMPARTMENTS 50	/* that the result lists */
+
 typedef struct AjCompartment
 {
 	double		cells;
@@ -53,10 +55,76 @@ typedef struct AjTerrainDetail
 		int			patches;
 	}			asset[AJ_NASSET_TYPES];
 	int			ncompartments;
+	int			nlisted;		/* of these in the following array */
 	AjCompartment *compartments;
 	double		contour_interval_m;
 	char	   *contours;		/* GeoJSON */
 } AjTerrainDetail;
+
+/* Upper ends of the classes of slope, the last has none. */
+#define AJ_SLOPE_CLASSES 7
+extern const double aj_slope_class[AJ_SLOPE_CLASSES + 1];
+
+/* Figures of the ground within the boundary; grow as rows are added. */
+typedef struct AjTerrainFigures
+{
+	Size		inside;			/* cells within the boundary */
+	Size		known;			/* of these with slope */
+	Size		elevated;		/* of these with elevation */
+	double		elev_min,
+				elev_max,
+				elev_sum;
+	double		slope_max,
+				slope_sum;
+	Size		slopes[AJ_SLOPE_CLASSES];
+	Size		aspects[8];
+	Size		flat;
+	Size		rough;
+	double		rough_max,
+				rough_sum;
+	double		clear_cells;	/* radius of the largest clear circle */
+	Size		clear_at;
+} AjTerrainFigures;
+
+/* Add so many cells of a grid, or a band of one, from one on. */
+extern AjkError aj_terrain_add(const AjSiteGrid *grid, Size from, Size cells,
+							   const float *rough, AjTerrainFigures *f);
+
+/* What a measure of relief comes to within the boundary */
+typedef struct AjReliefFigures
+{
+	double		lo;
+	double		hi;
+	double		sum;
+	Size		seen;
+} AjReliefFigures;
+
+extern void aj_relief_add(const AjSiteGrid *grid, Size from, Size cells,
+						  const float *value, AjReliefFigures *r);
+
+/*
+ * The same of a grid that goes by in bands (terrain_stream.c): all figures
+ * into f, grid (areas lost) and the detail returned; the overview's slope and
+ * the detail's suitability become the means of its cells, from which it is
+ * excluded again.
+ */
+extern AjTerrainDetail *aj_terrain_stream(AjSiteBands *bands,
+										  JsonbContainer *params,
+										  AjSiteGrid *overview,
+										  AjTerrainFigures *f, double from,
+										  double to);
+
+/* The detail's type of asset */
+extern const AjAssetType *aj_terrain_asset(JsonbContainer *params);
+
+/* Ruggedness index around the middle of the site's box, of elevations */
+extern void aj_terrain_rix(const AjSiteGrid *grid, const AjkDem *elev,
+						   AjTerrainDetail *d);
+extern double aj_terrain_rix_radius(const AjSiteGrid *grid);
+
+/* Contours of a grid into the detail */
+extern void aj_terrain_contours(const AjSiteGrid *grid, JsonbContainer *params,
+								AjTerrainDetail *d, double from, double to);
 
 /* The parameters' checks. */
 extern void aj_terrain_detail_check(JsonbContainer *params);

@@ -8,6 +8,9 @@
  * much of the rest.  All figures are sums over the cells whose centres lie
  * within the boundary, in ground metres.
  *
+ * A grid too large to be held goes by in bands (terrain_stream.c): its figures
+ * are the same, its outlines, contours and maps are those of an overview.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -35,45 +38,26 @@ static const AjSiteGridDefaults terrain_defaults = {
 	.extra_bytes = AJ_TERRAIN_DETAIL_BYTES
 };
 
-/* Upper ends of the classes of slope, the last has none. */
-static const double slope_class[] = {0, 3, 5, 8, 10, 15, 25, INFINITY};
-
-#define NSLOPES	((int) lengthof(slope_class) - 1)
+const double aj_slope_class[AJ_SLOPE_CLASSES + 1] = {
+	0, 3, 5, 8, 10, 15, 25, INFINITY
+};
 
 static const char *const octants[8] = {
 	"N", "NE", "E", "SE", "S", "SW", "W", "NW"
 };
 
-typedef struct Figures
-{
-	Size		inside;			/* cells within the boundary */
-	Size		known;			/* of these with slope */
-	Size		elevated;		/* of these with elevation */
-	double		elev_min,
-				elev_max,
-				elev_sum;
-	double		slope_max,
-				slope_sum;
-	Size		slopes[NSLOPES];
-	Size		aspects[8];
-	Size		flat;
-	Size		rough;
-	double		rough_max,
-				rough_sum;
-	double		clear_cells;	/* radius of the largest clear circle */
-	Size		clear_at;
-} Figures;
-
 /* ---- figures ---- */
 
-static AjkError
-sum_up(const AjSiteGrid *g, const float *rough, Figures *f)
+AjkError
+aj_terrain_add(const AjSiteGrid *g, Size from, Size cells, const float *rough,
+			   AjTerrainFigures *f)
 {
-	Size		n = (Size) g->ncols * g->nrows;
-
-	f->elev_min = INFINITY;
-	f->elev_max = -INFINITY;
-	for (Size i = 0; i < n; i++)
+	if (f->elevated == 0)
+	{
+		f->elev_min = INFINITY;
+		f->elev_max = -INFINITY;
+	}
+	for (Size i = from; i < from + cells; i++)
 	{
 		if (i % 262144 == 0 && aj_poll(NULL, 0))
 			return AJK_STOPPED;
@@ -98,8 +82,8 @@ sum_up(const AjSiteGrid *g, const float *rough, Figures *f)
 		f->known++;
 		f->slope_max = Max(f->slope_max, g->slope[i]);
 		f->slope_sum += g->slope[i];
-		for (int c = 0; c < NSLOPES; c++)
-			if (g->slope[i] < slope_class[c + 1])
+		for (int c = 0; c < AJ_SLOPE_CLASSES; c++)
+			if (g->slope[i] < aj_slope_class[c + 1])
 			{
 				f->slopes[c]++;
 				break;
@@ -114,7 +98,7 @@ sum_up(const AjSiteGrid *g, const float *rough, Figures *f)
 
 /* Largest circle that no excluded cell reaches into. */
 static AjkError
-find_clearing(const AjSiteGrid *g, float *work, Figures *f, AjPoll *poll)
+find_clearing(const AjSiteGrid *g, float *work, AjTerrainFigures *f, AjPoll *poll)
 {
 	Size		n = (Size) g->ncols * g->nrows;
 	AjkError	err = ajk_edt(g->reasons, 0xFFFFFFFF, g->ncols, g->nrows, work,
@@ -132,7 +116,7 @@ find_clearing(const AjSiteGrid *g, float *work, Figures *f, AjPoll *poll)
 
 /* work is a float per cell */
 static void
-compute(const AjSiteGrid *g, float *work, Figures *f)
+compute(const AjSiteGrid *g, float *work, AjTerrainFigures *f)
 {
 	AjPoll		poll = {0.4, 0.48, "computing roughness"};
 	AjkError	err;
@@ -141,7 +125,7 @@ compute(const AjSiteGrid *g, float *work, Figures *f)
 	err = ajk_relief(g->elev, g->ncols, g->nrows, AJK_ROUGHNESS, work,
 					 aj_poll, &poll);
 	if (err == AJK_OK)
-		err = sum_up(g, work, f);
+		err = aj_terrain_add(g, 0, (Size) g->ncols * g->nrows, work, f);
 	poll = (AjPoll)
 	{
 		0.48, 0.55, "measuring distances"
@@ -361,16 +345,16 @@ mean(double sum, Size n)
 }
 
 static void
-put_classes(StringInfo buf, const AjSiteGrid *g, const Figures *f)
+put_classes(StringInfo buf, const AjSiteGrid *g, const AjTerrainFigures *f)
 {
 	double		cell = g->cell_m * g->cell_m / (g->k * g->k);
 
 	appendStringInfoString(buf, ",\"slope_histogram\":[");
-	for (int c = 0; c < NSLOPES; c++)
+	for (int c = 0; c < AJ_SLOPE_CLASSES; c++)
 	{
 		appendStringInfoString(buf, c ? ",{" : "{");
-		put(buf, "from_deg", slope_class[c], 0);
-		put(buf, "to_deg", isinf(slope_class[c + 1]) ? 90 : slope_class[c + 1], 0);
+		put(buf, "from_deg", aj_slope_class[c], 0);
+		put(buf, "to_deg", isinf(aj_slope_class[c + 1]) ? 90 : aj_slope_class[c + 1], 0);
 		put(buf, "area_m2", f->slopes[c] * cell, 1);
 		put(buf, "share", mean(f->slopes[c], f->known), 6);
 		appendStringInfoChar(buf, '}');
@@ -407,8 +391,8 @@ put_classes(StringInfo buf, const AjSiteGrid *g, const Figures *f)
 }
 
 static char *
-metrics_json(const AjSiteGrid *g, const Figures *f,
-			 const AjTerrainDetail *detail)
+metrics_json(const AjSiteGrid *g, const AjTerrainFigures *f,
+			 const AjTerrainDetail *detail, const AjSiteBands *bands)
 {
 	StringInfoData buf;
 	double		cell = g->cell_m * g->cell_m / (g->k * g->k);
@@ -456,6 +440,14 @@ metrics_json(const AjSiteGrid *g, const Figures *f,
 	put(&buf, "north_m", g->y0, 3);
 	put(&buf, "scale_factor", g->k, 8);
 	put(&buf, "dem_cell_m", g->dem_cell_m, 3);
+	if (bands)
+	{
+		appendStringInfoString(&buf, "},\"streamed\":{");
+		put(&buf, "bands", bands->bands, 0);
+		put(&buf, "band_rows", bands->most_rows, 0);
+		put(&buf, "memory_mb", ceil(bands->bytes / 1048576), 0);
+		put(&buf, "overview_resolution_m", bands->overview_cell_m, 3);
+	}
 	appendStringInfoString(&buf, "},\"parameters\":{");
 	put(&buf, "max_slope_deg", g->max_slope_deg, 3);
 	put(&buf, "boundary_setback_m", g->boundary_setback_m, 3);
@@ -466,38 +458,20 @@ metrics_json(const AjSiteGrid *g, const Figures *f,
 	return buf.data;
 }
 
-/*
- * step_terrain(input jsonb) returns jsonb
- */
-Datum
-aj_step_terrain(PG_FUNCTION_ARGS)
+/* Outlines, maps and report: of grid, drawn on map, which may be coarser */
+static void
+store(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
+	  const AjTerrainDetail *detail, const char *metrics)
 {
-	Jsonb	   *arg = PG_GETARG_JSONB_P_COPY(0);
-	AjStepInput in;
-	AjSiteGrid *g;
-	Figures		f = {0};
-	char	   *metrics;
 	char	   *zones;
 	char	   *buildable;
-	AjTerrainDetail *detail;
-	float	   *work;
 	void	   *png;
 	Size		len;
 
-	aj_step_input(arg, &in);
-	aj_terrain_detail_check(in.params);
-	g = aj_site_grid_load(in.params, &terrain_defaults, 0.0, 0.4);
-	work = MemoryContextAllocHuge(CurrentMemoryContext,
-								  (Size) g->ncols * g->nrows * sizeof(float));
-	compute(g, work, &f);
-	detail = aj_terrain_detail(g, in.params, work, 0.55, 0.75);
-	pfree(work);
-
 	aj_progress(0.75, "drawing outlines");
-	zones = exclusions_geojson(g);
+	zones = exclusions_geojson(map);
 	aj_progress(0.85, "drawing outlines");
-	buildable = buildable_geojson(g, detail);
-	metrics = metrics_json(g, &f, detail);
+	buildable = buildable_geojson(map, map == grid ? detail : NULL);
 
 	aj_progress(0.9, "storing results");
 	aj_artifact("terrain_metrics", "wind_farm_terrain_analysis",
@@ -510,18 +484,72 @@ aj_step_terrain(PG_FUNCTION_ARGS)
 		aj_artifact("contours", "contours", "application/geo+json",
 					detail->contours, strlen(detail->contours));
 	aj_progress(0.93, "drawing maps");
-	png = aj_site_hillshade_png(g, true, &len);
-	aj_site_map_artifact(g, "hillshade", "terrain_map", png, len);
+	png = aj_site_hillshade_png(map, true, &len);
+	aj_site_map_artifact(map, "hillshade", "terrain_map", png, len);
 	pfree(png);
-	png = aj_site_values_png(g, g->slope, 0, 30, AJ_PALETTE_SLOPE, &len);
-	aj_site_map_artifact(g, "slope", "slope_map", png, len);
+	png = aj_site_values_png(map, map->slope, 0, 30, AJ_PALETTE_SLOPE, &len);
+	aj_site_map_artifact(map, "slope", "slope_map", png, len);
 	pfree(png);
-	png = aj_site_values_png(g, detail->suitability, 0, 1,
+	png = aj_site_values_png(map, detail->suitability, 0, 1,
 							 AJ_PALETTE_SUITABILITY, &len);
-	aj_site_map_artifact(g, "suitability", "suitability_map", png, len);
+	aj_site_map_artifact(map, "suitability", "suitability_map", png, len);
 	pfree(png);
-	aj_terrain_report(in.params, g, metrics);
-	PG_RETURN_JSONB_P(aj_jsonb_from_text(metrics));
+	aj_terrain_report(params, grid, map, metrics);
+}
+
+/* A grid that can be held */
+static char *
+analyse(JsonbContainer *params)
+{
+	AjTerrainFigures f = {0};
+	AjSiteGrid *g = aj_site_grid_load(params, &terrain_defaults, 0.0, 0.4);
+	float	   *work = MemoryContextAllocHuge(CurrentMemoryContext,
+											  (Size) g->ncols * g->nrows * sizeof(float));
+	AjTerrainDetail *detail;
+	char	   *metrics;
+
+	compute(g, work, &f);
+	detail = aj_terrain_detail(g, params, work, 0.55, 0.75);
+	pfree(work);
+	metrics = metrics_json(g, &f, detail, NULL);
+	store(params, g, g, detail, metrics);
+	return metrics;
+}
+
+/* One that cannot: figures of all of its cells, drawings of an overview */
+static char *
+analyse_in_bands(JsonbContainer *params)
+{
+	AjTerrainFigures f = {0};
+	AjSiteBands *bands = aj_site_bands(params, &terrain_defaults);
+	AjSiteGridDefaults coarse = terrain_defaults;
+	AjSiteGrid *overview;
+	AjTerrainDetail *detail;
+	char	   *metrics;
+
+	coarse.force_cell_m = bands->overview_cell_m;
+	overview = aj_site_grid_load(params, &coarse, 0.0, 0.1);
+	detail = aj_terrain_stream(bands, params, overview, &f, 0.1, 0.7);
+	aj_terrain_contours(overview, params, detail, 0.7, 0.75);
+	metrics = metrics_json(bands->grid, &f, detail, bands);
+	store(params, bands->grid, overview, detail, metrics);
+	return metrics;
+}
+
+/*
+ * step_terrain(input jsonb) returns jsonb
+ */
+Datum
+aj_step_terrain(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *arg = PG_GETARG_JSONB_P_COPY(0);
+	AjStepInput in;
+
+	aj_step_input(arg, &in);
+	aj_terrain_detail_check(in.params);
+	if (aj_site_grid_fits(in.params, &terrain_defaults))
+		PG_RETURN_JSONB_P(aj_jsonb_from_text(analyse(in.params)));
+	PG_RETURN_JSONB_P(aj_jsonb_from_text(analyse_in_bands(in.params)));
 }
 
 /*
@@ -536,6 +564,6 @@ aj_check_terrain(PG_FUNCTION_ARGS)
 	aj_step_input(arg, &in);
 	aj_check_params(in.params, terrain_params);
 	aj_terrain_detail_check(in.params);
-	aj_site_grid_check(in.params, &terrain_defaults);
+	(void) aj_site_grid_fits(in.params, &terrain_defaults);
 	PG_RETURN_VOID();
 }

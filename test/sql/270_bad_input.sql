@@ -98,7 +98,7 @@ INSERT INTO bad (pipeline, params) VALUES
 ('full_analysis', '{"site": "bad_ridge", "n_turbines": 5}'), ('full_analysis', :'base'::jsonb || '{"title": 5}'), ('full_analysis', :'base'::jsonb || '{"layout": [[0, 0]]}');
 -- too much: the figure, and what would do
 INSERT INTO bad (pipeline, params) VALUES
-('terrain', '{"site": "bad_ridge", "resolution_m": 1}'), ('full_analysis', :'base'::jsonb || '{"resolution_m": 0.1}');
+('terrain', '{"site": "bad_ridge", "resolution_m": 0.1}'), ('full_analysis', :'base'::jsonb || '{"resolution_m": 0.1}');
 -- not the pipeline's business
 INSERT INTO bad (pipeline, params) VALUES ('terain', '{"site": "bad_ridge"}');
 
@@ -125,7 +125,7 @@ SELECT pg_temp.many();
 \set SHOW_CONTEXT never
 SELECT asyncjob.run('terrain', '{"site": "bad_rigde"}');
 -- what the refusal of a grid says would do, does
-SELECT substring(said FROM 'Raise resolution_m to (\d+) or') AS coarser FROM pg_temp.refusal('terrain', '{"site": "bad_ridge", "resolution_m": 1}') \gset
+SELECT substring(said FROM 'Raise resolution_m to (\d+) or') AS coarser FROM pg_temp.refusal('terrain', '{"site": "bad_ridge", "resolution_m": 0.1}') \gset
 SELECT asyncjob.check_terrain(jsonb_build_object('site', 'bad_ridge', 'resolution_m', :coarser)) IS NOT NULL AS accepted;
 
 RESET SESSION AUTHORIZATION;

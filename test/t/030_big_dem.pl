@@ -1,5 +1,5 @@
 # An elevation model of 10,000 x 10,000 cells, loaded in slices, and sites in
-# it analysed within asyncjob.max_step_memory.
+# it, one as large as the model, analysed within asyncjob.max_step_memory.
 #
 # The ground is made of planes: 200 m + (column modulo 1000) + 2 (row modulo
 # 256), cells of 10 m, so within one slice of 256 rows and one block of 1000
@@ -9,6 +9,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use JSON::PP;
 use lib $FindBin::RealBin;
 use Math::Trig qw(rad2deg);
 use PostgreSQL::Test::Cluster;
@@ -69,6 +70,20 @@ sub peak_mb
 	return ($peak - $shared) / 1024;
 }
 
+# Blocks of so many rows or columns, without the two at their ends, that the
+# cells 50 to 9949 reach into
+sub blocks
+{
+	my ($size) = @_;
+	my %seen;
+
+	for my $i (50 .. 9949)
+	{
+		$seen{ int($i / $size) } = 1 if $i % $size != 0 && $i % $size != $size - 1;
+	}
+	return scalar keys %seen;
+}
+
 sub worker
 {
 	return $node->safe_psql('postgres',
@@ -91,7 +106,7 @@ $node->safe_psql('postgres', "SELECT asyncjob.wait($noop, '60s')");
 my $pid = worker();
 SKIP:
 {
-	skip 'no /proc here', 21 unless -r "/proc/$pid/status";
+	skip 'no /proc here', 35 unless -r "/proc/$pid/status";
 
 	my $plain = peak_mb($pid);
 
@@ -130,12 +145,12 @@ SKIP:
 	note(sprintf "a large site: %.0f MB beside the %.0f MB of any worker", $peak - $plain, $plain);
 	cmp_ok($peak - $plain, '<', 256, 'a large site stays within asyncjob.max_step_memory');
 
-	# one that does not fit is refused at submit, before anything is read
+	# one that does not fit even in bands is refused at submit, before anything is read
 	my ($ret, $out, $err) = $node->psql('postgres',
-		"SELECT asyncjob.submit('terrain', '" . sprintf($large, 5) . "')");
+		"SELECT asyncjob.submit('terrain', '" . sprintf($large, 0.5) . "')");
 	isnt($ret, 0, 'too fine a resolution is refused');
-	like($err, qr/^psql:.*ERROR:  4[67]\d\d x 4[67]\d\d cells need (\d+) MB$/m, 'with the cells and what they need');
-	my ($need) = $err =~ /cells need (\d+) MB/;
+	like($err, qr/^psql:.*ERROR:  4[67]\d{3} x 4[67]\d{3} cells, in bands, need (\d+) MB$/m, 'with the cells and what they need');
+	my ($need) = $err =~ /need (\d+) MB/;
 	cmp_ok($need, '>', 256, 'that is more than allowed');
 	like($err, qr/^DETAIL:  asyncjob\.max_step_memory is 256 MB\.$/m, 'with the limit');
 	like($err, qr/^HINT:  Raise resolution_m to \d+ or asyncjob\.max_step_memory\.$/m, 'and what would do');
@@ -149,6 +164,67 @@ SKIP:
 	analyse('{"dem": "big", "resolution_m": 100, "margin_m": 0, "site": {"type": "Polygon", "coordinates": [' . $corners . ']}}');
 	is(worker(), $pid, 'the same worker');
 	cmp_ok(peak_mb($pid) - $plain, '<', 256, 'a coarse grid stays within it as well');
+
+	# forget the peaks before: the kernel takes 5 for that
+	open(my $refs, '>', "/proc/$pid/clear_refs") or die "clear_refs: $!";
+	print $refs "5\n";
+	close($refs) or die "clear_refs: $!";
+
+	# the whole model but its rim, 99 by 99 km: 98 million cells of 10 m, which
+	# would take 3.9 GB at once
+	$job = analyse('{"dem": "big", "resolution_m": 10, "max_slope_deg": 12.7, "boundary_setback_m": 0, "contour_interval_m": 0,
+		"site": {"type": "Polygon", "coordinates": [[[8.3265268, 48.7555431], [9.6734732, 48.7555431], [9.6856751, 49.6460154],
+			[8.3143249, 49.6460154], [8.3265268, 48.7555431]]]}}');
+	is(worker(), $pid, 'the same worker');
+	$peak = peak_mb($pid);
+	note(sprintf "the whole model: %.0f MB beside the %.0f MB of any worker", $peak - $plain, $plain);
+	cmp_ok($peak - $plain, '<', 256, 'all of it in bands stays within asyncjob.max_step_memory');
+	my $r = decode_json($node->safe_psql('postgres', "SELECT asyncjob.result($job)"));
+	cmp_ok($r->{streamed}{memory_mb}, '<=', 256, 'as was reckoned');
+	cmp_ok($peak - $plain, '<', $r->{streamed}{memory_mb} + 16, 'and not much more than that is used');
+	note("in $r->{streamed}{bands} bands of $r->{streamed}{band_rows} rows, reckoned $r->{streamed}{memory_mb} MB, overview of $r->{streamed}{overview_resolution_m} m");
+
+	# What columns and rows there are, by their rise to the east and the south:
+	# the figures are sums over their products.
+	my (%east, %south);
+	my ($sum_x, $sum_y, $low, $high) = (0, 0, 1e9, -1e9);
+	for my $i (50 .. 9949)
+	{
+		$east{ ($i + 1) % 1000 - ($i - 1) % 1000 }++;
+		$south{ 2 * (($i + 1) % 256 - ($i - 1) % 256) }++;
+		$sum_x += $i % 1000;
+		$sum_y += 2 * ($i % 256);
+	}
+	my ($steepest, $slopes, $flat_enough, %octant) = (0, 0, 0);
+	for my $p (keys %east)
+	{
+		for my $q (keys %south)
+		{
+			my $n = $east{$p} * $south{$q};
+			my $deg = rad2deg(atan2(sqrt($p**2 + $q**2), 20));
+
+			$slopes += $n * $deg;
+			$steepest = $deg if $deg > $steepest;
+			$flat_enough += $n if $deg <= 12.7;
+		}
+	}
+	my $cells = 9900**2;
+	my $area = 0;
+	$area += $_->{area_m2} for @{ $r->{slope_histogram} };
+	my $ground = 100 / $r->{grid}{scale_factor}**2;
+
+	cmp_ok(abs($area / $ground - $cells), '<', 0.01 * 7, 'every cell of the site is in a class of slope');
+	is($r->{elevation_m}{min}, 200, 'lowest');
+	is($r->{elevation_m}{max}, 200 + 999 + 510, 'highest');
+	cmp_ok(abs($r->{elevation_m}{mean} - (200 + ($sum_x + $sum_y) / 9900)), '<', 6e-4, 'mean elevation');
+	cmp_ok(abs($r->{slope_deg}{mean} - $slopes / $cells), '<', 1e-4, 'mean slope');
+	cmp_ok(abs($r->{slope_deg}{max} - $steepest), '<', 1e-4, 'greatest slope');
+	cmp_ok(abs($r->{buildable_area_m2} / $ground - $flat_enough), '<', 1, 'buildable are the cells that are not too steep');
+
+	# planes of 998 x 254 cells, cut by the site's edges
+	is($r->{compartment_count}, blocks(1000) * blocks(256), 'a compartment for each plane');
+	cmp_ok(abs($r->{compartments}[0]{area_m2} / $ground - 998 * 254), '<', 1, 'the largest are whole');
+	cmp_ok(abs($r->{largest_clearing}{radius_m} - (127 - 0.5) * 10 / $r->{grid}{scale_factor}), '<', 0.1, 'half of 254 rows are clear');
 }
 
 $node->stop;

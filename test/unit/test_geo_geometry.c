@@ -102,7 +102,7 @@ rasters(void)
 		NC = 97, NR = 83
 	};
 	static uint32_t cells[NC * NR];
-	AjkFrame	f = {NC, NR, -3.7, 79.1, 0.937};
+	AjkFrame	f = {NC, NR, -3.7, 79.1, 0.937, 0};
 	double		x[40],
 				y[40],
 				x2[25],
@@ -205,7 +205,7 @@ main(void)
 
 	{
 		static uint32_t big[2000 * 2000];
-		AjkFrame	f = {2000, 2000, 0, 2000, 1};
+		AjkFrame	f = {2000, 2000, 0, 2000, 1, 0};
 		double		x[2] = {0, 2000},
 					y[2] = {0, 2000};
 		AjkPath		path = {2, x, y};

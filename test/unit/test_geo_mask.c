@@ -71,7 +71,7 @@ outlines(int seed)
 	int			n = 0,
 				wrong = 0;
 	bool		order = true;
-	AjkFrame	f = {NC, NR, 0, 0, 1};
+	AjkFrame	f = {NC, NR, 0, 0, 1, 0};
 	AjkPath    *paths;
 	double	   *x,
 			   *y;

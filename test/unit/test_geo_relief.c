@@ -225,7 +225,7 @@ curvature(void)
 static void
 ruggedness(void)
 {
-	AjkDem		dem = {N, N, 0, N * 10.0, 10, 10, NULL, z};
+	AjkDem		dem = {N, N, 0, N * 10.0, 10, 10, NULL, z, 0, 0};
 	double		known;
 
 	/* on a cone every radius rises by its slope */

@@ -221,8 +221,8 @@ resampling(void)
 	static float z[N * N],
 				out[40 * 40];
 	AjkTm		tm = ajk_tm_utm(16, false);
-	AjkDem		dem = {N, N, -84.3, 36.65, 1.0 / 1200, 1.0 / 1200, NULL, z};
-	AjkFrame	f = {40, 40, 0, 0, 60};
+	AjkDem		dem = {N, N, -84.3, 36.65, 1.0 / 1200, 1.0 / 1200, NULL, z, 0, 0};
+	AjkFrame	f = {40, 40, 0, 0, 60, 0};
 	double		x,
 				y,
 				worst = 0;
@@ -262,11 +262,11 @@ resampling(void)
 	/* the same grid comes out as it went in */
 	utm = (AjkDem)
 	{
-		N, N, 730000, 4050000, 30, 30, &tm, z
+		N, N, 730000, 4050000, 30, 30, &tm, z, 0, 0
 	};
 	f = (AjkFrame)
 	{
-		40, 40, 730000 + 30 * 5, 4050000 - 30 * 7, 30
+		40, 40, 730000 + 30 * 5, 4050000 - 30 * 7, 30, 0
 	};
 	ajk_resample(&utm, &tm, &f, out, NULL, NULL);
 	ok(out[0] == z[7 * N + 5] && out[39 * 40 + 39] == z[46 * N + 44],
