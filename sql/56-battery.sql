@@ -80,7 +80,7 @@ CREATE FUNCTION asyncjob.load_telemetry_from(name text, source regclass, options
 RETURNS jsonb LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_load_telemetry_from';
 COMMENT ON FUNCTION asyncjob.load_telemetry_from(text, regclass, jsonb) IS
-    'Load a battery''s telemetry from a table or view that the caller may read; columns, options and errors as load_telemetry. A time column may be timestamptz, timestamp (option timezone) or a number of seconds.';
+    'Load a battery''s telemetry from a table or view that the caller may read; columns, options and errors as load_telemetry. A time column may be timestamptz, timestamp (option timezone) or a number of seconds; the others are numbers.';
 
 CREATE FUNCTION asyncjob.telemetry_samples(name text)
 RETURNS TABLE (at timestamptz, soc float8, current_a real, voltage_v real, temp_c real, cell_min_v real,
@@ -133,7 +133,7 @@ CREATE FUNCTION asyncjob.step_battery_capacity_resistance(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
 AS '$libdir/asyncjob_steps', 'aj_step_battery_capacity_resistance';
 COMMENT ON FUNCTION asyncjob.step_battery_capacity_resistance(jsonb) IS
-    'Capacity from windows of charge (total least squares) and resistance of a battery, overall and by month, or why they are not yet determinable.';
+    'Capacity from windows of charge (total least squares), efficiency, offset of the current and resistance of a battery, overall and by month, or why they are not yet determinable.';
 
 CREATE FUNCTION asyncjob.step_battery_imbalance_temperature(input jsonb)
 RETURNS jsonb LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE

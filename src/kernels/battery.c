@@ -16,17 +16,6 @@
  * What counts is charge on the battery's side of its losses, so charge put in
  * is multiplied by the coulombic efficiency.
  *
- * Resistance is dV/dI.  Between samples minutes apart the open circuit voltage
- * moves as well, so differences of neighbours would mix the two.  Samples are
- * compared with others of the same state of charge instead: within a band of
- * 5 % and one direction of current, which takes out the hysteresis, voltage is
- * regressed on current and state of charge; all bands share the resistance.
- * With S the sums of products of deviations within a band,
- *
- *		R = sum_b (Siv - Sis Ssv / Sss) / sum_b (Sii - Sis^2 / Sss)
- *
- * It is the resistance at the time scale of the sampling.
- *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -39,22 +28,17 @@
 
 #include "stats.h"
 
-/* bands of the state of charge; the steep ends of the curve stay out */
-#define BANDS 20
-#define LOWEST_BAND 0.10
-#define HIGHEST_BAND 0.9499
-
-/* a current below this share of capacity (1/h) is rest */
-#define REST_SHARE 0.01
-
-/* standard deviation of current within bands, share of capacity (1/h) */
-#define MIN_SPREAD 0.004
-
 /* relative error of charge counted over a window, one sigma */
 #define CHARGE_ERROR 0.003
 
 /* a turn of the state of charge by less is noise */
 #define TURN 0.04
+
+/*
+ * Current and state of charge are compared over so long: from one sample to
+ * the next, noise may hide which way the state of charge goes.
+ */
+#define SIGN_BLOCK_S 3600.0
 
 double
 ajk_median_step(const double *t, int n)
@@ -74,12 +58,6 @@ ajk_median_step(const double *t, int n)
 	return m;
 }
 
-static bool
-gap_before(const AjkTelemetry *d, int i)
-{
-	return d->t[i] - d->t[i - 1] > d->max_gap_s;
-}
-
 /* ---- validation ---- */
 
 static double
@@ -88,9 +66,9 @@ value_at(const double *v, int i)
 	return v ? v[i] : NAN;
 }
 
+/* Median and largest of the absolute values */
 static double
-known_median(const double *v, int n, double *scratch, bool absolute,
-			 double *largest)
+known_median(const double *v, int n, double *scratch, double *largest)
 {
 	int			k = 0;
 
@@ -98,7 +76,7 @@ known_median(const double *v, int n, double *scratch, bool absolute,
 	for (int i = 0; v && i < n; i++)
 		if (!isnan(v[i]))
 		{
-			scratch[k] = absolute ? fabs(v[i]) : v[i];
+			scratch[k] = fabs(v[i]);
 			*largest = fmax(*largest, scratch[k]);
 			k++;
 		}
@@ -112,32 +90,20 @@ ajk_telemetry_check(const AjkTelemetry *d, AjkTelemetryCheck *out)
 	double		sxy = 0;
 	double		sxx = 0;
 	double		syy = 0;
-	double		top;
-	double		mid;
+	double		q = 0;
+	int			block = 0;
+	double		largest;
 
 	memset(out, 0, sizeof(*out));
 	if (scratch == NULL)
 		return AJK_NOMEM;
 	out->step_s = ajk_median_step(d->t, d->n);
 	out->span_s = d->n > 1 ? d->t[d->n - 1] - d->t[0] : 0;
-	out->temp_low = INFINITY;
-	out->temp_high = -INFINITY;
-	for (int i = 0; i < d->n; i++)
+	for (int i = 1; i < d->n; i++)
 	{
-		double		s = value_at(d->soc, i);
-		double		temp = value_at(d->temp, i);
+		bool		known;
 
-		out->soc_out += s < -0.001 || s > 1.001;
-		out->soc_percent += s > 1.5;
-		out->soc_fraction += s >= 0 && s <= 1;
-		if (!isnan(temp))
-		{
-			out->temp_low = fmin(out->temp_low, temp);
-			out->temp_high = fmax(out->temp_high, temp);
-		}
-		if (i == 0)
-			continue;
-		if (gap_before(d, i))
+		if (ajk_gap_before(d, i))
 		{
 			out->gaps++;
 			if (d->t[i] - d->t[i - 1] > out->longest_gap_s)
@@ -145,24 +111,33 @@ ajk_telemetry_check(const AjkTelemetry *d, AjkTelemetryCheck *out)
 				out->longest_gap_s = d->t[i] - d->t[i - 1];
 				out->longest_gap_at = d->t[i - 1];
 			}
+			block = i;
+			q = 0;
 			continue;
 		}
 		out->covered_s += d->t[i] - d->t[i - 1];
-		if (d->current && d->soc && !isnan(d->current[i]) && !isnan(d->current[i - 1]) &&
-			!isnan(s) && !isnan(d->soc[i - 1]))
+		known = !isnan(value_at(d->current, i)) && !isnan(value_at(d->current, i - 1)) &&
+			!isnan(value_at(d->soc, i)) && !isnan(value_at(d->soc, i - 1));
+		if (known)
+			q += (d->current[i] + d->current[i - 1]) / 2 * (d->t[i] - d->t[i - 1]);
+		if (known && d->t[i] - d->t[block] >= SIGN_BLOCK_S)
 		{
-			double		q = (d->current[i] + d->current[i - 1]) / 2 * (d->t[i] - d->t[i - 1]);
-			double		ds = s - d->soc[i - 1];
+			double		ds = d->soc[i] - d->soc[block];
 
 			sxy += q * ds;
 			sxx += q * q;
 			syy += ds * ds;
+			known = false;
+		}
+		if (!known)
+		{
+			block = i;
+			q = 0;
 		}
 	}
 	out->sign = sxx > 0 && syy > 0 ? sxy / sqrt(sxx * syy) : NAN;
-	mid = known_median(d->voltage, d->n, scratch, true, &top);
-	out->scale_ratio = mid > 0 ? top / mid : NAN;
-	out->median_current = known_median(d->current, d->n, scratch, true, &out->largest_current);
+	out->median_voltage = known_median(d->voltage, d->n, scratch, &largest);
+	out->median_current = known_median(d->current, d->n, scratch, &out->largest_current);
 	free(scratch);
 	return AJK_OK;
 }
@@ -170,10 +145,13 @@ ajk_telemetry_check(const AjkTelemetry *d, AjkTelemetryCheck *out)
 /* ---- energy ---- */
 
 static void
-add_power(const double *v, int i, double hours, double *kwh)
+add_power(const double *v, int i, double hours, double *kwh, double *known_h)
 {
 	if (v && !isnan(v[i]) && !isnan(v[i - 1]))
+	{
 		*kwh += (v[i] + v[i - 1]) / 2 * hours / 1000;
+		*known_h += hours;
+	}
 }
 
 /*
@@ -197,29 +175,38 @@ ajk_battery_energy(const AjkTelemetry *d, int from, int to, AjkEnergy *e)
 		double		h = (d->t[i] - d->t[i - 1]) / 3600;
 		bool		current = d->current && !isnan(d->current[i]) && !isnan(d->current[i - 1]);
 
-		if (gap_before(d, i))
+		if (ajk_gap_before(d, i))
 			continue;
 		e->hours += h;
 		if (d->soc && !isnan(d->soc[i]) && !isnan(d->soc[i - 1]))
 		{
 			double		ds = d->soc[i] - d->soc[i - 1];
 
+			e->soc_h += h;
 			e->soc_change += ds;
 			e->soc_throughput += fabs(ds);
 			if (current)
+			{
+				e->soc_current_h += h;
 				e->soc_change_ah += ds;
+				split(d->current[i - 1], d->current[i], h, &e->charge_soc_ah, &e->discharge_soc_ah);
+			}
 		}
 		if (current)
 		{
+			e->current_h += h;
 			split(d->current[i - 1], d->current[i], h, &e->charge_ah, &e->discharge_ah);
 			if (d->voltage && !isnan(d->voltage[i]) && !isnan(d->voltage[i - 1]))
+			{
+				e->power_h += h;
 				split(d->current[i - 1] * d->voltage[i - 1] / 1000,
 					  d->current[i] * d->voltage[i] / 1000, h,
 					  &e->charge_kwh, &e->discharge_kwh);
+			}
 		}
-		add_power(d->pv, i, h, &e->pv_kwh);
-		add_power(d->load, i, h, &e->load_kwh);
-		add_power(d->generator, i, h, &e->generator_kwh);
+		add_power(d->pv, i, h, &e->pv_kwh, &e->pv_h);
+		add_power(d->load, i, h, &e->load_kwh, &e->load_h);
+		add_power(d->generator, i, h, &e->generator_kwh, &e->generator_known_h);
 		if (d->generator && d->generator[i] > 0)
 			e->generator_h += h;
 	}
@@ -231,7 +218,7 @@ ajk_battery_efficiency(const AjkEnergy *e, double capacity_ah, double mean_v,
 {
 	double		stored = capacity_ah * e->soc_change_ah;
 
-	*coulombic = e->charge_ah > 0 ? (e->discharge_ah + stored) / e->charge_ah : NAN;
+	*coulombic = e->charge_soc_ah > 0 ? (e->discharge_soc_ah + stored) / e->charge_soc_ah : NAN;
 	*energy = e->charge_kwh > 0 ?
 		(e->discharge_kwh + stored * mean_v / 1000) / e->charge_kwh : NAN;
 }
@@ -326,7 +313,7 @@ ajk_capacity_windows(const AjkTelemetry *d, double min_dsoc, double coulombic,
 		while (i < d->n && (isnan(d->soc[i]) || isnan(d->current[i])))
 			i++;
 		start = i;
-		for (end = start + 1; end < d->n && !gap_before(d, end) &&
+		for (end = start + 1; end < d->n && !ajk_gap_before(d, end) &&
 			 !isnan(d->soc[end]) && !isnan(d->current[end]); end++)
 			;
 		/* turning points: where it comes back by more than noise */
@@ -453,88 +440,4 @@ ajk_capacity_tls(const AjkWindow *w, int n, double *capacity_ah, double *se_ah)
 	if (n > 2)
 		*se_ah *= fmax(sqrt(tls_cost(w, n, *capacity_ah) / (n - 1)), 1);
 	return true;
-}
-
-/* ---- resistance ---- */
-
-/* Sums about the means of a group of samples */
-typedef struct Group
-{
-	double		n;
-	double		v;				/* means */
-	double		i;
-	double		s;
-	double		vv;				/* sums of products of deviations */
-	double		ii;
-	double		ss;
-	double		iv;
-	double		is;
-	double		sv;
-} Group;
-
-static void
-add_sample(Group *g, double v, double i, double s)
-{
-	double		dv = v - g->v;
-	double		di = i - g->i;
-	double		ds = s - g->s;
-
-	g->n++;
-	g->v += dv / g->n;
-	g->i += di / g->n;
-	g->s += ds / g->n;
-	g->vv += dv * (v - g->v);
-	g->ii += di * (i - g->i);
-	g->ss += ds * (s - g->s);
-	g->iv += di * (v - g->v);
-	g->is += di * (s - g->s);
-	g->sv += ds * (v - g->v);
-}
-
-AjkResistance
-ajk_battery_resistance(const AjkTelemetry *d, int from, int to,
-					   double capacity_ah)
-{
-	Group		group[BANDS][2];
-	double		num = 0;
-	double		den = 0;
-	double		vv = 0;
-	double		dof = 0;
-	AjkResistance r = {0, NAN, NAN};
-
-	if (!d->current || !d->voltage || !d->soc)
-		return r;
-	memset(group, 0, sizeof(group));
-	for (int i = from; i < to; i++)
-	{
-		int			b = (int) (d->soc[i] * BANDS);
-
-		if (isnan(d->soc[i]) || isnan(d->current[i]) || isnan(d->voltage[i]) ||
-			d->soc[i] < LOWEST_BAND || d->soc[i] > HIGHEST_BAND ||
-			fabs(d->current[i]) < REST_SHARE * capacity_ah)
-			continue;
-		add_sample(&group[b][d->current[i] > 0], d->voltage[i], d->current[i], d->soc[i]);
-		r.samples++;
-	}
-	for (int k = 0; k < 2 * BANDS; k++)
-	{
-		const Group *g = &group[k / 2][k % 2];
-		double		fix_i;
-		double		fix_v;
-
-		if (g->n < 5 || !(g->ss > 0))
-			continue;
-		fix_i = g->is / g->ss;
-		fix_v = g->sv / g->ss;
-		num += g->iv - fix_i * g->sv;
-		den += g->ii - fix_i * g->is;
-		vv += g->vv - fix_v * g->sv;
-		dof += g->n - 2;
-	}
-	/* currents must differ by some per cent of the capacity */
-	if (r.samples < 30 || dof < 20 || !(den / dof > pow(MIN_SPREAD * capacity_ah, 2)))
-		return r;
-	r.ohm = num / den;
-	r.se_ohm = sqrt(fmax(vv - r.ohm * num, 0) / (dof - 1) / den);
-	return r;
 }

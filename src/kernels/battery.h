@@ -35,6 +35,12 @@ typedef struct AjkTelemetry
 /* Median step, s; NaN with less than two samples. */
 extern double ajk_median_step(const double *t, int n);
 
+static inline bool
+ajk_gap_before(const AjkTelemetry *d, int i)
+{
+	return d->t[i] - d->t[i - 1] > d->max_gap_s;
+}
+
 /* ---- validation ---- */
 
 typedef struct AjkTelemetryCheck
@@ -45,15 +51,10 @@ typedef struct AjkTelemetryCheck
 	int			gaps;
 	double		longest_gap_s;
 	double		longest_gap_at; /* its beginning */
-	int			soc_out;		/* values outside of 0..1 */
-	int			soc_percent;	/* values that look like per cent */
-	int			soc_fraction;	/* values within 0..1 */
 	double		sign;			/* correlation of current and change of soc */
-	double		scale_ratio;	/* largest voltage / median: 1000 for mixed mV */
+	double		median_voltage; /* NaN where there is none */
 	double		largest_current;
 	double		median_current; /* of the absolute values */
-	double		temp_low;
-	double		temp_high;
 } AjkTelemetryCheck;
 
 extern AjkError ajk_telemetry_check(const AjkTelemetry *d,
@@ -69,12 +70,23 @@ typedef struct AjkEnergy
 	double		discharge_kwh;
 	double		soc_change;		/* sum over stretches without gap */
 	double		soc_throughput; /* sum of |change| */
-	double		soc_change_ah;	/* the same where current is known too */
+	/* the same, charge and hours where current and soc are both known */
+	double		soc_change_ah;
+	double		charge_soc_ah;
+	double		discharge_soc_ah;
+	double		soc_current_h;
 	double		pv_kwh;
 	double		load_kwh;
 	double		generator_kwh;
 	double		generator_h;
 	double		hours;			/* covered */
+	/* of them, with both ends known: soc, current, current and voltage, ... */
+	double		soc_h;
+	double		current_h;
+	double		power_h;
+	double		pv_h;
+	double		load_h;
+	double		generator_known_h;
 } AjkEnergy;
 
 /* Sums over the samples from .. to - 1 */
@@ -88,6 +100,27 @@ extern void ajk_battery_energy(const AjkTelemetry *d, int from, int to,
 extern void ajk_battery_efficiency(const AjkEnergy *e, double capacity_ah,
 								   double mean_v, double *coulombic,
 								   double *energy);
+
+/*
+ * Charge in, charge out and state of charge over blocks of some hours:
+ *
+ *		capacity * change = eta * in - out - offset * hours
+ *
+ * An offset is what is lost (or won) with time and not with charging: that of
+ * the current sensor, a load it does not see, self-discharge.
+ */
+typedef struct AjkBalance
+{
+	int			blocks;
+	double		eta;			/* without an offset; NaN: not to be told */
+	double		eta_se;
+	double		eta_offset;		/* with one */
+	double		eta_offset_se;
+	double		offset_a;
+	double		offset_se_a;
+} AjkBalance;
+
+extern AjkError ajk_battery_balance(const AjkTelemetry *d, AjkBalance *out);
 
 /* ---- capacity ---- */
 
@@ -125,18 +158,41 @@ typedef struct AjkResistance
 	int			samples;		/* under current */
 	double		ohm;			/* NaN: not to be told from these samples */
 	double		se_ohm;
+	double		step_ohm;		/* by differences of neighbours; NaN */
+	double		step_se_ohm;
 } AjkResistance;
 
 /* From samples from .. to - 1. */
 extern AjkResistance ajk_battery_resistance(const AjkTelemetry *d, int from,
 											int to, double capacity_ah);
 
+/* ---- sensors that are stuck ---- */
+
+typedef enum AjkStuckKind
+{
+	AJK_STUCK_SOC, AJK_STUCK_CURRENT, AJK_STUCK_VOLTAGE, AJK_STUCK_CELL_MIN,
+	AJK_STUCK_CELL_MAX
+} AjkStuckKind;
+
+typedef struct AjkStuck
+{
+	AjkStuckKind kind;
+	int			from;			/* samples from .. to */
+	int			to;
+} AjkStuck;
+
+/*
+ * Stretches in which a channel stays the same to the last digit although the
+ * others say that it cannot.  *out is malloc'd.
+ */
+extern AjkError ajk_battery_stuck(const AjkTelemetry *d, double capacity_ah,
+								  AjkStuck **out, int *nout);
+
 /* ---- anomalies ---- */
 
 typedef enum AjkAnomalyKind
 {
 	AJK_SOC_JUMP,				/* charge appears or vanishes */
-	AJK_SOC_STUCK,				/* stays while charge flows */
 	AJK_VOLTAGE_OUTLIER,		/* for state of charge and current */
 	AJK_TEMPERATURE_OUTLIER,	/* for its day */
 	AJK_SPREAD_OUTLIER,			/* of cell voltages, for its day */

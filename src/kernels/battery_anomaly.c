@@ -35,10 +35,6 @@
 #define JUMP 0.10
 #define JUMP_WITHOUT_CURRENT 0.20
 
-/* so much charge must flow while the state of charge stays */
-#define STUCK_SHARE 0.10
-#define STUCK_S (3 * 3600.0)
-
 typedef struct List
 {
 	AjkAnomaly *a;
@@ -138,34 +134,34 @@ daily_medians(const AjkTelemetry *d, const double *value, double *expected,
 }
 
 static void
-soc_faults(List *l, const AjkTelemetry *d, double capacity_ah)
+soc_jumps(List *l, const AjkTelemetry *d, double capacity_ah, double *scratch)
 {
-	int			still = 0;		/* since when it has not changed */
-	double		flown = 0;
+	double		least = 0;
+	double		most = 0;
+	int			k = 0;
 
 	if (d->soc == NULL)
 		return;
+	/* between coarse samples currents come and go unseen: that is no jump */
+	for (int i = 0; d->current && i < d->n; i++)
+		if (!isnan(d->current[i]))
+			scratch[k++] = d->current[i] / capacity_ah;
+	if (k > 0)
+	{
+		least = fmin(ajk_quantile(scratch, k, 0.01), 0);
+		most = fmax(ajk_quantile(scratch, k, 0.99), 0);
+	}
 	for (int i = 1; i < d->n; i++)
 	{
 		double		ds = d->soc[i] - d->soc[i - 1];
 		double		dt = d->t[i] - d->t[i - 1];
 		bool		current = d->current && !isnan(d->current[i]) && !isnan(d->current[i - 1]);
 		double		q = current ? (d->current[i] + d->current[i - 1]) / 2 * dt / 3600 / capacity_ah : 0;
-		bool		ends = isnan(ds) || dt > d->max_gap_s || fabs(ds) > 1e-6;
 
-		if (still < i - 1 && ends && flown > STUCK_SHARE && d->t[i - 1] - d->t[still] >= STUCK_S &&
-			d->soc[still] < 0.98 && d->soc[still] > 0.02)
-			add(l, AJK_SOC_STUCK, d->t[still], d->t[i - 1], i - still, d->soc[still], NAN, 0);
-		if (ends)
-		{
-			still = i;
-			flown = 0;
-		}
-		else
-			flown += fabs(q);
 		if (isnan(ds) || dt > d->max_gap_s || dt > 3600)
 			continue;
-		if (fabs(ds - q) > (current ? JUMP : JUMP_WITHOUT_CURRENT))
+		if (fabs(ds - q) > (current ? JUMP : JUMP_WITHOUT_CURRENT) &&
+			(ds > most * dt / 3600 + JUMP / 2 || ds < least * dt / 3600 - JUMP / 2))
 			add(l, AJK_SOC_JUMP, d->t[i - 1], d->t[i], 1, d->soc[i], d->soc[i - 1] + q, 0);
 	}
 }
@@ -235,7 +231,7 @@ ajk_battery_anomalies(const AjkTelemetry *d, double capacity_ah, double ohm,
 		l.nomem = true;
 		goto done;
 	}
-	soc_faults(&l, d, capacity_ah);
+	soc_jumps(&l, d, capacity_ah, scratch);
 	if (expected_voltage(d, ohm, expected, spread, scratch))
 		outliers(&l, AJK_VOLTAGE_OUTLIER, d, d->voltage, expected, spread, 0.02, limit, scratch);
 	if (d->temp)

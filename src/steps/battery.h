@@ -40,6 +40,9 @@ typedef struct AjBatteryInput
 	AjBatteryConfig config;
 	AjSeriesData *series;
 	AjkTelemetry d;
+	AjkStuck   *stuck;			/* what is not known for that reason */
+	double	   *stuck_at;		/* the value it was stuck at */
+	int			nstuck;
 } AjBatteryInput;
 
 extern void aj_battery_config(JsonbContainer *params, AjBatteryConfig *c);

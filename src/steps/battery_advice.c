@@ -20,9 +20,41 @@ PG_FUNCTION_INFO_V1(aj_step_battery_recommendations);
 
 #define MAX_LISTED 200
 
-static const char *const kind_name[] = {
-	"soc_jump", "soc_stuck", "voltage_outlier", "temperature_outlier", "cell_spread_outlier", "cell_spread_drift"
+/* An anomaly as it is written */
+typedef struct Finding
+{
+	const char *kind;
+	const char *unit;
+	double		scale;			/* of SI to the unit */
+	AjkAnomaly	a;
+} Finding;
+
+static const struct
+{
+	const char *kind;
+	const char *unit;
+	double		scale;
+}			anomaly_kind[] =
+
+{
+	{"soc_jump", "share", 1}, {"voltage_outlier", "V", 1}, {"temperature_outlier", "C", 1},
+	{"cell_spread_outlier", "mV", 1000}, {"cell_spread_drift", "mV", 1000}
+},
+
+			stuck_kind[] =
+{
+	{"soc_stuck", "share", 1}, {"current_stuck", "A", 1}, {"voltage_stuck", "V", 1},
+	{"cell_min_stuck", "V", 1}, {"cell_max_stuck", "V", 1}
 };
+
+static int
+by_time(const void *x, const void *y)
+{
+	const Finding *a = x;
+	const Finding *b = y;
+
+	return a->a.t < b->a.t ? -1 : a->a.t > b->a.t ? 1 : strcmp(a->kind, b->kind);
+}
 
 /*
  * step_battery_anomalies(input jsonb) returns jsonb
@@ -35,8 +67,8 @@ aj_step_battery_anomalies(PG_FUNCTION_ARGS)
 	double		q;
 	double		ohm;
 	AjkAnomaly *a;
+	Finding    *f;
 	int			n;
-	int			count[lengthof(kind_name)] = {0};
 	StringInfoData o;
 
 	aj_battery_input(PG_GETARG_JSONB_P(0), true, &b);
@@ -45,35 +77,57 @@ aj_step_battery_anomalies(PG_FUNCTION_ARGS)
 	ohm = aj_number_at2(health, "resistance", "mohm") / 1000;
 	if (ajk_battery_anomalies(&b.d, isnan(q) ? b.config.capacity_ah : q, ohm, b.config.anomaly_limit, &a, &n) != AJK_OK)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	f = palloc_extended(sizeof(Finding) * (Size) (n + b.nstuck + 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < n; i++)
-		count[a[i].kind]++;
+		f[i] = (Finding)
+	{
+		anomaly_kind[a[i].kind].kind, anomaly_kind[a[i].kind].unit, anomaly_kind[a[i].kind].scale, a[i]
+	};
+	free(a);
+	for (int i = 0; i < b.nstuck; i++)
+	{
+		const AjkStuck *s = &b.stuck[i];
+
+		f[n++] = (Finding)
+		{
+			stuck_kind[s->kind].kind, stuck_kind[s->kind].unit, stuck_kind[s->kind].scale,
+			{
+				0, b.d.t[s->from], b.d.t[s->to], s->to - s->from + 1, b.stuck_at[i], NAN, 0
+			}
+		};
+	}
+	qsort(f, n, sizeof(Finding), by_time);
 	initStringInfo(&o);
 	appendStringInfo(&o, "{\"count\":%d,\"listed\":%d", n, Min(n, MAX_LISTED));
 	aj_json_field(&o, "limit", b.config.anomaly_limit, 2);
 	appendStringInfoString(&o, ",\"by_kind\":{");
-	for (int k = 0; k < (int) lengthof(kind_name); k++)
-		if (count[k])
-			aj_json_field(&o, kind_name[k], count[k], 0);
+	for (int k = 0; k < (int) (lengthof(anomaly_kind) + lengthof(stuck_kind)); k++)
+	{
+		const char *kind = k < (int) lengthof(anomaly_kind) ? anomaly_kind[k].kind :
+		stuck_kind[k - lengthof(anomaly_kind)].kind;
+		int			count = 0;
+
+		for (int i = 0; i < n; i++)
+			count += f[i].kind == kind;
+		if (count)
+			aj_json_field(&o, kind, count, 0);
+	}
 	appendStringInfoString(&o, "},\"anomalies\":[");
 	/* the latest, in order of time */
 	for (int i = Max(n - MAX_LISTED, 0); i < n; i++)
 	{
-		double		unit = a[i].kind == AJK_SPREAD_OUTLIER || a[i].kind == AJK_SPREAD_DRIFT ? 1000 : 1;
-
 		appendStringInfoString(&o, o.data[o.len - 1] == '[' ? "{" : ",{");
-		aj_json_text_field(&o, "kind", kind_name[a[i].kind]);
-		aj_json_text_field(&o, "from", aj_utc_text(a[i].t));
-		aj_json_text_field(&o, "to", aj_utc_text(a[i].t_end));
-		aj_json_field(&o, "samples", a[i].samples, 0);
-		aj_json_field(&o, "value", a[i].value * unit, 4);
-		aj_json_field(&o, "expected", a[i].expected * unit, 4);
-		if (a[i].score > 0)
-			aj_json_field(&o, "score", a[i].score, 2);
-		aj_json_text_field(&o, "unit", unit > 1 ? "mV" : a[i].kind <= AJK_SOC_STUCK ? "share" :
-						   a[i].kind == AJK_VOLTAGE_OUTLIER ? "V" : "C");
+		aj_json_text_field(&o, "kind", f[i].kind);
+		aj_json_text_field(&o, "from", aj_utc_text(f[i].a.t));
+		aj_json_text_field(&o, "to", aj_utc_text(f[i].a.t_end));
+		aj_json_field(&o, "samples", f[i].a.samples, 0);
+		aj_json_field(&o, "value", f[i].a.value * f[i].scale, 4);
+		aj_json_field(&o, "expected", f[i].a.expected * f[i].scale, 4);
+		if (f[i].a.score > 0)
+			aj_json_field(&o, "score", f[i].a.score, 2);
+		aj_json_text_field(&o, "unit", f[i].unit);
 		appendStringInfoChar(&o, '}');
 	}
-	free(a);
 	appendStringInfoString(&o, "]}");
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(o.data));
 }
@@ -152,7 +206,12 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 	v = aj_number_at2(health, "efficiency", "coulombic");
 	if (v < 0.95 && strcmp(b.config.chemistry, "lead_acid") != 0)
 		advise(&a, "coulombic_efficiency", "medium", "Find out where charge is lost",
-			   "Less charge comes out than goes in; check the current sensor's offset, parallel loads and self-discharge.", "coulombic", v, 0.95, "share", "capacity_resistance");
+			   "Less charge comes out than goes in.", "coulombic", v, 0.95, "share", "capacity_resistance");
+	x = aj_determined(health, "current_offset");
+	if (x)
+		advise(&a, "current_offset", "medium", "Calibrate the current sensor",
+			   "Charge is lost or won with time, not by charging: the sensor has an offset, there is a load that it does not see, or the battery discharges itself.",
+			   "a", aj_number_at(x, "a"), 0, "A", "capacity_resistance");
 	x = aj_determined(trend, "resistance_trend");
 	if (x && aj_param_bool(x, "significant", false) && aj_number_at(x, "pct_per_year") > 10)
 		advise(&a, "resistance", "medium", "Check connections and cells",
@@ -202,6 +261,13 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 	if (v >= 3)
 		advise(&a, "soc_jumps", "medium", "Recalibrate the state of charge", "It jumps without charge; a full charge lets the battery management system find it again.",
 			   "soc_jump", v, 3, "events", "anomalies");
+	v = 0;
+	for (int k = 0; k < (int) lengthof(stuck_kind); k++)
+		if (aj_number_at2(odd, "by_kind", stuck_kind[k].kind) > 0)
+			v += aj_number_at2(odd, "by_kind", stuck_kind[k].kind);
+	if (v > 0)
+		advise(&a, "stuck_sensor", "medium", "Check the sensors",
+			   "A value stays the same to the last digit while the battery is charged or discharged.", "stuck", v, 0, "events", "anomalies");
 	if (aj_number_at2(odd, "by_kind", "cell_spread_drift") > 0)
 		advise(&a, "spread_drift", "medium", "Watch the cell that drifts", "The spread of cell voltages has moved lastingly.",
 			   "cell_spread_drift", aj_number_at2(odd, "by_kind", "cell_spread_drift"), 0, "events", "anomalies");

@@ -22,6 +22,9 @@ PG_FUNCTION_INFO_V1(aj_step_battery_cycles);
 /* A day is in deficit where the sun gives less than this share of the load. */
 #define SUFFICIENT 0.9
 
+/* A sum stands for the whole time where so much of it is known. */
+#define KNOWN_SHARE 0.95
+
 static double
 known_mean(const double *v, int from, int to)
 {
@@ -49,17 +52,17 @@ put_day(StringInfo o, const AjBatteryInput *b, int64 day, int from, int to)
 		high = fmax(high, d->soc[i]);
 	}
 	appendStringInfo(o, "%s{\"day\":\"%s\"", o->data[o->len - 1] == '[' ? "" : ",", aj_day_text(day));
-	if (d->current)
+	if (e.current_h > 0)
 	{
 		aj_json_field(o, "charge_ah", e.charge_ah, 3);
 		aj_json_field(o, "discharge_ah", e.discharge_ah, 3);
 	}
-	if (d->current && d->voltage)
+	if (e.power_h > 0)
 	{
 		aj_json_field(o, "charge_kwh", e.charge_kwh, 4);
 		aj_json_field(o, "discharge_kwh", e.discharge_kwh, 4);
 	}
-	if (d->soc)
+	if (!isnan(low))
 	{
 		aj_json_field(o, "soc_min", low, 4);
 		aj_json_field(o, "soc_max", high, 4);
@@ -68,11 +71,11 @@ put_day(StringInfo o, const AjBatteryInput *b, int64 day, int from, int to)
 	}
 	if (d->temp)
 		aj_json_field(o, "temp_mean_c", known_mean(d->temp, from, to), 2);
-	if (d->pv)
+	if (e.pv_h > 0)
 		aj_json_field(o, "pv_kwh", e.pv_kwh, 3);
-	if (d->load)
+	if (e.load_h > 0)
 		aj_json_field(o, "load_kwh", e.load_kwh, 3);
-	if (d->generator)
+	if (e.generator_known_h > 0)
 		aj_json_field(o, "generator_kwh", e.generator_kwh, 3);
 	aj_json_field(o, "covered_h", e.hours, 2);
 	appendStringInfoChar(o, '}');
@@ -140,27 +143,27 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 	initStringInfo(&o);
 	appendStringInfoString(&o, "{\"totals\":{");
 	aj_json_field(&o, "covered_h", e.hours, 2);
-	if (d->current)
+	if (e.current_h > 0)
 	{
 		aj_json_field(&o, "charge_ah", e.charge_ah, 3);
 		aj_json_field(&o, "discharge_ah", e.discharge_ah, 3);
-		if (d->voltage)
-		{
-			aj_json_field(&o, "charge_kwh", e.charge_kwh, 3);
-			aj_json_field(&o, "discharge_kwh", e.discharge_kwh, 3);
-		}
 	}
-	if (d->soc)
+	if (e.power_h > 0)
+	{
+		aj_json_field(&o, "charge_kwh", e.charge_kwh, 3);
+		aj_json_field(&o, "discharge_kwh", e.discharge_kwh, 3);
+	}
+	if (e.soc_h > 0)
 	{
 		aj_json_field(&o, "soc_change", e.soc_change, 5);
 		aj_json_field(&o, "soc_throughput", e.soc_throughput, 8);
 		aj_json_field(&o, "soc_mean", known_mean(d->soc, 0, d->n), 5);
 	}
-	if (d->pv)
+	if (e.pv_h > 0)
 		aj_json_field(&o, "pv_kwh", e.pv_kwh, 3);
-	if (d->load)
+	if (e.load_h > 0)
 		aj_json_field(&o, "load_kwh", e.load_kwh, 3);
-	if (d->generator)
+	if (e.generator_known_h > 0)
 	{
 		aj_json_field(&o, "generator_kwh", e.generator_kwh, 3);
 		aj_json_field(&o, "generator_h", e.generator_h, 3);
@@ -192,7 +195,7 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 			AjkEnergy	x;
 
 			ajk_battery_energy(d, from, i, &x);
-			if (x.hours > 20 && x.load_kwh > 0)
+			if (x.pv_h > 20 && x.load_h > 20 && x.load_kwh > 0)
 			{
 				deficit += x.pv_kwh < SUFFICIENT * x.load_kwh;
 				balanced++;
@@ -203,7 +206,13 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 	}
 	appendStringInfoChar(&o, ']');
 	put_profile(&o, &b);
-	if (d->pv && d->load && e.load_kwh > 0)
+	if (!d->pv || !d->load)
+		aj_json_not_yet(&o, "solar", "The telemetry has no solar and load power.", NULL, "channels pv_w and load_w");
+	else if (!(e.load_kwh > 0) || fmin(e.pv_h, e.load_h) < KNOWN_SHARE * e.hours)
+		aj_json_not_yet(&o, "solar", "Solar or load power is not known for enough of the time.",
+						psprintf("pv_w for %.0f and load_w for %.0f of %.0f hours", e.pv_h, e.load_h, e.hours),
+						psprintf("%.0f %% of the time; 0 where there is no power, not empty", 100 * KNOWN_SHARE));
+	else
 	{
 		double		s = e.pv_kwh / e.load_kwh;
 
@@ -214,12 +223,11 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 		aj_json_field(&o, "days", balanced, 0);
 		appendStringInfoChar(&o, '}');
 	}
-	else
-		aj_json_not_yet(&o, "solar", "The telemetry has no solar and load power.", NULL, "channels pv_w and load_w");
 	{
 		/* what the load, or else the discharge, takes on average */
-		double		mean_kw = d->load && e.load_kwh > 0 ? e.load_kwh / e.hours :
-		d->current && d->voltage && e.hours > 0 ? e.discharge_kwh / e.hours : 0;
+		bool		load = e.load_h >= KNOWN_SHARE * e.hours && e.load_kwh > 0;
+		double		mean_kw = load ? e.load_kwh / e.load_h :
+		e.power_h > 0 && e.power_h >= KNOWN_SHARE * e.hours ? e.discharge_kwh / e.power_h : 0;
 		double		soc = known_mean(d->soc, 0, d->n);
 
 		if (mean_kw > 0 && !isnan(soc))
@@ -230,11 +238,12 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 			aj_json_field(&o, "mean_load_kw", mean_kw, 4);
 			aj_json_field(&o, "full_h", kwh * b.config.max_dod / mean_kw, 2);
 			aj_json_field(&o, "mean_soc_h", kwh * soc * b.config.max_dod / mean_kw, 2);
-			aj_json_text_field(&o, "of", d->load ? "load" : "discharge");
+			aj_json_text_field(&o, "of", load ? "load" : "discharge");
 			appendStringInfoChar(&o, '}');
 		}
 		else
-			aj_json_not_yet(&o, "autonomy", "The telemetry tells no load.", NULL, "channel load_w, or current_a and voltage_v");
+			aj_json_not_yet(&o, "autonomy", "The telemetry tells no load.", NULL,
+							psprintf("channels soc and load_w, or current_a and voltage_v, known for %.0f %% of the time", 100 * KNOWN_SHARE));
 	}
 	appendStringInfoChar(&o, '}');
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(o.data));
@@ -259,13 +268,14 @@ aj_step_battery_cycles(PG_FUNCTION_ARGS)
 	double		dod = 0;
 	double		mean = 0;
 	double		deep = 0;
-	double		years;
+	double		efc;
+	double		hours;
+	bool		by_charge;
 	AjkError	err;
 	StringInfoData o;
 
 	aj_battery_input(PG_GETARG_JSONB_P(0), true, &b);
 	ajk_battery_energy(d, 0, d->n, &e);
-	years = (d->t[d->n - 1] - d->t[0]) / (365 * 86400.0);
 	initStringInfo(&o);
 	appendStringInfoChar(&o, '{');
 	if (d->soc == NULL)
@@ -314,12 +324,16 @@ aj_step_battery_cycles(PG_FUNCTION_ARGS)
 		}
 		appendStringInfoString(&o, "]}");
 	}
-	if (d->current)
+	if (e.current_h > 0)
 		aj_json_field(&o, "efc_ah", (e.charge_ah + e.discharge_ah) / 2 / b.config.capacity_ah, 6);
-	aj_json_field(&o, "efc", d->current ? (e.charge_ah + e.discharge_ah) / 2 / b.config.capacity_ah : e.soc_throughput / 2, 6);
-	aj_json_text_field(&o, "efc_from", d->current ? "charge" : "soc");
-	aj_json_field(&o, "efc_per_year", years > 0 ? (d->current ? (e.charge_ah + e.discharge_ah) / 2 / b.config.capacity_ah :
-												   e.soc_throughput / 2) / years : NAN, 4);
+	/* of charge, unless more is known of the state of charge */
+	by_charge = e.current_h > 0 && e.current_h >= KNOWN_SHARE * e.soc_h;
+	efc = by_charge ? (e.charge_ah + e.discharge_ah) / 2 / b.config.capacity_ah : e.soc_throughput / 2;
+	hours = by_charge ? e.current_h : e.soc_h;
+	aj_json_field(&o, "efc", efc, 6);
+	aj_json_text_field(&o, "efc_from", by_charge ? "charge" : "soc");
+	aj_json_field(&o, "efc_known_h", hours, 2);
+	aj_json_field(&o, "efc_per_year", hours > 0 ? efc / hours * 8760 : NAN, 4);
 	appendStringInfoChar(&o, '}');
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(o.data));
 }

@@ -22,6 +22,19 @@ PG_FUNCTION_INFO_V1(aj_step_battery_imbalance_temperature);
 
 #define WINDOWS_NEEDED 5
 
+/* Shares of the nominal capacity that no battery has left */
+#define MOST_CAPACITY 1.5
+#define LEAST_CAPACITY 0.2
+
+/* Resistances told in two ways that differ by more are not told. */
+#define MAX_RESISTANCE_RATIO 1.4
+
+/* Charge and state of charge that correlate less belong to two batteries. */
+#define MIN_CORRELATION 0.3
+
+/* An efficiency less certain than this is not told. */
+#define MAX_EFFICIENCY_SE 0.02
+
 /* The latest capacity is that of the windows of the last days. */
 #define RECENT_S (60 * 86400.0)
 
@@ -79,6 +92,13 @@ put_resistance(StringInfo o, const AjBatteryInput *b, double q)
 							psprintf("%d samples under current", r.samples), "30 samples, of currents that differ by some per cent of the capacity");
 		return;
 	}
+	if (fabs(log(r.ohm / r.step_ohm)) > log(MAX_RESISTANCE_RATIO) + 3 * r.step_se_ohm / r.step_ohm || r.step_ohm <= 0)
+	{
+		aj_json_not_yet(o, "resistance", "Two ways to tell it are too far apart.",
+						psprintf("%.2f mohm among samples of one state of charge, %.2f mohm between neighbours", 1000 * r.ohm, 1000 * r.step_ohm),
+						"a state of charge without jumps, and voltage and current of the same moment");
+		return;
+	}
 	appendStringInfoString(o, ",\"resistance\":{\"status\":\"determined\"");
 	aj_json_field(o, "mohm", r.ohm * 1000, 4);
 	aj_json_field(o, "standard_error_mohm", r.se_ohm * 1000, 4);
@@ -105,41 +125,135 @@ put_resistance(StringInfo o, const AjBatteryInput *b, double q)
 	appendStringInfoString(o, "]}");
 }
 
-/* Windows, efficiency and capacity depend on each other: three rounds do. */
-static double
-solve(const AjBatteryInput *b, AjkWindow **w, int *n, double *se,
-	  double *coulombic, double *energy)
+/* What charge and state of charge together tell */
+typedef struct Charge
 {
-	const AjkTelemetry *d = &b->d;
+	AjkWindow  *w;				/* malloc'd */
+	int			n;
+	double		q;				/* NaN without windows */
+	double		se;
 	AjkEnergy	e;
-	double		q = b->config.capacity_ah;
+	AjkBalance	b;
+	bool		offset;			/* the current is off by b.offset_a */
+	double		coulombic;
+	double		coulombic_se;
+	double		energy;
+} Charge;
+
+/* Less charge than this comes out of no battery of its kind. */
+static double
+least_efficiency(const AjBatteryInput *b)
+{
+	return strcmp(b->config.chemistry, "lead_acid") == 0 || strcmp(b->config.chemistry, "other") == 0 ? 0.6 : 0.9;
+}
+
+/*
+ * Windows, efficiency, offset and capacity depend on each other: three rounds
+ * do.  An offset is believed where it is beyond doubt, matters, and leaves an
+ * efficiency that a battery has; windows are then of currents less the offset.
+ */
+static void
+solve(const AjBatteryInput *b, Charge *c)
+{
+	AjkTelemetry d = b->d;
 	double		volt = 0;
 	int			known = 0;
+	double	   *current = NULL;
+	double		least = least_efficiency(b);
 
-	for (int i = 0; d->voltage && i < d->n; i++)
-		if (!isnan(d->voltage[i]))
-			volt += d->voltage[i], known++;
+	for (int i = 0; d.voltage && i < d.n; i++)
+		if (!isnan(d.voltage[i]))
+			volt += d.voltage[i], known++;
 	volt = known ? volt / known : b->config.nominal_voltage_v;
-	ajk_battery_energy(d, 0, d->n, &e);
-	*w = NULL;
-	*n = 0;
+	memset(c, 0, sizeof(*c));
+	c->q = b->config.capacity_ah;
+	ajk_battery_energy(&b->d, 0, d.n, &c->e);
+	if (ajk_battery_balance(&b->d, &c->b) != AJK_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	for (int round = 0; round < 3; round++)
 	{
 		double		eta;
 
-		ajk_battery_efficiency(&e, q, volt, coulombic, energy);
+		ajk_battery_efficiency(&c->e, c->q, volt, &c->coulombic, &c->energy);
+		c->coulombic_se = c->b.eta_se;
+		c->offset = fabs(c->b.offset_a) > 5 * c->b.offset_se_a &&
+			fabs(c->b.offset_a) * c->e.soc_current_h > 0.01 * c->e.charge_soc_ah &&
+			c->b.eta_offset > least - 2 * c->b.eta_offset_se &&
+			c->b.eta_offset < 1 + 2 * c->b.eta_offset_se;
+		if (c->offset)
+		{
+			if (current == NULL)
+				current = palloc_extended(sizeof(double) * (Size) d.n, MCXT_ALLOC_HUGE);
+			for (int i = 0; i < d.n; i++)
+				current[i] = b->d.current[i] - c->b.offset_a;
+			c->energy = NAN;
+			c->coulombic = c->b.eta_offset;
+			c->coulombic_se = c->b.eta_offset_se;
+		}
+		d.current = c->offset ? current : b->d.current;
 		/* of a short or odd series: do without */
-		eta = *coulombic > 0.7 && *coulombic <= 1.02 ? *coulombic : 1;
-		free(*w);
-		if (ajk_capacity_windows(d, b->config.min_window_dsoc, eta, w, n) != AJK_OK)
+		eta = c->coulombic > least - (isnan(c->coulombic_se) ? 0.02 : 2 * c->coulombic_se) ? Min(Max(c->coulombic, least), 1) : 1;
+		free(c->w);
+		if (ajk_capacity_windows(&d, b->config.min_window_dsoc, eta, &c->w, &c->n) != AJK_OK)
 			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-		if (!ajk_capacity_tls(*w, *n, &q, se))
+		if (!ajk_capacity_tls(c->w, c->n, &c->q, &c->se))
 			break;
 	}
-	ajk_battery_efficiency(&e, q, volt, coulombic, energy);
-	if (!(e.charge_ah > 2 * b->config.capacity_ah))
-		*coulombic = *energy = NAN;
-	return *n > 0 ? q : NAN;
+
+	/*
+	 * half of the windows are charges, which an error of the efficiency
+	 * shifts
+	 */
+	if (c->offset)
+		c->se = hypot(c->se, c->q * c->coulombic_se / 2);
+	if (c->n == 0)
+		c->q = NAN;
+}
+
+static void
+put_efficiency(StringInfo o, const AjBatteryInput *b, const Charge *c)
+{
+	double		q = isnan(c->q) ? b->config.capacity_ah : c->q;
+	const char *need = "channels current_a and soc, and two full charges";
+
+	if (!(c->e.charge_soc_ah > 2 * b->config.capacity_ah))
+		aj_json_not_yet(o, "efficiency", "Too little charge has gone through.", NULL, need);
+	else if (c->e.soc_throughput * q < 0.5 * (c->e.charge_soc_ah + c->e.discharge_soc_ah))
+		aj_json_not_yet(o, "efficiency", "The state of charge does not follow the charge.",
+						psprintf("%.0f Ah through the battery, %.0f Ah by the state of charge",
+								 c->e.charge_soc_ah + c->e.discharge_soc_ah, c->e.soc_throughput * q), need);
+	else if (!(c->coulombic_se < MAX_EFFICIENCY_SE))
+		aj_json_not_yet(o, "efficiency", "Charge and state of charge fit too badly.",
+						isnan(c->coulombic_se) ? psprintf("%d blocks of six hours", c->b.blocks) :
+						psprintf("%.3f, standard error %.3f", c->coulombic, c->coulombic_se),
+						psprintf("a standard error below %.2f; a longer series tells more", MAX_EFFICIENCY_SE));
+	else if (c->coulombic > 1 + fmax(3 * c->coulombic_se, 0.01) ||
+			 c->coulombic < least_efficiency(b) - fmax(3 * c->coulombic_se, 0.01))
+		aj_json_not_yet(o, "efficiency", "What came out and what went in cannot both be right.",
+						psprintf("%.1f %% of the charge came out again", 100 * c->coulombic),
+						"a current without an offset and a state of charge without drift");
+	else
+	{
+		appendStringInfoString(o, ",\"efficiency\":{\"status\":\"determined\"");
+		aj_json_field(o, "coulombic", c->coulombic, 5);
+		aj_json_field(o, "standard_error", c->coulombic_se, 5);
+		if (!isnan(c->energy) && c->e.power_h >= 0.95 * c->e.soc_current_h)
+			aj_json_field(o, "energy", c->energy, 5);
+		appendStringInfoChar(o, '}');
+	}
+	if (c->offset)
+	{
+		appendStringInfoString(o, ",\"current_offset\":{\"status\":\"determined\"");
+		aj_json_field(o, "a", c->b.offset_a, 4);
+		aj_json_field(o, "standard_error_a", c->b.offset_se_a, 4);
+		appendStringInfoChar(o, '}');
+	}
+	else if (isnan(c->b.offset_a))
+		aj_json_not_yet(o, "current_offset", "There is too little charge or state of charge, or it is too much alike.",
+						psprintf("%d blocks of six hours", c->b.blocks), "some days of charges, discharges and rest");
+	else
+		aj_json_not_yet(o, "current_offset", "None stands out.",
+						psprintf("%+.3f A, standard error %.3f A", c->b.offset_a, c->b.offset_se_a), NULL);
 }
 
 /*
@@ -151,18 +265,21 @@ aj_step_battery_capacity_resistance(PG_FUNCTION_ARGS)
 	AjBatteryInput b;
 	const AjkTelemetry *d = &b.d;
 	AjkWindow  *w;
+	Charge		c;
 	int			n;
 	int			recent = 0;
 	double		q;
-	double		se = NAN;
 	double		qr;
 	double		ser;
-	double		coulombic;
-	double		energy;
+	double		correlation;
 	StringInfoData o;
 
 	aj_battery_input(PG_GETARG_JSONB_P(0), true, &b);
-	q = solve(&b, &w, &n, &se, &coulombic, &energy);
+	correlation = aj_number_at(aj_battery_step(&b, "validate_telemetry"), "current_soc_correlation");
+	solve(&b, &c);
+	w = c.w;
+	n = c.n;
+	q = c.q;
 	initStringInfo(&o);
 	appendStringInfoChar(&o, '{');
 	if (n < WINDOWS_NEEDED)
@@ -175,12 +292,26 @@ aj_step_battery_capacity_resistance(PG_FUNCTION_ARGS)
 							psprintf("%d; let the battery go through a deep cycle, or lower min_window_dsoc", WINDOWS_NEEDED));
 		q = b.config.capacity_ah;
 	}
+	else if (correlation < MIN_CORRELATION)
+	{
+		aj_json_not_yet(&o, "capacity", "The current does not explain the state of charge.",
+						psprintf("a correlation of %.2f", correlation),
+						"the current and the state of charge of one battery");
+		q = b.config.capacity_ah;
+	}
+	else if (q > MOST_CAPACITY * b.config.capacity_ah || q < LEAST_CAPACITY * b.config.capacity_ah)
+	{
+		aj_json_not_yet(&o, "capacity", "Charge and state of charge do not fit the nominal capacity.",
+						psprintf("%.4g Ah by %d windows, of nominally %.4g Ah", q, n, b.config.capacity_ah),
+						"the capacity_ah and the current of one and the same battery, in Ah and A");
+		q = b.config.capacity_ah;
+	}
 	else
 	{
 		bool		first = true;
 
 		qsort(w, n, sizeof(AjkWindow), by_time);
-		put_capacity(&o, "capacity", q, se, n, b.config.capacity_ah);
+		put_capacity(&o, "capacity", q, c.se, n, b.config.capacity_ah);
 		while (recent < n && w[n - 1 - recent].t > d->t[d->n - 1] - RECENT_S)
 			recent++;
 		if (recent >= WINDOWS_NEEDED && ajk_capacity_tls(w + n - recent, recent, &qr, &ser))
@@ -219,16 +350,7 @@ aj_step_battery_capacity_resistance(PG_FUNCTION_ARGS)
 		appendStringInfoChar(&o, ']');
 	}
 	free(w);
-	if (isnan(coulombic))
-		aj_json_not_yet(&o, "efficiency", "Too little charge has gone through.", NULL, "channels current_a and soc, and two full charges");
-	else
-	{
-		appendStringInfoString(&o, ",\"efficiency\":{\"status\":\"determined\"");
-		aj_json_field(&o, "coulombic", coulombic, 5);
-		if (!isnan(energy))
-			aj_json_field(&o, "energy", energy, 5);
-		appendStringInfoChar(&o, '}');
-	}
+	put_efficiency(&o, &b, &c);
 	put_resistance(&o, &b, q);
 	appendStringInfoChar(&o, '}');
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(o.data));

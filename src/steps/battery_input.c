@@ -21,6 +21,15 @@ PG_FUNCTION_INFO_V1(aj_step_battery_validate_telemetry);
 /* Currents beyond this many times the capacity are in another unit. */
 #define MAX_RATE 10.0
 
+/* A battery's voltage is not so many times the nominal, nor so small a part. */
+#define MAX_VOLTAGE_RATIO 2.0
+
+/* Nor is its capacity: charge, or the nominal one, is in another unit. */
+#define MAX_CAPACITY_RATIO 20.0
+
+/* No battery keeps its temperature to the last digit for so long. */
+#define CONSTANT_S (7 * 86400.0)
+
 static const char *const known[] = {
 	"telemetry", "capacity_ah", "nominal_voltage_v", "chemistry", "window_days", "timezone",
 	"max_gap_factor", "min_coverage_pct", "min_window_dsoc", "max_dod", "eol_retention",
@@ -58,6 +67,29 @@ aj_battery_config(JsonbContainer *params, AjBatteryConfig *c)
 	(void) aj_param_text(params, "title", NULL);
 }
 
+/* Values of sensors that are stuck are not known. */
+static void
+mask_stuck(AjBatteryInput *b)
+{
+	static const AjChannel channel[] = {AJ_CH_SOC, AJ_CH_CURRENT, AJ_CH_VOLTAGE, AJ_CH_CELL_MIN, AJ_CH_CELL_MAX};
+	AjkStuck   *found;
+
+	if (ajk_battery_stuck(&b->d, b->config.capacity_ah, &found, &b->nstuck) != AJK_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	b->stuck = palloc(sizeof(AjkStuck) * Max(b->nstuck, 1));
+	b->stuck_at = palloc(sizeof(double) * Max(b->nstuck, 1));
+	for (int i = 0; i < b->nstuck; i++)
+	{
+		double	   *v = b->series->value[channel[found[i].kind]];
+
+		b->stuck[i] = found[i];
+		b->stuck_at[i] = v[found[i].from];
+		for (int k = found[i].from; k <= found[i].to; k++)
+			v[k] = NAN;
+	}
+	free(found);
+}
+
 void
 aj_battery_input(Jsonb *arg, bool values, AjBatteryInput *b)
 {
@@ -73,6 +105,7 @@ aj_battery_input(Jsonb *arg, bool values, AjBatteryInput *b)
 						  "Ten are needed, and more for each insight.",
 						  "Load a longer series or raise window_days.");
 		b->d = aj_telemetry_view(b->series, b->config.max_gap_factor);
+		mask_stuck(b);
 	}
 }
 
@@ -246,6 +279,88 @@ refuse(const AjBatteryInput *b, const char *code, const char *what,
 				  psprintf("telemetry \"%s\" is invalid: %s", b->series->name, what), detail, hint);
 }
 
+/* Charge and state of charge together tell the unit of the current. */
+static void
+check_charge_units(const AjBatteryInput *b)
+{
+	double		nominal = b->config.capacity_ah;
+	AjkWindow  *w;
+	int			n;
+	int			off = 0;
+	int			first = -1;
+	double		q = 0;
+	char	   *at = NULL;
+
+	if (ajk_capacity_windows(&b->d, b->config.min_window_dsoc, 1, &w, &n) != AJK_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	for (int i = 0; i < n; i++)
+		if (w[i].capacity_ah > MAX_CAPACITY_RATIO * nominal || w[i].capacity_ah * MAX_CAPACITY_RATIO < nominal)
+		{
+			if (first < 0)
+				first = i;
+			off++;
+		}
+	if (first >= 0)
+	{
+		q = w[first].capacity_ah;
+		at = aj_utc_text(w[first].t);
+	}
+	free(w);
+	if (off < 2 || off * 20 < n)
+		return;
+	refuse(b, off * 10 > n * 9 ? "unit_or_range" : "unit_mixed",
+		   off * 10 > n * 9 ? "the current is not that of this battery, or not in A" : "current_a changes its unit",
+		   psprintf("About %s charge and state of charge give a capacity of %.4g Ah, not %.4g Ah, and so in %d of %d deep charges and discharges.",
+					at, q, nominal, off, n),
+		   "Give all currents in A, not in mA, and capacity_ah in Ah.");
+}
+
+/* Is a channel known, and always the same? */
+static bool
+is_constant(const double *v, int n)
+{
+	double		first = NAN;
+
+	for (int i = 0; v && i < n; i++)
+	{
+		if (isnan(first))
+			first = v[i];
+		else if (!isnan(v[i]) && v[i] != first)
+			return false;
+	}
+	return !isnan(first);
+}
+
+static void
+warn(StringInfo w, const char *text)
+{
+	if (w->len)
+		appendStringInfoChar(w, ',');
+	aj_json_string(w, text);
+}
+
+static void
+warn_stuck(StringInfo w, const AjBatteryInput *b)
+{
+	static const char *const name[] = {"soc", "current_a", "voltage_v", "cell_min_v", "cell_max_v"};
+
+	for (int k = 0; k < (int) lengthof(name); k++)
+	{
+		double		hours = 0;
+		int			n = 0;
+
+		for (int i = 0; i < b->nstuck; i++)
+			if ((int) b->stuck[i].kind == k)
+			{
+				n++;
+				hours += (b->d.t[b->stuck[i].to] - b->d.t[b->stuck[i].from]) / 3600;
+			}
+		if (n > 0)
+			warn(w, psprintf("%s is stuck for %.1f h in %d %s while the battery is charged or discharged; it is taken as not known there.",
+							 name[k], hours, n, n > 1 ? "stretches" : "stretch"));
+	}
+}
+
 /*
  * step_battery_validate_telemetry(input jsonb) returns jsonb
  */
@@ -275,27 +390,26 @@ aj_step_battery_validate_telemetry(PG_FUNCTION_ARGS)
 		refuse(&b, "unit_or_range", psprintf("currents of %.6g A are too large for a battery of %.6g Ah", k.largest_current, b.config.capacity_ah),
 			   psprintf("Half of all currents are over %.6g A.", k.median_current),
 			   "Give current in A, not in mA, and capacity_ah in Ah.");
+	if (k.median_voltage > MAX_VOLTAGE_RATIO * b.config.nominal_voltage_v ||
+		k.median_voltage * MAX_VOLTAGE_RATIO < b.config.nominal_voltage_v)
+		refuse(&b, "unit_or_range", psprintf("voltages of %.6g V are not those of a battery of %.6g V", k.median_voltage, b.config.nominal_voltage_v),
+			   psprintf("Half of all voltages are over %.6g V.", k.median_voltage),
+			   "Give the battery's nominal_voltage_v, and voltage_v in V, not in mV.");
+	check_charge_units(&b);
 	initStringInfo(&w);
 	if (k.gaps > 0)
-		aj_json_string(&w, psprintf("%d %s; %.2f %% of the time is covered, and nothing is integrated over a gap.", k.gaps, k.gaps > 1 ? "gaps" : "gap", covered));
+		warn(&w, psprintf("%d %s; %.2f %% of the time is covered, and nothing is integrated over a gap.", k.gaps, k.gaps > 1 ? "gaps" : "gap", covered));
 	if (b.series->conflicts > 0)
-	{
-		if (w.len)
-			appendStringInfoChar(&w, ',');
-		aj_json_string(&w, psprintf("%d samples contradict another of the same time; the first was taken.", b.series->conflicts));
-	}
+		warn(&w, psprintf("%d samples contradict another of the same time; the first was taken.", b.series->conflicts));
+	if (b.series->unsorted > 0 && b.series->unsorted < b.series->samples / 100)
+		warn(&w, psprintf("The time went back %d %s in the source; samples were put in order of time.", b.series->unsorted, b.series->unsorted > 1 ? "times" : "time"));
+	warn_stuck(&w, &b);
+	if (k.span_s > CONSTANT_S && is_constant(b.d.temp, b.d.n))
+		warn(&w, "temp_c never changes; its sensor may be stuck.");
 	if (k.largest_current > 3 * b.config.capacity_ah)
-	{
-		if (w.len)
-			appendStringInfoChar(&w, ',');
-		aj_json_string(&w, psprintf("The largest current, %.4g A, is %.1f times the capacity in an hour.", k.largest_current, k.largest_current / b.config.capacity_ah));
-	}
+		warn(&w, psprintf("The largest current, %.4g A, is %.1f times the capacity in an hour.", k.largest_current, k.largest_current / b.config.capacity_ah));
 	if (k.sign < 0.2)
-	{
-		if (w.len)
-			appendStringInfoChar(&w, ',');
-		aj_json_string(&w, psprintf("Current explains little of the state of charge (correlation %.2f).", k.sign));
-	}
+		warn(&w, psprintf("Current explains little of the state of charge (correlation %.2f).", k.sign));
 	initStringInfo(&o);
 	appendStringInfoString(&o, "{\"valid\":true");
 	aj_json_field(&o, "step_s", k.step_s, 3);

@@ -434,6 +434,9 @@ write_profile(StringInfo o, const Report *r)
 						 aj_html_number(aj_number_at(totals, "charge_kwh"), 0), aj_html_number(aj_number_at(totals, "discharge_kwh"), 0));
 	if (isfinite(aj_number_at2(r->health, "efficiency", "energy")))
 		appendStringInfo(o, "<tr><th>Energy efficiency</th><td>%s %%</td></tr>", aj_html_number(100 * aj_number_at2(r->health, "efficiency", "energy"), 1));
+	if (aj_determined(r->health, "current_offset"))
+		appendStringInfo(o, "<tr><th>Offset of the current</th><td>%s &plusmn; %s A, taken off</td></tr>",
+						 aj_html_number(aj_number_at2(r->health, "current_offset", "a"), 2), aj_html_number(aj_number_at2(r->health, "current_offset", "standard_error_a"), 2));
 	if (aj_determined(r->balance, "solar"))
 		appendStringInfo(o, "<tr><th>Sun over load</th><td>%s %%, %s of %s days in deficit</td></tr>",
 						 aj_html_number(100 * aj_number_at2(r->balance, "solar", "sufficiency"), 0),

@@ -19,6 +19,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "parser/parse_coerce.h"
 #include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -61,6 +62,8 @@ typedef struct Loader
 	int			size;
 	Sample	   *s;
 	bool		has[AJ_CHANNELS];
+	double		last_utc;		/* of the sample before, where zone is used */
+	bool		ascending;		/* so it seems */
 	int			duplicates;
 	int			conflicts;
 	int			unsorted;
@@ -206,8 +209,11 @@ new_sample(Loader *l, double t)
 
 	if (l->n == l->size)
 	{
-		l->size = l->size ? 2 * l->size : 65536;
-		aj_check_memory(2.0 * l->size * sizeof(Sample), psprintf("%d samples of telemetry", l->size),
+		int			old = l->size;
+
+		/* both are in memory while the one is copied into the other */
+		l->size = old ? old + (old < 1000000 ? old : old / 2) : 65536;
+		aj_check_memory(((double) l->size + old) * sizeof(Sample), psprintf("%d samples of telemetry", l->size),
 						"Load the series in parts of fewer years, or raise asyncjob.max_step_memory.");
 		l->s = l->s ? repalloc_huge(l->s, sizeof(Sample) * (Size) l->size) :
 			MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Sample) * (Size) l->size);
@@ -220,9 +226,9 @@ new_sample(Loader *l, double t)
 	return s;
 }
 
-/* Seconds of local time in the zone given to Unix time. */
+/* Unix time of seconds of local time, as of the zone's standard time if both fit. */
 static double
-local_to_utc(const Loader *l, double local)
+zone_to_utc(const Loader *l, double local)
 {
 	struct pg_tm tm;
 	double		days = floor(local / 86400);
@@ -240,6 +246,45 @@ local_to_utc(const Loader *l, double local)
 	tm.tm_sec = second % 60;
 	tm.tm_isdst = -1;
 	return local + DetermineTimeZoneOffset(&tm, l->zone);
+}
+
+/* The clock of the zone at a Unix time, as seconds. */
+static double
+utc_to_zone(const Loader *l, double t)
+{
+	pg_time_t	s = (pg_time_t) floor(t);
+	struct pg_tm *tm = pg_localtime(&s, l->zone);
+
+	return t + tm->tm_gmtoff;
+}
+
+/*
+ * Seconds of local time in the zone given to Unix time.  In autumn an hour of
+ * the clock comes twice: which one it is the sample before tells, in the
+ * direction in which the source goes.
+ */
+static double
+local_to_utc(Loader *l, double local)
+{
+	double		t = zone_to_utc(l, local);
+	double		last = l->last_utc;
+	double		best = t;
+
+	for (int i = 0; l->n > 0 && i < 4; i++)
+	{
+		double		other = t + (i < 2 ? 1800 : 3600) * (i % 2 ? 1 : -1);
+
+		if (fabs(utc_to_zone(l, other) - local) > 1e-3)
+			continue;
+		/* the same time again is less likely than the other hour */
+		if (best == last || (other != last && (fabs(other - last) < fabs(best - last) ||
+											   (fabs(other - last) == fabs(best - last) && (other > best) == l->ascending))))
+			best = other;
+	}
+	if (best != last)
+		l->ascending = best > last;
+	l->last_utc = best;
+	return best;
 }
 
 static AJ_NORETURN void
@@ -374,6 +419,13 @@ read_table(Loader *l, Oid relid)
 		int			c = channel_of(l, NameStr(a->attname));
 		const char *column = quote_identifier(NameStr(a->attname));
 
+		if (c == UNKNOWN_COLUMN)
+			continue;
+		if (TypeCategory(a->atttypid) != TYPCATEGORY_NUMERIC &&
+			(c >= 0 || (a->atttypid != TIMESTAMPTZOID && a->atttypid != TIMESTAMPOID && a->atttypid != DATEOID)))
+			refuse(l, "telemetry_columns", psprintf("column \"%s\" is of type %s", NameStr(a->attname), format_type_be(a->atttypid)),
+				   c < 0 ? "A time is of type timestamptz, timestamp, date, or a number of seconds." : "A channel is a number.",
+				   "Cast it in a view and load that, or leave it out there.");
 		if (c == -1 && !have_time)
 		{
 			have_time = true;
@@ -466,7 +518,7 @@ order(Loader *l)
 	}
 	l->n = n;
 	if (n < 10)
-		refuse(l, "telemetry_insufficient", psprintf("it has %d samples", n),
+		refuse(l, "telemetry_insufficient", psprintf("it has %d sample%s", n, n == 1 ? "" : "s"),
 			   "Ten samples are needed to be a series, more for each insight.",
 			   "Load a longer series.");
 	if (l->s[0].t < EARLIEST || l->s[n - 1].t > LATEST)
@@ -519,30 +571,91 @@ check_mixed(const Loader *l, int c, double factor, double least, const char *uni
 			   "Bring all samples to one unit and load the series again.");
 }
 
+/* What no battery's channel reaches, and what it may be then */
+static const struct
+{
+	int			channel;
+	double		low;
+	double		high;
+	const char *allowed;
+	double		foreign;		/* values beyond this look like ... */
+	const char *hint;
+}			limits[] =
+
+{
+	{AJ_CH_TEMP, -60, 120, "-60 to 120 degrees C", 200, "It looks like kelvin; subtract 273.15."},
+	{AJ_CH_CURRENT, -1e6, 1e6, "-1,000,000 to 1,000,000 A", INFINITY, NULL},
+	{AJ_CH_VOLTAGE, 0, 1e5, "0 to 100,000 V", INFINITY, NULL},
+	{AJ_CH_CELL_MIN, 0, 10, "0 to 10 V", 500, "It looks like millivolts; divide by 1000."},
+	{AJ_CH_CELL_MAX, 0, 10, "0 to 10 V", 500, "It looks like millivolts; divide by 1000."},
+	{AJ_CH_PV, -1e9, 1e9, "-1e9 to 1e9 W", INFINITY, NULL},
+	{AJ_CH_LOAD, -1e9, 1e9, "-1e9 to 1e9 W", INFINITY, NULL},
+	{AJ_CH_GENERATOR, -1e9, 1e9, "-1e9 to 1e9 W", INFINITY, NULL}
+};
+
+static void
+check_limits(const Loader *l)
+{
+	for (Size k = 0; k < lengthof(limits); k++)
+		for (int i = 0; i < l->n; i++)
+		{
+			double		v = l->s[i].v[limits[k].channel];
+
+			if (v < limits[k].low || v > limits[k].high)
+				refuse(l, "unit_or_range", psprintf("%s is %.6g at %s", aj_channel_name[limits[k].channel], v, time_text(l->s[i].t)),
+					   psprintf("Allowed is %s.", limits[k].allowed),
+					   v > limits[k].foreign && v < 1000 * limits[k].foreign ? limits[k].hint : "Correct the value or leave it out.");
+		}
+}
+
+static void
+check_cells(const Loader *l)
+{
+	for (int i = 0; i < l->n; i++)
+	{
+		const double *v = l->s[i].v;
+
+		if (v[AJ_CH_CELL_MIN] > v[AJ_CH_CELL_MAX])
+			refuse(l, "unit_or_range", psprintf("cell_min_v is %.6g and cell_max_v %.6g at %s", v[AJ_CH_CELL_MIN], v[AJ_CH_CELL_MAX], time_text(l->s[i].t)),
+				   "The weakest cell cannot have more than the strongest.",
+				   "Correct which column is which with the option \"columns\".");
+	}
+}
+
 static void
 units(Loader *l)
 {
 	int			percent = 0;
 	int			known = 0;
+	int			fraction = 0;
+	double		most = 0;
 	bool		scale;
 
 	check_mixed(l, AJ_CH_SOC, 100, 0.05, "a fraction and per cent");
 	check_mixed(l, AJ_CH_VOLTAGE, 1000, 0.5, "V and mV");
 	check_mixed(l, AJ_CH_CELL_MIN, 1000, 0.5, "V and mV");
 	check_mixed(l, AJ_CH_CELL_MAX, 1000, 0.5, "V and mV");
+	check_limits(l);
+	check_cells(l);
 	for (int i = 0; i < l->n; i++)
 	{
 		double		s = l->s[i].v[AJ_CH_SOC];
-		double		temp = l->s[i].v[AJ_CH_TEMP];
 
 		known += !isnan(s);
 		percent += s > 1.5;
-		if (temp > 120 || temp < -60)
-			refuse(l, "unit_or_range", psprintf("temp_c is %.6g at %s", temp, time_text(l->s[i].t)),
-				   "Allowed is -60 to 120 degrees C.",
-				   temp > 200 && temp < 400 ? "It looks like kelvin; subtract 273.15." : "Correct the value or leave it out.");
+		fraction += s > 0.05 && s < 1 && s * 10 != rint(s * 10);
+		most = fmax(most, s);
 	}
 	scale = l->soc_unit ? strcmp(l->soc_unit, "percent") == 0 : percent * 20 > known;
+	if (scale && l->soc_unit && known > 0 && most <= 1)
+		refuse(l, "unit_or_range", psprintf("soc is never more than %.4g", most),
+			   "The option \"soc_unit\" says per cent, of which there would be one at most.",
+			   "Leave out \"soc_unit\", or give \"fraction\".");
+	/* a battery is below one per cent for long only where it is broken */
+	if (scale && !l->soc_unit && fraction * 50 > known)
+		refuse(l, "unit_mixed", "soc changes its unit",
+			   psprintf("%d of %d values are over 1.5, as per cent, and %d between 0.05 and 1, as a fraction.", percent, known, fraction),
+			   "Bring all samples to one unit and load the series again, or give the option \"soc_unit\".");
 	for (int i = 0; i < l->n; i++)
 	{
 		double	   *s = &l->s[i].v[AJ_CH_SOC];

@@ -110,6 +110,44 @@ SELECT r #>> '{validate_telemetry,gaps}' AS gaps, r #>> '{validate_telemetry,lon
        r #> '{validate_telemetry,warnings}' AS warnings, r #>> '{energy_balance,totals,covered_h}' AS covered_h
 FROM asyncjob.run('battery_insights', '{"telemetry": "gap", "capacity_ah": 100}') r;
 
+-- what telemetry does in the field: an estimate is right, or is not made
+CREATE VIEW regress_offset AS SELECT at, soc, current_a + 1 AS current_a, voltage_v FROM regress_telemetry;
+CREATE VIEW regress_still AS SELECT at, soc, current_a, CASE WHEN at BETWEEN '2023-04-01' AND '2023-05-10' THEN 52.5 ELSE voltage_v END AS voltage_v FROM regress_telemetry;
+CREATE VIEW regress_half AS SELECT at, CASE WHEN at BETWEEN '2023-04-01' AND '2023-05-10' THEN 0.5 ELSE soc END AS soc, current_a, voltage_v FROM regress_telemetry;
+CREATE VIEW regress_dead AS SELECT at, soc, CASE WHEN at BETWEEN '2023-04-01' AND '2023-05-10' THEN 3.0 ELSE current_a END AS current_a, voltage_v, 20.0 AS temp_c FROM regress_telemetry;
+CREATE VIEW regress_other AS SELECT at, soc, lag(current_a, 40) OVER (ORDER BY at) AS current_a FROM regress_telemetry;
+CREATE VIEW regress_flat AS SELECT at, 0.5 AS soc, current_a FROM regress_telemetry;
+CREATE TEMP TABLE field AS SELECT v, asyncjob.run('battery_insights', jsonb_build_object('telemetry', v, 'capacity_ah', CASE v WHEN 'regress_half_nominal' THEN 100 ELSE 200 END)) AS r
+FROM (SELECT v, asyncjob.load_telemetry_from(v, replace(v, '_nominal', '')::regclass) AS l
+      FROM unnest(ARRAY['regress_offset', 'regress_still', 'regress_half', 'regress_dead', 'regress_other', 'regress_flat', 'regress_half_nominal']) v OFFSET 0) x WHERE l IS NOT NULL;
+SELECT v, coalesce((abs((r #>> '{capacity_resistance,capacity,ah}')::float8 / (200 * (1 - 0.06 * 90 / 365)) - 1) < 0.01)::text, r #>> '{capacity_resistance,capacity,reason}') AS capacity,
+       coalesce((abs((r #>> '{capacity_resistance,efficiency,coulombic}')::float8 / 0.98 - 1) < 0.005)::text, r #>> '{capacity_resistance,efficiency,reason}') AS efficiency,
+       coalesce((abs((r #>> '{capacity_resistance,resistance,mohm}')::float8 / 15 - 1) < 0.05)::text, r #>> '{capacity_resistance,resistance,status}') AS resistance,
+       abs((r #>> '{capacity_resistance,current_offset,a}')::float8 - 1) < 0.1 AS offset_1_a
+FROM field ORDER BY v;
+SELECT v, w AS warning FROM field, jsonb_array_elements_text(r #> '{validate_telemetry,warnings}') w ORDER BY 1, 2;
+SELECT v, r #> '{anomalies,by_kind}' AS anomalies, (SELECT string_agg(x ->> 'code', ' ' ORDER BY 1) FROM jsonb_array_elements(r #> '{recommendations,recommendations}') x
+       WHERE x ->> 'code' IN ('current_offset', 'stuck_sensor', 'coulombic_efficiency', 'replace')) AS advice FROM field ORDER BY v;
+-- a load that is known at day only is no mean load, and no sun at night is not written as unknown
+CREATE VIEW regress_day AS SELECT at, soc, current_a, voltage_v, CASE WHEN pv_w > 0 THEN load_w END AS load_w, CASE WHEN pv_w > 0 THEN pv_w END AS pv_w FROM regress_telemetry;
+SELECT asyncjob.load_telemetry_from('day', 'regress_day') ->> 'samples' AS samples;
+SELECT r #> '{energy_balance,solar}' AS solar, r #>> '{energy_balance,autonomy,of}' AS autonomy_of, d -> 'load_kwh' AS load_kwh, d -> 'generator_kwh' AS generator_kwh
+FROM asyncjob.run('battery_insights', '{"telemetry": "day", "capacity_ah": 200}') r, LATERAL (SELECT r #> '{energy_balance,daily,3}' AS d) d;
+-- currents that come and go between coarse samples are no jumps of the state of charge
+CREATE VIEW regress_coarse AS SELECT at, soc, current_a FROM regress_telemetry WHERE extract(minute FROM at) = 0;
+SELECT asyncjob.load_telemetry_from('coarse', 'regress_coarse') ->> 'samples' AS samples;
+SELECT r #> '{anomalies,by_kind}' AS by_kind FROM asyncjob.run('battery_insights', '{"telemetry": "coarse", "capacity_ah": 200}') r;
+-- the hour that a clock shows twice: none is lost, whichever way the rows go
+CREATE TEMP TABLE clock AS SELECT zone, step, down, l FROM (VALUES ('Europe/Berlin', 600), ('Europe/Berlin', 3600), ('America/New_York', 1800)) z (zone, step), (VALUES (1), (-1)) w (down),
+     LATERAL (SELECT string_agg(to_char((timestamptz '2024-10-26 00:00Z' + i * step * interval '1 s') AT TIME ZONE zone, 'YYYY-MM-DD HH24:MI:SS') || ',0.5', E'\n' ORDER BY i * down) AS csv
+              FROM generate_series(0, 10 * 86400 / step - 1) i) c,
+     LATERAL asyncjob.load_telemetry('clock' || zone || step || down, E'time,soc\n' || csv, jsonb_build_object('timezone', zone)) l;
+SELECT zone, step, down, (l ->> 'samples')::int = 10 * 86400 / step AS all_of_them, l -> 'duplicates' AS duplicates,
+       (SELECT bool_and(at = timestamptz '2024-10-26 00:00Z' + (i - 1) * step * interval '1 s')
+        FROM (SELECT at, row_number() OVER (ORDER BY at) AS i FROM asyncjob.telemetry_samples('clock' || zone || step || down)) s) AS at_its_time
+FROM clock ORDER BY zone, step, down;
+DELETE FROM asyncjob.telemetry WHERE name LIKE 'clock%' OR name LIKE 'regress\_%' OR name IN ('day', 'coarse');
+
 -- what is refused
 CREATE FUNCTION pg_temp.refusal(statement text, OUT code text, OUT said text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -130,27 +168,42 @@ CREATE VIEW regress_mixed AS SELECT at, CASE WHEN at < '2023-03-10' THEN soc ELS
 CREATE VIEW regress_volts AS SELECT at, soc, CASE WHEN at < '2023-03-10' THEN voltage_v ELSE voltage_v * 1000 END AS voltage_v FROM regress_odd;
 CREATE VIEW regress_kelvin AS SELECT at, soc, temp_c + 273.15 AS temp_c FROM regress_odd;
 CREATE VIEW regress_naive AS SELECT at::timestamp AS at, soc FROM regress_odd;
+CREATE VIEW regress_apart AS SELECT at, CASE WHEN at < '2023-03-09 10:00Z' THEN soc ELSE soc * 100 END AS soc FROM regress_odd WHERE at NOT BETWEEN '2023-03-09 04:00Z' AND '2023-03-09 16:00Z';
+CREATE VIEW regress_negative AS SELECT at, soc, -voltage_v AS voltage_v FROM regress_odd;
+CREATE VIEW regress_cells AS SELECT at, soc, 3300 AS cell_min_v, 3310 AS cell_max_v FROM regress_odd;
+CREATE VIEW regress_upside AS SELECT at, soc, 3.4 AS cell_min_v, 3.3 AS cell_max_v FROM regress_odd;
+CREATE VIEW regress_huge AS SELECT at, soc, CASE WHEN at = '2023-03-02' THEN 1e300 ELSE current_a END AS current_a FROM regress_odd;
+CREATE VIEW regress_text AS SELECT at::text AS time, soc FROM regress_odd;
+CREATE VIEW regress_words AS SELECT at, soc::text AS soc FROM regress_odd;
+CREATE VIEW regress_one AS SELECT at, soc FROM regress_odd LIMIT 1;
 CREATE VIEW regress_over AS SELECT at, CASE WHEN at < '2023-03-02' THEN 1.2 ELSE soc END AS soc FROM regress_odd;
 \pset format unaligned
 \pset tuples_only on
-SELECT format(E'%s: %s\n%s\n', v, code, said) FROM (VALUES ('regress_mixed'), ('regress_volts'), ('regress_kelvin'), ('regress_naive'), ('regress_over')) x (v),
+SELECT format(E'%s: %s\n%s\n', v, code, said) FROM (VALUES ('regress_mixed'), ('regress_volts'), ('regress_kelvin'), ('regress_naive'), ('regress_over'),
+    ('regress_apart'), ('regress_negative'), ('regress_cells'), ('regress_upside'), ('regress_huge'), ('regress_text'), ('regress_words'), ('regress_one')) x (v),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.load_telemetry_from(''bad'', %L)', v));
-SELECT format(E'%s: %s\n%s\n', csv, code, said) FROM (VALUES (1, '', '{}'), (2, 'time,soc', '{}'), (3, 'a,b' || E'\n1,2', '{}'), (4, 'time,b' || E'\n2024-01-01Z,2', '{}'),
+SELECT format(E'%s: %s\n%s\n', left(csv, 60), code, said) FROM (VALUES (1, '', '{}'), (2, 'time,soc', '{}'), (3, 'a,b' || E'\n1,2', '{}'), (4, 'time,b' || E'\n2024-01-01Z,2', '{}'),
     (5, 'time,soc' || E'\nnow,2', '{}'), (6, 'time,soc' || E'\n0,2', '{}'), (7, 'time,soc' || E'\n2024-01-01 10:00,2', '{}'), (8, 'time,soc' || E'\n2024-01-01T10:00:00Z,much', '{}'),
-    (9, 'time,soc', '{"timezone": "Mars/Olympus"}'), (10, 'time,soc', '{"time_zone": "UTC"}'), (11, 'time,soc', '{"columns": {"tension": "u"}}')) x (n, csv, o),
+    (9, 'time,soc', '{"timezone": "Mars/Olympus"}'), (10, 'time,soc', '{"time_zone": "UTC"}'), (11, 'time,soc', '{"columns": {"tension": "u"}}'),
+    (12, 'time,soc' || (SELECT string_agg(E'\n' || 1700000000 + i * 600 || ',0.' || i, '') FROM generate_series(1, 20) i), '{"soc_unit": "percent"}')) x (n, csv, o),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.load_telemetry(''bad'', %L, %L)', csv, o)) ORDER BY n;
 SELECT format(E'%s: %s\n', code, said) FROM pg_temp.refusal('SELECT asyncjob.load_telemetry(''bad'', (SELECT ''time,soc'' || string_agg(E''\n'' || i || ''e16,0.5'', '''') FROM generate_series(1, 12) i))');
 SELECT asyncjob.load_telemetry_from('wrong_sign', 'regress_odd', '{"current_positive": "discharge"}') ->> 'samples';
 SELECT asyncjob.load_telemetry_from('milliamps', 'regress_odd') ->> 'samples';
 CREATE VIEW regress_holes AS SELECT * FROM regress_odd WHERE extract(hour FROM at AT TIME ZONE 'UTC') < 12;
 SELECT asyncjob.load_telemetry_from('holes', 'regress_holes') ->> 'samples';
+CREATE VIEW regress_milli AS SELECT at, soc, CASE WHEN at < '2023-03-06' THEN 1000 ELSE 1 END * current_a AS current_a FROM regress_odd;
+SELECT asyncjob.load_telemetry_from('milli', 'regress_milli') ->> 'samples';
+CREATE VIEW regress_millivolts AS SELECT at, soc, 1000 * voltage_v AS voltage_v FROM regress_odd;
+SELECT asyncjob.load_telemetry_from('millivolts', 'regress_millivolts') ->> 'samples';
 SELECT format(E'%s: %s\n%s\n', p, code, said) FROM (VALUES (1, '{"capacity_ah": 200}'), (2, '{"telemetry": "pack"}'), (3, '{"telemetry": "pak", "capacity_ah": 200}'),
     (4, '{"telemetry": "pack", "capacity_ah": -1}'), (5, '{"telemetry": "pack", "capacity_ah": 200, "chemistry": "zinc"}'), (6, '{"telemetry": "pack", "capacity_ah": 200, "timezone": "Nowhere"}'),
     (7, '{"telemetry": "pack", "capacity_ah": 200, "eol_retension": 0.7}'), (8, '{"telemetry": "pack", "capacity_ah": 200, "min_window_dsoc": 2}')) x (n, p),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.submit(''battery_insights'', %L)', p)) ORDER BY n;
 -- what only the samples tell
 SELECT format(E'%s: %s\n%s\n', p, code, said) FROM (VALUES (1, '{"telemetry": "wrong_sign", "capacity_ah": 200}'), (2, '{"telemetry": "holes", "capacity_ah": 200}'),
-    (3, '{"telemetry": "milliamps", "capacity_ah": 0.2}')) x (n, p),
+    (3, '{"telemetry": "milliamps", "capacity_ah": 0.2}'), (4, '{"telemetry": "milli", "capacity_ah": 200}'), (5, '{"telemetry": "milliamps", "capacity_ah": 5}'),
+    (6, '{"telemetry": "millivolts", "capacity_ah": 200}'), (7, '{"telemetry": "milliamps", "capacity_ah": 200, "nominal_voltage_v": 12}')) x (n, p),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.run(''battery_insights'', %L)', p)) ORDER BY n;
 SELECT format(E'%s: %s\n', code, said) FROM pg_temp.refusal('SELECT asyncjob.step_battery_anomalies(''{"telemetry": "pack", "capacity_ah": 200}'')');
 \pset format aligned
