@@ -34,6 +34,7 @@ typedef struct AjStrategy
 	double		min_spacing_m;	/* between pads */
 	double		w_slope;
 	double		w_proximity;	/* by road, to the entry */
+	bool		least_earth;	/* try more proximity, keep what moves least */
 } AjStrategy;
 
 typedef struct AjFixedAsset
@@ -133,6 +134,8 @@ typedef struct AjRule
 typedef struct AjLayout
 {
 	AjLayoutParams *p;
+	bool		trial;			/* may fail: no error is raised then */
+	bool		failed;
 	int			nassets;
 	AjPlaced   *assets;
 	int			nroads;

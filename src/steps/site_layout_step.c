@@ -34,11 +34,17 @@ static const char *const known_params[] = {
 };
 
 static const AjStrategy strategies[] = {
-	{"balanced", 15, 0.65, 0.15},
-	{"density", 10, 0.50, 0.15},
-	{"low_earthwork", 20, 0.80, 0.05},
-	{"clustered", 12, 0.45, 0.40}
+	{"balanced", 15, 0.65, 0.15, false},
+	{"density", 10, 0.50, 0.15, false},
+	{"low_earthwork", 20, 0.80, 0.05, true},
+	{"clustered", 12, 0.45, 0.40, false}
 };
+
+/*
+ * Gentle ground alone does not make little earthwork: the road there may move
+ * more than the pads do.  So more weight for nearness is tried as well.
+ */
+static const double nearer[] = {0.15, 0.40, 0.70};
 
 static const char *const strategy_names[] = {
 	"balanced", "density", "low_earthwork", "clustered", NULL
@@ -285,14 +291,17 @@ aj_check_site_layout(PG_FUNCTION_ARGS)
 /* ---- the work ---- */
 
 static AjLayout *
-lay_out(AjGroundModel *m, AjLayoutParams *p, double from, double to)
+lay_out(AjGroundModel *m, AjLayoutParams *p, bool trial, double from, double to)
 {
 	AjLayout   *l = palloc0(sizeof(AjLayout));
 	double		span = to - from;
 
 	l->p = p;
+	l->trial = trial;
 	aj_progress(from, psprintf("placing_assets: %s", p->name));
 	aj_place_assets(m, l);
+	if (l->failed)
+		return l;
 	for (int i = 0; i < l->nassets; i++)
 		if (aj_is_generation(l->assets[i].kind))
 			l->capacity_kw += aj_asset_kw(&p->types[l->assets[i].kind]);
@@ -313,15 +322,45 @@ earth_per_kw(const AjLayout *l)
 	return earth / Max(l->capacity_kw, 1);
 }
 
+/* Fewer rules broken, then less earth for a kilowatt. */
+static bool
+better(const AjLayout *a, const AjLayout *b)
+{
+	return a->failures < b->failures ||
+		(a->failures == b->failures && earth_per_kw(a) < earth_per_kw(b));
+}
+
+static AjLayout *
+lay_out_variant(AjGroundModel *m, AjLayoutParams *p, double from, double to)
+{
+	const AjStrategy *s = p->strategy;
+	int			n = s->least_earth ? 1 + (int) lengthof(nearer) : 1;
+	double		span = (to - from) / n;
+	AjLayout   *best = lay_out(m, p, false, from, from + span);
+
+	for (int i = 1; i < n; i++)
+	{
+		AjStrategy	t = *s;
+		AjLayout   *l;
+
+		t.w_proximity = nearer[i - 1];
+		t.w_slope = s->w_slope * (1 - t.w_proximity) / (1 - s->w_proximity);
+		p->strategy = &t;
+		l = lay_out(m, p, true, from + i * span, from + (i + 1) * span);
+		p->strategy = s;
+		if (!l->failed && better(l, best))
+			best = l;
+	}
+	return best;
+}
+
 static int
 recommend(AjLayout **l, int n)
 {
 	int			best = 0;
 
 	for (int i = 1; i < n; i++)
-		if (l[i]->failures < l[best]->failures ||
-			(l[i]->failures == l[best]->failures &&
-			 earth_per_kw(l[i]) < earth_per_kw(l[best])))
+		if (better(l[i], l[best]))
 			best = i;
 	return best;
 }
@@ -459,9 +498,9 @@ aj_step_site_layout(PG_FUNCTION_ARGS)
 	aj_progress(0.25, "analyzing_terrain");
 	aj_ground_model(&m, plan.variant[0]);
 	for (int i = 0; i < plan.nvariants; i++)
-		l[i] = lay_out(&m, plan.variant[i],
-					   0.4 + 0.5 * i / plan.nvariants,
-					   0.4 + 0.5 * (i + 1) / plan.nvariants);
+		l[i] = lay_out_variant(&m, plan.variant[i],
+							   0.4 + 0.5 * i / plan.nvariants,
+							   0.4 + 0.5 * (i + 1) / plan.nvariants);
 	aj_progress(0.92, "finalizing");
 	best = recommend(l, plan.nvariants);
 	store(&m, l, plan.nvariants, best);

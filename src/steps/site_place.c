@@ -456,8 +456,8 @@ capacity_infeasible(const AjLayout *l, int kind, int wanted, int fit)
 			 t->name, t->name);
 
 	aj_step_error(AJ_ERRCODE_INFEASIBLE, "capacity_infeasible",
-				  psprintf("%d assets of type \"%s\" do not fit: %d is the largest number found that does",
-						   wanted, t->name, fit),
+				  psprintf("only %d of %d assets of type \"%s\" fit, as far as found",
+						   fit, wanted, t->name),
 				  psprintf("Each needs a pad of %.4g m on slopes up to %.4g degrees that a road of at most %.4g %% reaches, %.4g m from other pads (variant \"%s\").",
 						   t->pad_m, t->max_slope_deg, 100 * l->p->max_grade,
 						   l->p->spacing_m, l->p->name), hint);
@@ -526,7 +526,11 @@ place_kind(AjGroundModel *m, AjLayout *l, int kind, const uint8 *banned)
 	pfree(cand);
 	pfree(taken);
 	if (placed < p->count[kind])
-		capacity_infeasible(l, kind, p->count[kind], placed);
+	{
+		if (!l->trial)
+			capacity_infeasible(l, kind, p->count[kind], placed);
+		l->failed = true;
+	}
 }
 
 static void
@@ -597,16 +601,21 @@ aj_place_assets(AjGroundModel *m, AjLayout *l)
 
 		l->nassets = 0;
 		place_fixed(m, l);
-		for (int i = 0; i < AJ_NASSET_TYPES; i++)
+		for (int i = 0; i < AJ_NASSET_TYPES && !l->failed; i++)
 			place_kind(m, l, order[i], banned);
-		if (l->nassets == 0)
+		if (l->nassets == 0 || l->failed)
 			break;
 		unreached = aj_find_roads(m, l, false, &net);
 		ajk_network_free(&net);
 		if (unreached < 0)
 			break;
 		if (l->assets[unreached].fixed || round == 20)
-			aj_road_unreachable(m, l, unreached);
+		{
+			if (!l->trial)
+				aj_road_unreachable(m, l, unreached);
+			l->failed = true;
+			break;
+		}
 		take(m, banned, l->assets[unreached].x, l->assets[unreached].y,
 			 l->p->types[l->assets[unreached].kind].pad_m / 2);
 	}

@@ -208,9 +208,15 @@ FROM ridge, jsonb_array_elements(r -> 'variants') WITH ORDINALITY v (v, n) ORDER
 SELECT (SELECT count(*) FROM jsonb_array_elements(r -> 'variants') v WHERE (v ->> 'recommended')::boolean) AS recommended,
        (SELECT v ->> 'name' FROM jsonb_array_elements(r -> 'variants') v
         ORDER BY (v -> 'metrics' ->> 'rules_failed')::int, (v ->> 'earth_m3_per_kw')::float8 LIMIT 1) = r ->> 'variant' AS the_best,
-       (SELECT v ->> 'name' FROM jsonb_array_elements(r -> 'variants') v
+       (SELECT v ->> 'name' FROM jsonb_array_elements(r -> 'variants') v WHERE v ->> 'strategy' <> 'low_earthwork'
         ORDER BY (v -> 'metrics' ->> 'road_length_m')::float8 LIMIT 1) AS shortest_roads
 FROM ridge;
+-- low_earthwork is what it says, with the roads counted
+SELECT (l -> 'metrics' ->> 'cut_volume_m3')::float8 + (l -> 'metrics' ->> 'fill_volume_m3')::float8 <=
+       (b -> 'metrics' ->> 'cut_volume_m3')::float8 + (b -> 'metrics' ->> 'fill_volume_m3')::float8 AS less_earth,
+       l ->> 'strategy' AS strategy, (l -> 'metrics' ->> 'min_spacing_m')::float8 >= 20 AS spacing
+FROM pg_temp.lay('site_ridge', '"site_ridge"', '{"profile": "solar_farm", "target_capacity_kw": 3000, "max_road_grade_pct": 12, "variants": ["balanced", "low_earthwork"]}') r,
+     LATERAL (SELECT r -> 'variants' -> 0 AS b, r -> 'variants' -> 1 AS l) v;
 -- the same words as the source documents' status
 SELECT s.status, s.error_message, s.total_capacity_kw = (m ->> 'total_capacity_kw')::float8 AS kw, s.asset_count = (m ->> 'asset_count')::int AS assets,
        s.road_length_m = (m ->> 'road_length_m')::float8 AS roads, s.cut_volume_m3 = (m ->> 'cut_volume_m3')::float8 AS cut,
