@@ -211,7 +211,7 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 	if (x)
 		advise(&a, "current_offset", "medium", "Calibrate the current sensor",
 			   "Charge is lost or won with time, not by charging: the sensor has an offset, there is a load that it does not see, or the battery discharges itself.",
-			   "a", aj_number_at(x, "a"), 0, "A", "capacity_resistance");
+			   "current_offset", aj_number_at(x, "a"), 0, "A", "capacity_resistance");
 	x = aj_determined(trend, "resistance_trend");
 	if (x && aj_param_bool(x, "significant", false) && aj_number_at(x, "pct_per_year") > 10)
 		advise(&a, "resistance", "medium", "Check connections and cells",
@@ -237,7 +237,7 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 				   "p95_c", aj_number_at(x, "p95_c"), 35, "degrees C", "imbalance_temperature");
 	}
 	x = aj_determined(cycles, "rainflow");
-	v = x && aj_number_at(x, "cycles") > 0 ? 100 * aj_number_at(x, "deeper_than_max_dod") / aj_number_at(x, "cycles") : NAN;
+	v = x && aj_number_at(x, "cycles") >= 10 ? 100 * aj_number_at(x, "deeper_than_max_dod") / aj_number_at(x, "cycles") : NAN;
 	if (v > 5)
 		advise(&a, "deep_cycles", "medium", "Discharge less deeply",
 			   psprintf("Cycles go deeper than %.4g %%; raise the lower limit of the state of charge or add capacity.", 100 * b.config.max_dod),

@@ -22,6 +22,10 @@ PG_FUNCTION_INFO_V1(aj_step_battery_cycles);
 /* A day is in deficit where the sun gives less than this share of the load. */
 #define SUFFICIENT 0.9
 
+/* A year is not told from less than a month, a mean load not from less than a day. */
+#define YEAR_FROM_H 720.0
+#define LOAD_FROM_H 24.0
+
 /* A sum stands for the whole time where so much of it is known. */
 #define KNOWN_SHARE 0.95
 
@@ -230,7 +234,7 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 		e.power_h > 0 && e.power_h >= KNOWN_SHARE * e.hours ? e.discharge_kwh / e.power_h : 0;
 		double		soc = known_mean(d->soc, 0, d->n);
 
-		if (mean_kw > 0 && !isnan(soc))
+		if (mean_kw > 0 && !isnan(soc) && (load ? e.load_h : e.power_h) >= LOAD_FROM_H)
 		{
 			double		kwh = b.config.capacity_ah * b.config.nominal_voltage_v / 1000;
 
@@ -243,7 +247,7 @@ aj_step_battery_energy_balance(PG_FUNCTION_ARGS)
 		}
 		else
 			aj_json_not_yet(&o, "autonomy", "The telemetry tells no load.", NULL,
-							psprintf("channels soc and load_w, or current_a and voltage_v, known for %.0f %% of the time", 100 * KNOWN_SHARE));
+							psprintf("channels soc and load_w, or current_a and voltage_v, known for %.0f %% of the time, over a day", 100 * KNOWN_SHARE));
 	}
 	appendStringInfoChar(&o, '}');
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(o.data));
@@ -333,7 +337,7 @@ aj_step_battery_cycles(PG_FUNCTION_ARGS)
 	aj_json_field(&o, "efc", efc, 6);
 	aj_json_text_field(&o, "efc_from", by_charge ? "charge" : "soc");
 	aj_json_field(&o, "efc_known_h", hours, 2);
-	aj_json_field(&o, "efc_per_year", hours > 0 ? efc / hours * 8760 : NAN, 4);
+	aj_json_field(&o, "efc_per_year", hours >= YEAR_FROM_H ? efc / hours * 8760 : NAN, 4);
 	appendStringInfoChar(&o, '}');
 	PG_RETURN_JSONB_P(aj_jsonb_from_text(o.data));
 }

@@ -101,6 +101,18 @@ tile(StringInfo o, bool lead, JsonbContainer *c, const char *key, double scale, 
 		aj_html_figure(o, lead, psprintf("%s <small>%s</small>", aj_html_number(v * scale, decimals), unit), label);
 }
 
+/* LFP, NMC, ...; lead acid */
+static char *
+chemistry(const Report *r)
+{
+	char	   *name = pstrdup(r->b.config.chemistry);
+	bool		acronym = strlen(name) == 3;
+
+	for (char *p = name; *p; p++)
+		*p = *p == '_' ? ' ' : acronym ? pg_toupper((unsigned char) *p) : *p;
+	return name;
+}
+
 static void
 write_head(StringInfo o, const Report *r, const char *title)
 {
@@ -112,7 +124,7 @@ write_head(StringInfo o, const Report *r, const char *title)
 		q = aj_determined(r->health, "capacity");
 	aj_html_begin(o, title);
 	appendStringInfo(o, "<p>%s Ah, %s V, ", aj_html_number(r->b.config.capacity_ah, 0), aj_html_number(r->b.config.nominal_voltage_v, 1));
-	aj_html_text(o, r->b.config.chemistry);
+	aj_html_text(o, chemistry(r));
 	appendStringInfo(o, " &middot; %.10s to %.10s &middot; %s samples every %s min</p></header>\n<div class=\"figures\">",
 					 from, to, aj_html_number(aj_number_at(r->load, "samples"), 0), aj_html_number(aj_number_at(r->load, "step_s") / 60, 0));
 	tile(o, true, q, "retention", 100, 1, "%", "capacity left, of the nominal");
@@ -123,6 +135,16 @@ write_head(StringInfo o, const Report *r, const char *title)
 	tile(o, false, aj_determined(r->health, "efficiency"), "coulombic", 100, 1, "%", "charge efficiency");
 	tile(o, false, aj_determined(r->health, "resistance"), "mohm", 1, 1, "m&Omega;", "resistance");
 	appendStringInfoString(o, "</div>\n");
+}
+
+/* A key of the results as words */
+static void
+put_words(StringInfo o, char *key)
+{
+	for (char *p = key; *p; p++)
+		if (*p == '_')
+			*p = ' ';
+	aj_html_text(o, key);
 }
 
 static void
@@ -141,11 +163,11 @@ write_advice(StringInfo o, const Report *r)
 		appendStringInfoString(o, "</b><p>");
 		aj_html_text(o, aj_require_text(a, "text"));
 		appendStringInfoString(o, "</p><p class=\"muted\">Evidence: ");
-		aj_html_text(o, aj_require_text(e, "metric"));
+		put_words(o, aj_require_text(e, "metric"));
 		appendStringInfo(o, " is %.4g ", aj_number_at(e, "value"));
 		aj_html_text(o, aj_require_text(e, "unit"));
 		appendStringInfo(o, ", limit %.4g (step ", aj_number_at(e, "limit"));
-		aj_html_text(o, aj_require_text(e, "step"));
+		put_words(o, aj_require_text(e, "step"));
 		appendStringInfoString(o, ")</p></div>");
 	}
 	if (length(list) == 0)
@@ -230,7 +252,8 @@ write_soc(StringInfo o, const Report *r)
 	s->low = column(daily, "soc_min", 100);
 	aj_chart_add(&c, AJ_MARK_LINE, "mean", "#0b3954", n, x, column(daily, "soc_mean", 100));
 	appendStringInfoString(o, "<section><h2>State of charge</h2>");
-	aj_chart_draw(o, &c);
+	if (n > 1)
+		aj_chart_draw(o, &c);
 
 	aj_local_time(&r->b.config, d->t[d->n - 1], &day, &hour);
 	days = (int) Min(day - first + 1, 4000);
@@ -349,8 +372,7 @@ write_cycles(StringInfo o, const Report *r)
 {
 	JsonbContainer *rain = aj_determined(r->cycles, "rainflow");
 	JsonbContainer *model = aj_determined(r->trend, "projection");
-	static const char *const dod[] = {"0&ndash;10", "&ndash;20", "&ndash;30", "&ndash;40", "&ndash;50", "&ndash;60", "&ndash;70",
-	"&ndash;80", "&ndash;90", "&ndash;100"};
+	static const char *const dod[] = {"10", "20", "30", "40", "50", "60", "70", "80", "90", "100"};
 	AjChart		c;
 
 	appendStringInfoString(o, "<div class=\"two even\"><section><h2>Cycles by depth</h2>");
@@ -362,12 +384,14 @@ write_cycles(StringInfo o, const Report *r)
 		c.scale = AJ_X_CATEGORIES;
 		c.categories = dod;
 		c.ncategories = 10;
-		c.x_title = "depth, %";
+		c.x_title = "depth of discharge up to, %";
 		aj_chart_add(&c, AJ_MARK_BARS, NULL, "#357fab", 10, NULL, column(h, "cycles", 1));
 		aj_chart_draw(o, &c);
-		appendStringInfo(o, "<p>%s cycles deeper than %s %%, mean depth %s %%; %s equivalent full cycles a year.</p>",
+		appendStringInfo(o, "<p>%s cycles deeper than %s %%, mean depth %s %%%s.</p>",
 						 aj_html_number(aj_number_at(rain, "cycles"), 0), aj_html_number(100 * aj_number_at(rain, "smallest_dod"), 0),
-						 aj_html_number(100 * aj_number_at(rain, "mean_dod"), 0), aj_html_number(aj_number_at(r->cycles, "efc_per_year"), 0));
+						 aj_html_number(100 * aj_number_at(rain, "mean_dod"), 0),
+						 isnan(aj_number_at(r->cycles, "efc_per_year")) ? "" :
+						 psprintf("; %s equivalent full cycles a year", aj_html_number(aj_number_at(r->cycles, "efc_per_year"), 0)));
 	}
 	else
 		not_yet(o, r->cycles, "rainflow");
@@ -460,6 +484,13 @@ write_profile(StringInfo o, const Report *r)
 	appendStringInfoString(o, "</tbody></table></section></div>\n");
 }
 
+/* A time as aj_utc_text() writes it, as long at least */
+static char *
+time_of(JsonbContainer *c, const char *key)
+{
+	return psprintf("%-20s", aj_require_text(c, key));
+}
+
 static void
 write_anomalies(StringInfo o, const Report *r)
 {
@@ -472,16 +503,17 @@ write_anomalies(StringInfo o, const Report *r)
 		appendStringInfo(o, "<p>None beyond %s robust standard deviations.</p>", aj_html_number(r->b.config.anomaly_limit, 1));
 	else
 	{
-		appendStringInfoString(o, "<div class=\"scroll\"><table><thead><tr><th>What</th><th>From</th><th>Samples</th><th>Value</th><th>Expected</th><th>Unit</th><th>Score</th></tr></thead><tbody>");
+		appendStringInfoString(o, "<div class=\"scroll\"><table><thead><tr><th>What</th><th>From, UTC</th><th>To, UTC</th><th>Samples</th><th>Value</th><th>Expected</th><th>Unit</th><th>Score</th></tr></thead><tbody>");
 		for (int i = n - shown; i < n; i++)
 		{
 			JsonbContainer *a = item(list, i);
+			char	   *from = time_of(a, "from");
+			char	   *to = time_of(a, "to");
 
 			appendStringInfoString(o, "<tr><td>");
-			for (char *p = aj_require_text(a, "kind"); *p; p++)
-				appendStringInfoChar(o, *p == '_' ? ' ' : *p);
-			appendStringInfo(o, "</td><td>%.16s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>",
-							 aj_require_text(a, "from"), aj_html_number(aj_number_at(a, "samples"), 0), aj_html_number(aj_number_at(a, "value"), 3),
+			put_words(o, aj_require_text(a, "kind"));
+			appendStringInfo(o, "</td><td>%.10s %.5s</td><td>%.10s %.5s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>",
+							 from, from + 11, to, to + 11, aj_html_number(aj_number_at(a, "samples"), 0), aj_html_number(aj_number_at(a, "value"), 3),
 							 aj_html_number(aj_number_at(a, "expected"), 3), aj_require_text(a, "unit"), aj_html_number(aj_number_at(a, "score"), 1));
 		}
 		appendStringInfoString(o, "</tbody></table></div>");
@@ -500,7 +532,7 @@ write_inputs(StringInfo o, const Report *r)
 	aj_html_row(o, "Telemetry", r->b.series->source ? psprintf("%s (%s)", r->b.series->name, r->b.series->source) : r->b.series->name);
 	aj_html_row(o, "Time", psprintf("%s to %s", aj_require_text(r->load, "from"), aj_require_text(r->load, "to")));
 	aj_html_row(o, "Covered", psprintf("%.2f %%, %.0f gaps", aj_number_at(r->valid, "covered_pct"), aj_number_at(r->valid, "gaps")));
-	aj_html_row(o, "Nominal", psprintf("%.6g Ah, %.6g V, %s", r->b.config.capacity_ah, r->b.config.nominal_voltage_v, r->b.config.chemistry));
+	aj_html_row(o, "Nominal", psprintf("%.6g Ah, %.6g V, %s", r->b.config.capacity_ah, r->b.config.nominal_voltage_v, chemistry(r)));
 	aj_html_row(o, "End of life", psprintf("%.4g %% of the nominal capacity", 100 * r->b.config.eol_retention));
 	aj_html_row(o, "Time zone", r->b.config.timezone);
 	appendStringInfoString(o, "</tbody></table></section><section><h2>Assumptions and methods</h2><ul class=\"notes\">");

@@ -202,7 +202,7 @@ site_inputs(StringInfo b, const AjSiteGrid *g)
 	aj_html_row(b, "Elevation model", psprintf("%s, cells of about %.0f m, analysed on a grid of %.4g m",
 											   g->dem_name, g->dem_cell_m, g->cell_m));
 	aj_html_row(b, "Coordinates", psprintf("WGS 84; distances on the ground, UTM zone %d%c", g->zone, g->south ? 'S' : 'N'));
-	aj_html_row(b, "Buildable", psprintf("slope up to %.4g degrees, %.4g m from the boundary, patches of %.6g m2 or more",
+	aj_html_row(b, "Buildable", psprintf("slope up to %.4g degrees, %.4g m from the boundary, patches of %.6g m\302\262 or more",
 										 g->max_slope_deg, g->boundary_setback_m, g->min_patch_m2));
 }
 
@@ -216,13 +216,15 @@ store(const char *name, const char *kind, StringInfo b)
 
 void
 aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
-				  const char *metrics)
+				  const char *metrics, const void *slope_png, Size slope_len,
+				  const void *suitability_png, Size suitability_len)
 {
 	StringInfo	b = makeStringInfo();
 	JsonbContainer *m = &aj_jsonb_from_text(metrics)->root;
 	AjPositions none = {0};
 	AjReport	r = {0};
 
+	none.true_north_deg = aj_grid_north(grid);
 	r.grid = map;
 	r.pos = &none;
 	aj_html_begin(b, title_of(params, "Terrain of", grid->site->name));
@@ -241,9 +243,15 @@ aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
 				   "ruggedness index RIX");
 	appendStringInfoString(b, "</div>\n");
 	aj_report_map(b, &r, "Site");
-	appendStringInfoString(b, "<div class=\"two even\"><section><h2>Slope, &deg;</h2>");
+	appendStringInfoString(b, "<div class=\"two even\"><section><h2>Slope</h2>");
+	aj_svg_values(b, grid, slope_png, slope_len, "Map of the slope");
+	aj_site_ramp(b, AJ_PALETTE_SLOPE, "0&deg;", "30&deg; and more");
+	appendStringInfoString(b, "</section><section><h2>Suitability</h2>");
+	aj_svg_values(b, grid, suitability_png, suitability_len, "Map of the suitability");
+	aj_site_ramp(b, AJ_PALETTE_SUITABILITY, "0", "1, well suited; grey: not buildable");
+	appendStringInfoString(b, "</section></div>\n<div class=\"two even\"><section><h2>Area by slope, &deg;</h2>");
 	shares(b, aj_param_array(m, "slope_histogram"), "Area by slope", "#357fab");
-	appendStringInfoString(b, "</section><section><h2>Aspect</h2>");
+	appendStringInfoString(b, "</section><section><h2>Area by aspect</h2>");
 	shares(b, aj_param_array(m, "aspect_octants"), "Area by direction of the slope", "#2b8a89");
 	appendStringInfoString(b, "</section></div>\n<div class=\"two even\">");
 	aj_report_ground(b, grid);
@@ -527,6 +535,7 @@ aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
 	JsonbContainer *quality = aj_param_object(s, "quality");
 	JsonbContainer *definition = aj_param_object(s, "definition");
 	JsonbContainer *sectors = aj_require_array(s, "sectors");
+	JsonbContainer *hub = aj_param_object(s, "at_hub_height");
 	char	   *name;
 	AjReport	r = {0};
 
@@ -536,9 +545,10 @@ aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
 	r.farm.shear_factor = 1;
 	aj_html_begin(b, title_of(params, "Wind resource", name));
 	appendStringInfoString(b, "<p>");
+	if (quality && aj_param_text(quality, "from", NULL))
+		appendStringInfo(b, "%.10s to %.10s &middot; ", aj_param_text(quality, "from", ""), aj_param_text(quality, "to", ""));
 	if (quality)
-		appendStringInfo(b, "%.10s to %.10s &middot; %s of %s records", aj_param_text(quality, "from", "?"), aj_param_text(quality, "to", "?"),
-						 aj_html_number(at(quality, "valid"), 0), aj_html_number(at(quality, "records"), 0));
+		appendStringInfo(b, "%s of %s records", aj_html_number(at(quality, "valid"), 0), aj_html_number(at(quality, "records"), 0));
 	if (r.farm.wind->height_m > 0)
 		appendStringInfo(b, "%sat %.4g m", quality ? " &middot; " : "", r.farm.wind->height_m);
 	appendStringInfoString(b, "</p></header>\n<div class=\"figures\">");
@@ -570,7 +580,15 @@ aj_wind_resource_report(JsonbContainer *params, Jsonb *output)
 	aj_html_row(b, "Source", r.farm.wind->source ? r.farm.wind->source : r.farm.wind->name);
 	aj_html_row(b, "Shear exponent", isnan(r.farm.wind->shear_alpha) ? "not known" : psprintf("%.4g", r.farm.wind->shear_alpha));
 	aj_html_row(b, "Turbulence intensity", psprintf("%.3g", r.farm.wind->turbulence_intensity));
+	if (hub)
+		aj_html_row(b, "At hub height", psprintf("%.4g m: mean %.2f m/s, Weibull A %.2f m/s and k %.2f, %.0f W/m\302\262", at(hub, "height_m"),
+												 at(hub, "mean_speed_m_s"), at(hub, "weibull_a_m_s"), at(hub, "weibull_k"), at(hub, "power_density_w_m2")));
+	if (aj_param_exists(s, "air_density_kg_m3"))
+		aj_html_row(b, "Air density", psprintf("%.4g kg/m\302\263, %s", at(s, "air_density_kg_m3"), aj_param_text(s, "air_density_from", "")));
 	appendStringInfoString(b, "</tbody></table><ul class=\"notes\">");
+	if (fit)
+		appendStringInfo(b, "<li>Weibull distributions by %s.</li>", strcmp(aj_param_text(s, "weibull_method", "mle"), "mle") == 0 ?
+						 "maximum likelihood" : "the Wind Atlas's method: the same mean cube, and as much time above the mean");
 	aj_html_notes(b, aj_param_array(s, "warnings"));
 	appendStringInfoString(b, "</ul></section>\n");
 	aj_html_end(b, "Computed by asyncjob inside PostgreSQL from the series named above.");

@@ -388,8 +388,8 @@ aj_chart_draw(StringInfo b, const AjChart *c)
 	axes(b, &f);
 	/* what a fixed range leaves outside is cut off, not drawn over the axes */
 	appendStringInfo(b, "<svg x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%.0f\" viewBox=\"%d %d %.0f %.0f\">",
-					 LEFT, TOP - 4, f.width - LEFT - RIGHT, f.height - TOP - BOTTOM + 8,
-					 LEFT, TOP - 4, f.width - LEFT - RIGHT, f.height - TOP - BOTTOM + 8);
+					 LEFT - 4, TOP - 4, f.width - LEFT - RIGHT + 8, f.height - TOP - BOTTOM + 8,
+					 LEFT - 4, TOP - 4, f.width - LEFT - RIGHT + 8, f.height - TOP - BOTTOM + 8);
 	for (int k = 0; k < c->nseries; k++)
 		nbars += c->series[k].mark == AJ_MARK_BARS;
 	for (int k = 0; k < c->nseries; k++)

@@ -104,6 +104,15 @@ position(AjGeoJson *gj, double lon, double lat)
 	appendStringInfoChar(&gj->buf, ']');
 }
 
+static bool
+same_position(double lon0, double lat0, double lon1, double lat1)
+{
+	double		scale = pow(10, LONLAT_DECIMALS);
+
+	return rint(lon0 * scale) == rint(lon1 * scale) &&
+		rint(lat0 * scale) == rint(lat1 * scale);
+}
+
 static void
 feature_begin(AjGeoJson *gj, const char *properties, const char *type)
 {
@@ -133,11 +142,17 @@ aj_geojson_line(AjGeoJson *gj, const char *properties, int n,
 {
 	feature_begin(gj, properties, "LineString");
 	appendStringInfoChar(&gj->buf, '[');
-	for (int i = 0; i < n; i++)
+	for (int i = 0, last = 0; i < n; i++)
 	{
+		/* what is the same to the last digit written is written once */
+		if (i && i < n - 1 && same_position(lon[i], lat[i], lon[last], lat[last]))
+			continue;
+		if (i == n - 1 && last > 0 && same_position(lon[i], lat[i], lon[last], lat[last]))
+			break;
 		if (i)
 			appendStringInfoChar(&gj->buf, ',');
 		position(gj, lon[i], lat[i]);
+		last = i;
 	}
 	appendStringInfoChar(&gj->buf, ']');
 	feature_end(gj);

@@ -123,6 +123,14 @@ round_length(double v)
 	return v >= 5 * p ? 5 * p : v >= 2 * p ? 2 * p : p;
 }
 
+/* Degrees by which true north is clockwise of the map's up. */
+double
+aj_grid_north(const AjSiteGrid *g)
+{
+	return aj_true_north(g->zone, g->south, (g->site->west + g->site->east) / 2,
+						 (g->site->south + g->site->north) / 2);
+}
+
 void
 aj_svg_scale_and_north(StringInfo b, double w, double h, double unit,
 					   double true_north_deg)
@@ -207,6 +215,27 @@ aj_svg_map(StringInfo b, const AjReport *r)
 	appendStringInfoString(b, "</g>");
 	aj_svg_scale_and_north(b, w, h, unit, r->pos->true_north_deg);
 	appendStringInfoString(b, "</g></svg>");
+}
+
+/* Values of the cells in colours, half a page wide. */
+void
+aj_svg_values(StringInfo b, const AjSiteGrid *g, const void *png, Size len,
+			  const char *about)
+{
+	double		w = g->ncols * g->cell_m / g->k;
+	double		h = g->nrows * g->cell_m / g->k;
+	double		unit = Max(w, h) / 500;
+
+	appendStringInfo(b, "<svg class=\"map fit\" viewBox=\"0 0 %.1f %.1f\" role=\"img\" aria-label=\"%s\">"
+					 "<image width=\"%.1f\" height=\"%.1f\" preserveAspectRatio=\"none\" href=\"",
+					 w, h, about, w, h);
+	aj_html_png(b, png, len);
+	appendStringInfoString(b, "\"/><path d=\"");
+	aj_svg_paths(b, g, g->site->rings, g->site->nrings, true);
+	appendStringInfo(b, "\" fill=\"none\" stroke=\"#1d2733\" stroke-width=\"%.1f\" stroke-linejoin=\"round\"/>",
+					 2 * unit);
+	aj_svg_scale_and_north(b, w, h, unit, aj_grid_north(g));
+	appendStringInfoString(b, "</svg>");
 }
 
 /* ---- wind rose ---- */

@@ -42,6 +42,13 @@ extern void aj_svg_zone(StringInfo b, const AjSiteGrid *g, const AjZone *z,
 /* What these, the boundary and the colours of the ground mean: <li>s. */
 extern void aj_svg_key(StringInfo b, const AjSiteGrid *g);
 
+/* Degrees by which true north is clockwise of the map's up. */
+extern double aj_grid_north(const AjSiteGrid *g);
+
+/* A map of values; about is what it shows, for those who don't see it. */
+extern void aj_svg_values(StringInfo b, const AjSiteGrid *g, const void *png,
+						  Size len, const char *about);
+
 /* In a map of w x h from the origin. */
 extern void aj_svg_scale_and_north(StringInfo b, double w, double h,
 								   double unit, double true_north_deg);
@@ -69,7 +76,10 @@ extern void aj_report_ground(StringInfo b, const AjSiteGrid *g);
  * layout_report.html, simulation_report.html, wind_resource_report.html.
  */
 extern void aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid,
-							  AjSiteGrid *map, const char *metrics);
+							  AjSiteGrid *map, const char *metrics,
+							  const void *slope_png, Size slope_len,
+							  const void *suitability_png,
+							  Size suitability_len);
 extern void aj_wind_resource_report(JsonbContainer *params, Jsonb *output);
 extern void aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 							 const AjFarmInput *farm, Jsonb *output);

@@ -218,6 +218,10 @@ typedef enum AjPalette
 	AJ_PALETTE_SUITABILITY		/* red over yellow to green */
 } AjPalette;
 
+/* What the colours of a palette stand for, as a list of one item. */
+extern void aj_site_ramp(StringInfo b, AjPalette palette, const char *low,
+						 const char *high);
+
 extern void *aj_site_values_png(const AjSiteGrid *grid, const float *values,
 								double lo, double hi, AjPalette palette,
 								Size *len);

@@ -213,6 +213,18 @@ aj_site_values_png(const AjSiteGrid *g, const float *values, double lo,
 }
 
 void
+aj_site_ramp(StringInfo b, AjPalette palette, const char *low, const char *high)
+{
+	const uint8 (*of)[3] = palette == AJ_PALETTE_SLOPE ? slope_tints : suitability_tints;
+	int			n = palette == AJ_PALETTE_SLOPE ? lengthof(slope_tints) : lengthof(suitability_tints);
+
+	appendStringInfo(b, "<ul class=\"key\"><li>%s <i class=\"ramp\" style=\"width:110px;background:linear-gradient(90deg", low);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(b, ",#%02x%02x%02x", of[i][0], of[i][1], of[i][2]);
+	appendStringInfo(b, ")\"></i> %s</li></ul>", high);
+}
+
+void
 aj_site_map_artifact(const AjSiteGrid *g, const char *name, const char *kind,
 					 const void *png, Size len)
 {

@@ -191,6 +191,14 @@ draw_assets(StringInfo b, const Report *r, double unit, bool to_scale)
 	}
 }
 
+/* Where a piece of some length begins that is to lie within the map. */
+static double
+within(double from, double *length, double map)
+{
+	*length = fmin(*length, map);
+	return fmin(fmax(from, 0), map - *length);
+}
+
 /* The part of the map where assets are, three by two or wider. */
 static void
 asset_box(const Report *r, double *x0, double *y0, double *w, double *h)
@@ -220,24 +228,8 @@ asset_box(const Report *r, double *x0, double *y0, double *w, double *h)
 		*w = 1.5 * *h;
 	if (*h < 0.45 * *w)
 		*h = 0.45 * *w;
-	*x0 = (*x0 + x1 - *w) / 2;
-	*y0 = (*y0 + y1 - *h) / 2;
-}
-
-/* Degrees by which true north is clockwise of the map's up. */
-static double
-true_north(const AjSiteGrid *g)
-{
-	double		lon = (g->site->west + g->site->east) / 2,
-				lat = (g->site->south + g->site->north) / 2;
-	double		ax,
-				ay,
-				bx,
-				by;
-
-	aj_site_xy(g, lon, lat, &ax, &ay);
-	aj_site_xy(g, lon, lat + 0.01, &bx, &by);
-	return AJK_RAD2DEG(atan2(bx - ax, by - ay));
+	*x0 = within((*x0 + x1 - *w) / 2, w, r->grid->ncols * r->grid->cell_m / r->grid->k);
+	*y0 = within((*y0 + y1 - *h) / 2, h, r->grid->nrows * r->grid->cell_m / r->grid->k);
 }
 
 static void
@@ -301,7 +293,7 @@ write_map(StringInfo b, const Report *r, bool detail)
 						 x, y, dw, dh, 1.2 * unit, 6 * unit);
 	}
 	appendStringInfo(b, "<g transform=\"translate(%.1f %.1f)\">", bx, by);
-	aj_svg_scale_and_north(b, bw, bh, unit, true_north(g));
+	aj_svg_scale_and_north(b, bw, bh, unit, aj_grid_north(g));
 	appendStringInfoString(b, "</g></svg>");
 }
 
@@ -512,7 +504,7 @@ write_profiles(StringInfo b, const Report *r)
 			ground[i] = number(element(st, i), "ground_m");
 			height[i] = number(element(st, i), "elevation_m");
 		}
-		aj_chart_init(&c, psprintf("Profile of road %d", longest + 1), "m");
+		aj_chart_init(&c, psprintf("Profile of road %d", longest + 1), "Height, m");
 		c.x_title = "m along the road";
 		c.scale = AJ_X_NUMBER;
 		c.x_min = 0;

@@ -466,6 +466,8 @@ store(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
 	char	   *zones;
 	char	   *buildable;
 	void	   *png;
+	void	   *slope;
+	Size		slope_len;
 	Size		len;
 
 	aj_progress(0.75, "drawing outlines");
@@ -487,14 +489,12 @@ store(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
 	png = aj_site_hillshade_png(map, true, &len);
 	aj_site_map_artifact(map, "hillshade", "terrain_map", png, len);
 	pfree(png);
-	png = aj_site_values_png(map, map->slope, 0, 30, AJ_PALETTE_SLOPE, &len);
-	aj_site_map_artifact(map, "slope", "slope_map", png, len);
-	pfree(png);
+	slope = aj_site_values_png(map, map->slope, 0, 30, AJ_PALETTE_SLOPE, &slope_len);
+	aj_site_map_artifact(map, "slope", "slope_map", slope, slope_len);
 	png = aj_site_values_png(map, detail->suitability, 0, 1,
 							 AJ_PALETTE_SUITABILITY, &len);
 	aj_site_map_artifact(map, "suitability", "suitability_map", png, len);
-	pfree(png);
-	aj_terrain_report(params, grid, map, metrics);
+	aj_terrain_report(params, grid, map, metrics, slope, slope_len, png, len);
 }
 
 /* A grid that can be held */

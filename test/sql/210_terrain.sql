@@ -255,6 +255,13 @@ SELECT r ->> 'compartment_count' = (SELECT count(*)::text FROM ring WHERE name =
                         AND (c -> 'best_place' ->> 'suitability')::float8 >= (c ->> 'suitability_mean')::float8)
         FROM jsonb_array_elements(r -> 'compartments') c) AS within
 FROM ridge;
+-- no position stands twice in a row, as written
+SELECT count(*) AS repeated FROM jsonb_array_elements(convert_from(asyncjob.artifact_data(:job, 'contours'), 'UTF8')::jsonb -> 'features') f,
+     LATERAL (SELECT p, lag(p) OVER (ORDER BY n) AS before FROM jsonb_array_elements(f -> 'geometry' -> 'coordinates') WITH ORDINALITY c (p, n)) c WHERE p = before;
+-- the report has the slope and the suitability beside the map, each with its colours
+SELECT (SELECT count(*) FROM regexp_matches(html, '<svg class="map[^>]*aria-label="[^"]+"', 'g')) AS maps, html ~ 'Map of the slope' AS slope, html ~ 'Map of the suitability' AS suitability,
+       (SELECT count(*) FROM regexp_matches(html, 'class="ramp"', 'g')) AS ramps, html !~ '(src|href)="?(https?:)?//' AS alone
+FROM convert_from(asyncjob.artifact_data(:job, 'terrain_report.html'), 'UTF8') html;
 -- contours: every 10 m of the model's range, on lines that hold the level
 SELECT count(DISTINCT f -> 'properties' ->> 'elevation_m')::int = max((f -> 'properties' ->> 'elevation_m')::int) / 10
          - min((f -> 'properties' ->> 'elevation_m')::int) / 10 + 1 AS levels,

@@ -49,7 +49,8 @@ SELECT o -> 'wind_rose' ->> 'predominantDirection' AS predominant, jsonb_array_l
 FROM r;
 SELECT name, kind, media_type FROM asyncjob.artifacts(:job) ORDER BY name;
 -- the report: one file, no network; of a part of a year too
-SELECT html LIKE '<!DOCTYPE html>%</html>%' AS whole, html !~ '(href|src)="(http|//)' AS no_network, html ~ 'Mean speed by month' AS months
+SELECT html LIKE '<!DOCTYPE html>%</html>%' AS whole, html !~ '(href|src)="(http|//)' AS no_network, html ~ 'Mean speed by month' AS months,
+       html ~ 'maximum likelihood' AS method, html ~ 'At hub height' = (asyncjob.result(:job) ? 'at_hub_height') AS hub
 FROM convert_from(asyncjob.artifact_data(:job, 'wind_resource_report.html'), 'UTF8') html;
 SELECT asyncjob.load_wind_series('spring', array_agg(ws ORDER BY i), array_agg(wd ORDER BY i)::float8[], array_agg(t ORDER BY i), height_m => 40) IS NOT NULL AS loaded
 FROM mast WHERE i BETWEEN 2000 AND 4000;

@@ -137,6 +137,11 @@ FROM asyncjob.run('battery_insights', '{"telemetry": "day", "capacity_ah": 200}'
 CREATE VIEW regress_coarse AS SELECT at, soc, current_a FROM regress_telemetry WHERE extract(minute FROM at) = 0;
 SELECT asyncjob.load_telemetry_from('coarse', 'regress_coarse') ->> 'samples' AS samples;
 SELECT r #> '{anomalies,by_kind}' AS by_kind FROM asyncjob.run('battery_insights', '{"telemetry": "coarse", "capacity_ah": 200}') r;
+-- sixteen hours tell neither a year nor habits
+CREATE VIEW regress_hours AS SELECT * FROM regress_telemetry WHERE at < '2023-03-01 16:00Z';
+SELECT asyncjob.load_telemetry_from('hours', 'regress_hours') ->> 'samples' AS samples;
+SELECT r #> '{cycles,efc_per_year}' AS efc_per_year, r #>> '{energy_balance,autonomy,status}' AS autonomy, r #> '{recommendations,count}' AS advice
+FROM asyncjob.run('battery_insights', '{"telemetry": "hours", "capacity_ah": 200}') r;
 -- the hour that a clock shows twice: none is lost, whichever way the rows go
 CREATE TEMP TABLE clock AS SELECT zone, step, down, l FROM (VALUES ('Europe/Berlin', 600), ('Europe/Berlin', 3600), ('America/New_York', 1800)) z (zone, step), (VALUES (1), (-1)) w (down),
      LATERAL (SELECT string_agg(to_char((timestamptz '2024-10-26 00:00Z' + i * step * interval '1 s') AT TIME ZONE zone, 'YYYY-MM-DD HH24:MI:SS') || ',0.5', E'\n' ORDER BY i * down) AS csv
@@ -146,7 +151,7 @@ SELECT zone, step, down, (l ->> 'samples')::int = 10 * 86400 / step AS all_of_th
        (SELECT bool_and(at = timestamptz '2024-10-26 00:00Z' + (i - 1) * step * interval '1 s')
         FROM (SELECT at, row_number() OVER (ORDER BY at) AS i FROM asyncjob.telemetry_samples('clock' || zone || step || down)) s) AS at_its_time
 FROM clock ORDER BY zone, step, down;
-DELETE FROM asyncjob.telemetry WHERE name LIKE 'clock%' OR name LIKE 'regress\_%' OR name IN ('day', 'coarse');
+DELETE FROM asyncjob.telemetry WHERE name LIKE 'clock%' OR name LIKE 'regress\_%' OR name IN ('day', 'coarse', 'hours');
 
 -- what is refused
 CREATE FUNCTION pg_temp.refusal(statement text, OUT code text, OUT said text) LANGUAGE plpgsql AS $$
