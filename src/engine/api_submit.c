@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "api.h"
+#include "api_flow.h"
 #include "executor.h"
 #include "extension.h"
 #include "external.h"

@@ -306,6 +306,7 @@ aj_coordinator_main(Datum arg)
 	LWLockRelease(aj_shared->lock);
 	before_shmem_exit(coordinator_exit, (Datum) 0);
 	BackgroundWorkerUnblockSignals();
+	ConfigReloadPending = true; /* one may have been missed, see worker.c */
 
 	/* as the bootstrap superuser; statements run as the tables' owner */
 	BackgroundWorkerInitializeConnectionByOid(dbid, InvalidOid, 0);

@@ -349,6 +349,13 @@ aj_worker_main(Datum arg)
 	aj_crashfile_attach(DatumGetInt32(arg));
 	BackgroundWorkerUnblockSignals();
 
+	/*
+	 * While the process was being started SIGHUP was ignored, and the
+	 * settings that it has from the postmaster may be older than one that was
+	 * sent then.
+	 */
+	ConfigReloadPending = true;
+
 	BackgroundWorkerInitializeConnectionByOid(extra.dbid, extra.roleid,
 											  AJ_WORKER_CONNECT_FLAGS);
 	pin_settings();
