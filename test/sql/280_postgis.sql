@@ -50,6 +50,21 @@ SELECT asyncjob.load_site_table('gis_none', 'regress_gis.nowhere');
 CREATE TABLE regress_gis.bow AS SELECT gis.st_geomfromtext('POLYGON((9 50, 9.1 50.1, 9.1 50, 9 50.1, 9 50))', 4326) AS geom;
 SELECT asyncjob.load_site_table('gis_none', 'regress_gis.bow');
 
+-- a view, several pieces with a hole, arcs, a geography; what names no row or no place
+CREATE VIEW regress_gis.view AS SELECT * FROM regress_gis.lease;
+SELECT s ->> 'zones' AS zones, s ->> 'entry_point' AS entry, abs((s ->> 'area_m2')::float8 - j.area_m2) < 1 AS area
+FROM asyncjob.load_site_table('gis_view', 'regress_gis.view') s, asyncjob.site j WHERE j.name = 'gis_json';
+CREATE TABLE regress_gis.pieces AS SELECT gis.st_transform(gis.st_geomfromtext('MULTIPOLYGON(((9 50, 9.02 50, 9.02 50.02, 9 50.02, 9 50), (9.005 50.005, 9.005 50.01, 9.01 50.01, 9.01 50.005, 9.005 50.005)), ((9.03 50, 9.04 50, 9.04 50.01, 9.03 50.01, 9.03 50)))', 4326), 3857) AS geom;
+SELECT abs((s ->> 'area_m2')::float8 / gis.st_area(gis.st_transform(geom, 4326)::gis.geography) - 1) < 1e-6 AS area
+FROM regress_gis.pieces, asyncjob.load_site_table('gis_pieces', 'regress_gis.pieces') s;
+CREATE TABLE regress_gis.round AS SELECT gis.st_geomfromtext('CURVEPOLYGON(CIRCULARSTRING(500000 5500000, 501000 5501000, 502000 5500000, 501000 5499000, 500000 5500000))', 32632) AS geom;
+SELECT abs((s ->> 'area_m2')::float8 / (pi() * 1e6) - 1) < 0.002 AS circle FROM asyncjob.load_site_table('gis_round', 'regress_gis.round') s;
+CREATE TABLE regress_gis.globe AS SELECT gis.st_transform(geom, 4326)::gis.geography AS place FROM regress_gis.pieces;
+SELECT abs((s ->> 'area_m2')::float8 / gis.st_area(place) - 1) < 1e-6 AS area FROM regress_gis.globe, asyncjob.load_site_table('gis_globe', 'regress_gis.globe') s;
+SELECT asyncjob.load_site_table('gis_none', 'regress_gis.lease', 'number', '1', 'shape');
+CREATE TABLE regress_gis.unknown AS SELECT gis.st_setsrid(geom, 990001) AS geom FROM regress_gis.pieces;
+SELECT asyncjob.load_site_table('gis_none', 'regress_gis.unknown');
+
 --
 -- an elevation model from raster tiles, as raster2pgsql leaves them
 --
@@ -80,6 +95,32 @@ CREATE TABLE regress_gis.other (rast gis.raster);
 SELECT asyncjob.load_dem_table('gis_none', 'regress_gis.other');
 INSERT INTO regress_gis.other SELECT gis.st_makeemptyraster(10, 10, 0, 0, 90, -90, 5, 5, 32616);
 SELECT asyncjob.load_dem_table('gis_none', 'regress_gis.other');
+
+-- several files of one grid in a table: their tiles begin in different rows and columns; some rows are empty
+CREATE FUNCTION pg_temp.part(col int, row_ int, width int, height int) RETURNS gis.raster LANGUAGE sql SET search_path = gis, pg_catalog AS $$
+    SELECT st_clip(st_union(rast), st_makeenvelope(st_upperleftx(st_union(rast)) + 90 * col, st_upperlefty(st_union(rast)) - 90 * (row_ + height),
+                   st_upperleftx(st_union(rast)) + 90 * (col + width), st_upperlefty(st_union(rast)) - 90 * row_, 32616)) FROM regress_gis.dem
+$$;
+CREATE TABLE regress_gis.files (rast gis.raster);
+INSERT INTO regress_gis.files VALUES (NULL), (gis.st_makeemptyraster(0, 0, 0, 0, 90, -90, 0, 0, 32616)), (gis.st_makeemptyraster(5, 5, 0, 0, 90, -90, 0, 0, 32616)),
+    (pg_temp.part(0, 0, 150, 200)), (pg_temp.part(0, 200, 150, 163)), (pg_temp.part(150, 0, 194, 77)), (pg_temp.part(150, 77, 100, 286)), (pg_temp.part(250, 77, 94, 286));
+CREATE VIEW regress_gis.mosaic AS SELECT rast AS tile FROM regress_gis.files;
+SELECT d ->> 'complete' AS complete, (d ->> 'unknown_cells')::int = (SELECT sum(gis.st_count(rast, 1, false) - gis.st_count(rast, 1, true)) FROM regress_gis.dem) AS unknown
+FROM asyncjob.load_dem_table('gis_mosaic', 'regress_gis.mosaic') d;
+SELECT count(*) AS tiles, count(*) FILTER (WHERE a.data = b.data) AS equal
+FROM asyncjob.dem_tile a JOIN asyncjob.dem_tile b USING (tile_row, tile_col)
+WHERE a.dem_id = (SELECT dem_id FROM asyncjob.dem WHERE name = 'gis_mosaic')
+  AND b.dem_id = (SELECT dem_id FROM asyncjob.dem WHERE name = 'gis_asc');
+-- a tile that is missing is unknown ground, all of it counted
+CREATE VIEW regress_gis.hole AS SELECT rast FROM regress_gis.dem WHERE rid <> 6;
+SELECT d ->> 'complete' AS complete, (d ->> 'unknown_cells')::int = gis.st_count(rast, 1, true) + (SELECT sum(gis.st_count(rast, 1, false) - gis.st_count(rast, 1, true)) FROM regress_gis.dem) AS unknown
+FROM asyncjob.load_dem_table('gis_hole', 'regress_gis.hole') d, regress_gis.dem WHERE rid = 6;
+CREATE TABLE regress_gis.off AS SELECT rast FROM regress_gis.dem WHERE rid = 1 UNION ALL SELECT gis.st_setupperleft(rast, gis.st_upperleftx(rast) + 45, gis.st_upperlefty(rast)) FROM regress_gis.dem WHERE rid = 2;
+SELECT asyncjob.load_dem_table('gis_none', 'regress_gis.off');
+CREATE VIEW regress_gis.mercator AS SELECT gis.st_setsrid(rast, 3857) AS rast FROM regress_gis.dem;
+SELECT asyncjob.load_dem_table('gis_none', 'regress_gis.mercator');
+CREATE VIEW regress_gis.empty AS SELECT rast FROM regress_gis.files WHERE rast IS NULL;
+SELECT asyncjob.load_dem_table('gis_none', 'regress_gis.empty');
 
 --
 -- results as views: what the job says, in geometry
@@ -118,7 +159,11 @@ CREATE ROLE regress_gis_other LOGIN;
 SELECT asyncjob.grant_usage('regress_gis_other');
 GRANT USAGE ON SCHEMA regress_gis TO regress_gis_other;
 GRANT SELECT ON ALL TABLES IN SCHEMA regress_gis TO regress_gis_other;
+REVOKE SELECT ON regress_gis.lease, regress_gis.dem FROM regress_gis_other;
 SET SESSION AUTHORIZATION regress_gis_other;
+-- nor a table that it may not read
+SELECT asyncjob.load_site_table('gis_theft', 'regress_gis.lease');
+SELECT asyncjob.load_dem_table('gis_theft', 'regress_gis.dem');
 SELECT count(*) AS others FROM regress_gis.layout_asset;
 RESET SESSION AUTHORIZATION;
 DELETE FROM asyncjob.dem WHERE name LIKE 'gis\_%';
