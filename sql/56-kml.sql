@@ -63,7 +63,7 @@ BEGIN
     EXCEPTION WHEN invalid_xml_document OR invalid_xml_content THEN
         RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'kml_invalid',
             MESSAGE = 'the KML text is not well-formed XML',
-            DETAIL = CASE WHEN kml LIKE 'PK%' THEN 'It looks like a KMZ file, a zip archive.' END,
+            DETAIL = CASE WHEN kml LIKE 'PK%' THEN 'It looks like a KMZ file, a zip archive.' ELSE format('%s characters; it begins with "%s".', length(kml), left(kml, 40)) END,
             HINT = 'Give the text of a .kml file.';
     END;
 

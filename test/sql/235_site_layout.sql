@@ -84,6 +84,18 @@ FROM pg_temp.lay('site_south', '{"type": "FeatureCollection", "features": [
          "geometry": {"type": "Point", "coordinates": [-84.298, 36.598]}}]}',
     '{"target_capacity_kw": 0, "substations": 0, "fixed_assets": [{"asset_type": "substation", "longitude": -84.286, "latitude": 36.598}]}') r;
 
+-- and as long in the south, in another zone
+SELECT asyncjob.load_dem('site_cape', E'ncols 120\nnrows 120\nxllcorner 300000\nyllcorner 6250000\ncellsize 10\n' ||
+       (SELECT string_agg('100', ' ') FROM generate_series(1, 14400)), 32734) ->> 'complete' AS cape;
+SELECT abs((r -> 'metrics' ->> 'road_length_m')::float8 / (pg_temp.metres(18.8405, -33.866, 18.8485, -33.866) - 12.5) - 1) < 0.01 AS as_ground,
+       r -> 'grid' ->> 'epsg' AS epsg
+FROM pg_temp.lay('site_cape', '{"type": "FeatureCollection", "features": [
+        {"type": "Feature", "properties": {"feature_type": "site_boundary"},
+         "geometry": {"type": "Polygon", "coordinates": [[[18.8395, -33.87], [18.8495, -33.87], [18.8495, -33.863], [18.8395, -33.863], [18.8395, -33.87]]]}},
+        {"type": "Feature", "properties": {"feature_type": "entry_point"},
+         "geometry": {"type": "Point", "coordinates": [18.8405, -33.866]}}]}',
+    '{"target_capacity_kw": 0, "substations": 0, "fixed_assets": [{"asset_type": "substation", "longitude": 18.8485, "latitude": -33.866}]}') r;
+
 --
 -- pads: level where cut makes the fill. s L^3 / 8 on a plane of slope s.
 --
@@ -263,6 +275,8 @@ SELECT jsonb_pretty(asyncjob.kml_to_geojson('<kml xmlns="http://www.opengis.net/
   <Placemark><name>note</name><Point><coordinates>9.02,50.02</coordinates></Point></Placemark></Document></kml>'));
 SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark><LineString><coordinates>9,50 9.1,50</coordinates></LineString></Placemark></kml>');
 SELECT asyncjob.load_site_kml('site_bad', 'PK');
+SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark>');
+SELECT asyncjob.load_site_kml('site_bad', '');
 SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>9;50 9.1;50</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>');
 SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>9,50 9.1,50.1 9.1,50 9,50.1 9,50</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>');
 SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>50,109 50,109.1 50.1,109.1 50,109</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>');
@@ -293,6 +307,38 @@ SELECT pg_temp.lay('site_flat', pg_temp.site(), '{"profile": "solar_farm", "targ
 SELECT pg_temp.lay('site_flat', pg_temp.site(:'zone'), '{"fixed_assets": [{"asset_type": "battery", "longitude": 9.0078, "latitude": 49.6581, "name": "in the house"}]}');
 SELECT pg_temp.lay('site_flat', pg_temp.site(), '{"fixed_assets": [{"asset_type": "battery", "longitude": 9.5, "latitude": 49.6581}]}');
 SELECT pg_temp.lay('site_flat', pg_temp.site('[{"type": "Feature", "properties": {"feature_type": "exclusion", "buffer_m": 200}, "geometry": {"type": "Point", "coordinates": [9.0018, 49.658]}}]'), '{}');
+
+--
+-- each refusal has its code, its category and what to do; a job ends at once, and says so
+--
+CREATE FUNCTION pg_temp.refusal(statement text, OUT code text, OUT category text, OUT hint text) LANGUAGE plpgsql AS $$
+DECLARE
+    state text;
+BEGIN
+    EXECUTE statement;
+    code := 'accepted';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, code = CONSTRAINT_NAME, hint = PG_EXCEPTION_HINT;
+    category := CASE state WHEN 'AJ101' THEN 'validation' WHEN 'AJ102' THEN 'infeasible' ELSE state END;
+END $$;
+CREATE FUNCTION pg_temp.layout(dem text, site jsonb, params jsonb) RETURNS text LANGUAGE sql AS $$
+    SELECT format('SELECT asyncjob.run(''site_layout'', %L)', jsonb_build_object('dem', dem, 'site', site) || params)
+$$;
+\pset format unaligned
+SELECT code, category, hint FROM (VALUES
+    (1, format('SELECT asyncjob.load_site_kml(''site_bad'', %L)', repeat(' ', 10 * 1024 * 1024 + 1))),
+    (2, 'SELECT asyncjob.load_site_kml(''site_bad'', ''<kml><Placemark><Point><coordinates>9,50</coordinates></Point></Placemark></kml>'')'),
+    (3, 'SELECT asyncjob.load_site_kml(''site_bad'', ''<kml><Placemark>'')'),
+    (4, pg_temp.layout('site_flat', pg_temp.wall(49.6630), :'east')),
+    (5, pg_temp.layout('site_north15', pg_temp.site(), '{"max_road_grade_pct": 3, "target_capacity_kw": 0, "substations": 0, "fixed_assets": [{"asset_type": "battery", "longitude": 9.0018, "latitude": 49.6615, "name": "hilltop"}]}')),
+    (6, pg_temp.layout('site_north15', pg_temp.site(), '{}')),
+    (7, pg_temp.layout('site_flat', pg_temp.site(), '{"fixed_assets": [{"asset_type": "battery", "longitude": 9.5, "latitude": 49.6581}]}')),
+    (8, pg_temp.layout('site_flat', pg_temp.site('[{"type": "Feature", "properties": {"feature_type": "exclusion", "buffer_m": 200}, "geometry": {"type": "Point", "coordinates": [9.0018, 49.658]}}]'), '{}')),
+    (9, pg_temp.layout('site_flat', pg_temp.site('[{"type": "Feature", "properties": {"feature_type": "exclusion", "buffer_m": 5000}, "geometry": {"type": "Point", "coordinates": [9.0018, 49.658]}}]') #- '{features,1}', '{}'))) v (n, s),
+    LATERAL pg_temp.refusal(s) ORDER BY n;
+\pset format aligned
+SELECT asyncjob.submit('site_layout', jsonb_build_object('dem', 'site_flat', 'site', pg_temp.wall(49.6630)) || :'east') AS walled \gset
+SELECT state, error_code, error_category, attempt, error_hint IS NOT NULL AS hint FROM asyncjob.wait(:walled, '60s');
 
 RESET SESSION AUTHORIZATION;
 DELETE FROM asyncjob.dem WHERE name LIKE 'site\_%';

@@ -153,6 +153,31 @@ SELECT zone, step, down, (l ->> 'samples')::int = 10 * 86400 / step AS all_of_th
 FROM clock ORDER BY zone, step, down;
 DELETE FROM asyncjob.telemetry WHERE name LIKE 'clock%' OR name LIKE 'regress\_%' OR name IN ('day', 'coarse', 'hours');
 
+-- what battery tools get wrong. Energy is power times the time between samples, whatever that is; hours are those of the
+-- place; capacity is no state of charge, whatever that is at the ends; and no name brings forth numbers.
+CREATE VIEW regress_constant AS SELECT step, timestamptz '2024-01-01 00:00Z' + i * step * interval '1 s' AS at, 10.0 AS current_a, 50.0 AS voltage_v,
+       0.1 + i * step / 360000.0 AS soc FROM (VALUES (30), (60), (600), (3600)) s (step), LATERAL generate_series(0, 72000 / step) i;
+CREATE FUNCTION pg_temp.constant(step int) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE TEMP VIEW every_%s AS SELECT at, current_a, voltage_v, soc FROM regress_constant WHERE step = %s', step, step);
+    PERFORM asyncjob.load_telemetry_from('constant', format('every_%s', step)::regclass);
+    RETURN asyncjob.run('battery_insights', '{"telemetry": "constant", "capacity_ah": 1000}') #> '{energy_balance,totals}';
+END $$;
+SELECT step, t -> 'charge_kwh' AS charge_kwh, t -> 'charge_ah' AS charge_ah, t -> 'covered_h' AS covered_h
+FROM unnest(ARRAY[30, 60, 600, 3600]) step, LATERAL pg_temp.constant(step) t ORDER BY step;
+CREATE VIEW regress_evening AS SELECT at, soc, current_a, voltage_v, CASE WHEN extract(hour FROM at AT TIME ZONE 'America/Denver') = 18 THEN 3000 ELSE 100 END AS load_w
+FROM regress_telemetry WHERE at BETWEEN '2023-03-01' AND '2023-04-15';
+SELECT asyncjob.load_telemetry_from('evening', 'regress_evening') ->> 'samples' AS samples;
+SELECT zone, (SELECT array_agg((h ->> 'hour')::int ORDER BY h -> 'hour') FROM jsonb_array_elements(r #> '{energy_balance,hourly_profile}') h WHERE (h ->> 'load_w')::float8 > 1000) AS peak
+FROM unnest(ARRAY['America/Denver', 'UTC']) zone, LATERAL asyncjob.run('battery_insights', jsonb_build_object('telemetry', 'evening', 'capacity_ah', 200, 'timezone', zone)) r ORDER BY zone;
+CREATE VIEW regress_emptied AS SELECT t.at, t.soc, t.current_a FROM regress_telemetry t,
+    (SELECT min(at) FILTER (WHERE soc > 0.95) AS a, max(at) FILTER (WHERE soc < 0.1) AS b FROM regress_telemetry) e WHERE t.at BETWEEN e.a AND e.b;
+SELECT (asyncjob.load_telemetry_from('emptied', 'regress_emptied') ->> 'samples')::int > 20000 AS long;
+SELECT abs((r #>> '{capacity_resistance,capacity,ah}')::float8 / (200 * (1 - 0.06 * 90 / 365)) - 1) < 0.01 AS capacity
+FROM asyncjob.run('battery_insights', '{"telemetry": "emptied", "capacity_ah": 200}') r;
+SELECT asyncjob.submit('battery_insights', '{"telemetry": "test-system", "capacity_ah": 200}');
+DELETE FROM asyncjob.telemetry WHERE name IN ('constant', 'evening', 'emptied');
+
 -- what is refused
 CREATE FUNCTION pg_temp.refusal(statement text, OUT code text, OUT said text) LANGUAGE plpgsql AS $$
 DECLARE
