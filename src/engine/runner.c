@@ -390,5 +390,4 @@ aj_run_job(AjJob *job, const AjPipeline *pipeline, MemoryContext context)
 	aj_worker_clean_session();
 	QueryCancelPending = false;
 	RESUME_CANCEL_INTERRUPTS();
-	pgstat_report_stat(true);
 }

@@ -420,11 +420,14 @@ aj_worker_main(Datum arg)
 				aj_batch_hint(pipeline);
 			}
 			idle_since = GetCurrentTimestamp();
+			/* autovacuum has to know, but not of each job: once a second */
+			pgstat_report_stat(false);
 			continue;
 		}
 		was_idle = true;
 		if (gone)
 			break;
+		pgstat_report_stat(true);
 
 		wait_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 												  TimestampTzPlusMilliseconds(idle_since,

@@ -47,13 +47,18 @@ sub entries_read
 {
 	my ($pipeline, $jobs) = @_;
 	my $reads = "SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes WHERE relid = 'asyncjob.job'::regclass ORDER BY 1";
+	my $updates = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid = 'asyncjob.job'::regclass";
 	my %before = map { split /\|/ } split /\n/, $node->safe_psql('postgres', $reads);
+	my $updated = $node->safe_psql('postgres', $updates) + $jobs;
 	my %after;
 
 	$node->safe_psql('postgres', "SET ROLE app; SELECT count(asyncjob.submit('$pipeline', '{}', queue => 'q' || i % 3, priority => (i % 11)::text)) FROM generate_series(1, $jobs) i");
 	aj_until($node, "jobs of $pipeline to end",
 		"SELECT NOT EXISTS (SELECT FROM asyncjob.job WHERE state NOT IN ('completed', 'failed'))")
 	  or die "jobs of $pipeline did not end";
+	# autovacuum goes by what a worker tells of its jobs, in batches or not
+	aj_until($node, "the worker to tell what it did with jobs of $pipeline", "SELECT ($updates) >= $updated")
+	  or die "the worker doesn't tell what it does";
 	%after = map { split /\|/ } split /\n/, $node->safe_psql('postgres', $reads);
 	return { map { $_ => ($after{$_} - $before{$_}) / $jobs } keys %after };
 }
