@@ -555,6 +555,12 @@ begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
 	aj_caller(&caller);
 	aj_scope_enter(&scope, false);
 	MemoryContextSwitchTo(context);
+
+	/*
+	 * Of two steps of a job that end at once, each in a transaction of its
+	 * own, the one that comes later has to see the other's end.
+	 */
+	aj_queue_lock_parent_of(job_id);
 	lock_held(&caller, job_id, token_arg(fcinfo), held);
 	prepare_run(run, held, context);
 	if (run->pipeline == NULL || held->job.step_no >= run->pipeline->nsteps)

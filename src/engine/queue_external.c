@@ -95,7 +95,7 @@ AJ_STATEMENT(add_lease,
 
 AJ_STATEMENT(lock_job,
 			 "SELECT " AJ_JOB_COLUMNS ", j.state::text,"
-			 " coalesce(j.worker_id, 0), q.name"
+			 " coalesce(j.worker_id, 0), q.name, j.cancel_requested"
 			 " FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id"
 			 " WHERE j.id = $4 AND" MAY_WORK("j") " FOR UPDATE OF j",
 			 OIDOID, INT4OID, TEXTOID, INT8OID);
@@ -125,7 +125,7 @@ AJ_STATEMENT(expired,
 
 AJ_STATEMENT(lock_if_free,
 			 "SELECT " AJ_JOB_COLUMNS ", j.state::text,"
-			 " coalesce(j.worker_id, 0), q.name"
+			 " coalesce(j.worker_id, 0), q.name, j.cancel_requested"
 			 " FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id"
 			 " WHERE j.id = $1 FOR UPDATE OF j SKIP LOCKED",
 			 INT8OID);
@@ -312,6 +312,7 @@ read_held(int64 token, AjHeld * held, AjHolder * holder, MemoryContext context)
 	holder->worker_id = DatumGetInt64(aj_value(0, AJ_JOB_NCOLUMNS + 2, &isnull));
 	held->queue = MemoryContextStrdup(context,
 									  TextDatumGetCString(aj_value(0, AJ_JOB_NCOLUMNS + 3, &isnull)));
+	holder->cancelled = DatumGetBool(aj_value(0, AJ_JOB_NCOLUMNS + 4, &isnull));
 	holder->state = AJ_QUEUED;
 	while (strcmp(aj_state_names[holder->state], state) != 0)
 		holder->state++;
@@ -336,7 +337,13 @@ aj_queue_lock_leased(const AjCaller *caller, int64 job_id, int64 token,
 	values[3] = Int64GetDatum(job_id);
 	if (aj_execute(&lock_job, values, nulls, 0) == 0)
 		aj_unknown_job(job_id);
-	return read_held(token, held, holder, context);
+	if (!read_held(token, held, holder, context))
+		return false;
+
+	/* with the job that it is a step of: its worker is to stop */
+	if (holder->cancelled)
+		holder->state = AJ_CANCELLED;
+	return !holder->cancelled;
 }
 
 void

@@ -38,6 +38,7 @@ typedef struct AjHolder
 {
 	AjState		state;
 	int64		worker_id;		/* 0: none */
+	bool		cancelled;		/* it is to be */
 }			AjHolder;
 
 extern int	aj_queue_external_lanes(const AjCaller *caller,
