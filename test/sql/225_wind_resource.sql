@@ -48,6 +48,8 @@ SELECT o -> 'wind_rose' ->> 'predominantDirection' AS predominant, jsonb_array_l
        jsonb_array_length(o -> 'monthly_mean_speed_m_s') AS months
 FROM r;
 SELECT name, kind, media_type FROM asyncjob.artifacts(:job) ORDER BY name;
+-- all that is made is kept for as long
+SELECT a.name, a.kind FROM asyncjob.artifacts(:job) a WHERE NOT EXISTS (SELECT FROM asyncjob.retention_defaults d WHERE d.kind = 'artifact:' || a.kind AND d.keep = '30 days');
 -- the report: one file, no network; of a part of a year too
 SELECT html LIKE '<!DOCTYPE html>%</html>%' AS whole, html !~ '(href|src)="(http|//)' AS no_network, html ~ 'Mean speed by month' AS months,
        html ~ 'maximum likelihood' AS method, html ~ 'At hub height' = (asyncjob.result(:job) ? 'at_hub_height') AS hub

@@ -237,6 +237,8 @@ FROM asyncjob.get_layout_status(:job) s, (SELECT r -> 'metrics' AS m FROM ridge)
 SELECT name, kind, media_type, size > 50 AS size FROM asyncjob.artifacts(:job)
 WHERE name NOT LIKE '%.density' AND name NOT LIKE '%.near' AND name NOT LIKE '%.balanced' AND name NOT LIKE '%.low\_earthwork'
 ORDER BY name COLLATE "C";
+-- all that is made is kept for as long
+SELECT a.name, a.kind FROM asyncjob.artifacts(:job) a WHERE NOT EXISTS (SELECT FROM asyncjob.retention_defaults d WHERE d.kind = 'artifact:' || a.kind AND d.keep = '30 days');
 -- the report: one file, nothing fetched, names escaped
 SELECT r ->> 'report' AS report, html LIKE '<!DOCTYPE html>%' AND html LIKE '%</html>%' AS whole,
        html !~* '(src|href)="?(https?:)?//' AND html !~* '<script' AS alone,

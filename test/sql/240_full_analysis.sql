@@ -38,6 +38,8 @@ SELECT state, message FROM asyncjob.updates(:job) WHERE message LIKE 'begins %';
 SELECT kind, state, level FROM asyncjob.updates(:job) WHERE step IS DISTINCT FROM 'wind_resource' AND state <> 'waiting' ORDER BY seq;
 SELECT name, step, kind, media_type, size > 100 AS size, sha256 = encode(sha256(asyncjob.artifact_data(:job, name)), 'hex') AS sha256
 FROM asyncjob.artifacts(:job) ORDER BY step, name COLLATE "C";
+-- all that is made is kept for as long
+SELECT a.name, a.kind FROM asyncjob.artifacts(:job) a WHERE NOT EXISTS (SELECT FROM asyncjob.retention_defaults d WHERE d.kind = 'artifact:' || a.kind AND d.keep = '30 days');
 -- in ranges as in one piece
 SELECT string_agg(asyncjob.artifact_data(:job, 'report.html', at, 10000), NULL ORDER BY at) = asyncjob.artifact_data(:job, 'report.html') AS in_ranges
 FROM asyncjob.artifacts(:job) a, generate_series(0, a.size, 10000) at WHERE a.name = 'report.html';

@@ -211,6 +211,11 @@ is(as('owner', "SET asyncjob.synchronous = on; SELECT s.state FROM asyncjob.subm
 is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.job WHERE queue_id = (SELECT id FROM asyncjob.queue WHERE name = 'mine') AND state = 'queued'"),
 	1, 'and leaves the external step');
 
+# Figures: of jobs, and none of what shared memory would have.
+like(as('owner', 'SELECT asyncjob.metrics()'), qr/^asyncjob_up 0\n.*asyncjob_last_hour_jobs\{pipeline="mixed",state="completed"\} \d+\n.*# EOF$/s,
+	'metrics() tells what there is');
+is(as('owner', 'SELECT count(*) FROM asyncjob.latency_stats()'), 0, 'latency_stats() has nothing to tell');
+
 aj_quiet_log($node);
 $node->stop;
 done_testing();
