@@ -212,7 +212,7 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.job WHERE queue_i
 	1, 'and leaves the external step');
 
 # Figures: of jobs, and none of what shared memory would have.
-like(as('owner', 'SELECT asyncjob.metrics()'), qr/^asyncjob_up 0\n.*asyncjob_last_hour_jobs\{pipeline="mixed",state="completed"\} \d+\n.*# EOF$/s,
+like(as('owner', 'SELECT asyncjob.metrics()'), qr/^asyncjob_up 0\n.*^asyncjob_last_hour_jobs\{pipeline="mixed",state="completed"\} \d+\n.*# EOF$/ms,
 	'metrics() tells what there is');
 is(as('owner', 'SELECT count(*) FROM asyncjob.latency_stats()'), 0, 'latency_stats() has nothing to tell');
 
