@@ -16,9 +16,11 @@
 
 /*
  * A Gaussian is taken as nothing beyond so many standard deviations, where it
- * is below 3e-11; the square that is summed by default is 1e-21.
+ * is below 2^-54, so that 1 - du is 1.  Less would do for energies, but where
+ * a power curve begins above 0 at a speed of the climate, the least loss
+ * there counts.
  */
-#define AJK_GAUSS_REACH 7.0
+#define AJK_GAUSS_REACH 8.7
 
 /* niayifar_2016: k = AJK_K_TI I + AJK_K_0, with at most this much added to I */
 #define AJK_K_TI 0.38

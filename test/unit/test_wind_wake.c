@@ -454,6 +454,50 @@ test_limits(void)
 	ajk_wind_free(&wind);
 }
 
+/*
+ * A curve that begins above 0: where the wind is that of its first row, the
+ * least loss of speed stops a turbine, and none that is felt is left out.
+ */
+static void
+test_edge(void)
+{
+	static const double ws[] = {3, 10, 25};
+	static const double kw[] = {40, 5000, 5000};
+	static const double ct[] = {0.8, 0.8, 0.1};
+	AjkTurbine	t = {.diameter_m = 126,.hub_height_m = 90,.rated_kw = 5000,
+	.curve = AJK_CURVE_TABLE,.npoints = 3,.ws = ws,.power_kw = kw,.ct = ct};
+	double		wd = 0.0;
+	double		at = 3.0;
+	double		one = 1.0;
+	AjkWind		wind;
+
+	ok(ajk_wind_from_rose(&wind, 1, &wd, 1, &at, &one) == AJK_OK, "a wind at cut-in");
+	for (int m = 0; m < AJK_WAKE_MODELS; m++)
+		for (int far = 0; far < 2; far++)
+		{
+			AjkWake		wake = {(AjkWakeModel) m, AJK_SUPER_RSS, 0.0324555, false, 0.0};
+			double		root = sqrt(0.2);
+			double		sigma = m == AJK_WAKE_IEA37_SBG ?
+			0.0324555 * 600 + 126 / sqrt(8.0) :
+			(m == AJK_WAKE_NIAYIFAR_2016 ? 0.004 : 0.0324555) * 600 +
+			0.2 * 126 * sqrt((1 + root) / (2 * root));
+			double		x[2] = {0, (far ? 8.9 : 8.0) * sigma};
+			double		y[2] = {600, 0};
+			double		mwh[2];
+			AjkFarm		farm = {2, x, y, &t, wake, 0.0, 0, NULL, NULL};
+			AjkYield	yield = {.turbine_mwh = mwh};
+
+			if (m == AJK_WAKE_NOJ)
+				continue;
+			ajk_farm_yield(&farm, &wind, &yield, NULL, NULL);
+			near(mwh[0], 40 * 8.76, 1e-9, "the first turns");
+			near(mwh[1], far ? 40 * 8.76 : 0.0, 1e-9,
+				 far ? "one that loses less than a number holds does, too" :
+				 "one that loses 1e-15 of its wind doesn't");
+		}
+	ajk_wind_free(&wind);
+}
+
 int
 main(void)
 {
@@ -465,5 +509,6 @@ main(void)
 	test_flow();
 	test_floris();
 	test_limits();
+	test_edge();
 	return unit_done();
 }
