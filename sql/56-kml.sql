@@ -58,8 +58,12 @@ BEGIN
             MESSAGE = 'the KML text has a document type declaration',
             HINT = 'Take it out; KML needs none, and entities are not read.';
     END IF;
+    -- what editors put in front: a byte order mark, blank lines
+    IF getdatabaseencoding() = 'UTF8' THEN
+        kml := ltrim(kml, chr(65279));
+    END IF;
     BEGIN
-        doc := xmlparse(DOCUMENT kml);
+        doc := xmlparse(DOCUMENT ltrim(kml, E' \t\r\n'));
     EXCEPTION WHEN invalid_xml_document OR invalid_xml_content THEN
         RAISE EXCEPTION USING ERRCODE = 'AJ101', CONSTRAINT = 'kml_invalid',
             MESSAGE = 'the KML text is not well-formed XML',

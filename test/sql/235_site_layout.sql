@@ -276,6 +276,8 @@ SELECT jsonb_pretty(asyncjob.kml_to_geojson('<kml xmlns="http://www.opengis.net/
     <Point><coordinates>9.02,50.02,100</coordinates></Point></Placemark>
   <Placemark><name>note</name><Point><coordinates>9.02,50.02</coordinates></Point></Placemark></Document></kml>'));
 SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark><LineString><coordinates>9,50 9.1,50</coordinates></LineString></Placemark></kml>');
+SELECT asyncjob.kml_to_geojson(E'\n<?xml version="1.0"?><kml><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>9,50 9.1,50 9.1,50.1 9,50</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>')
+       = asyncjob.kml_to_geojson(chr(65279) || E'<?xml version="1.0"?><kml><Placemark><Polygon><outerBoundaryIs><LinearRing><coordinates>9,50 9.1,50 9.1,50.1 9,50</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></kml>') AS as_editors_save_it;
 SELECT asyncjob.load_site_kml('site_bad', 'PK');
 SELECT asyncjob.load_site_kml('site_bad', '<kml><Placemark>');
 SELECT asyncjob.load_site_kml('site_bad', '');
