@@ -162,22 +162,22 @@ aj_wait_for_event(PG_FUNCTION_ARGS)
 		aj_queue_find_event(why.event_owner, event, key, &payload))
 	{
 		/* it was there before us */
-		JsonbParseState *state = NULL;
+		AjJsonbState state = {0};
 		JsonbValue	k = {.type = jbvString},
 					v,
 				   *object;
 
-		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		aj_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 		k.val.string.val = "payload";
 		k.val.string.len = 7;
-		pushJsonbValue(&state, WJB_KEY, &k);
+		aj_push_jsonb(&state, WJB_KEY, &k);
 		v.type = jbvBinary;
 		v.val.binary.data = &payload->root;
 		v.val.binary.len = VARSIZE(payload) - VARHDRSZ;
 		if (JB_ROOT_IS_SCALAR(payload))
 			(void) JsonbExtractScalar(&payload->root, &v);
-		pushJsonbValue(&state, WJB_VALUE, &v);
-		object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+		aj_push_jsonb(&state, WJB_VALUE, &v);
+		object = aj_push_jsonb(&state, WJB_END_OBJECT, NULL);
 		memo.value = JsonbValueToJsonb(object);
 		aj_queue_remember(run->job, "event", name, 0, memo.value, false);
 		found = true;

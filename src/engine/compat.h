@@ -23,6 +23,7 @@
 #include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 
 #if PG_VERSION_NUM < 150000
 #error "asyncjob needs PostgreSQL 15 or later"
@@ -92,11 +93,42 @@
 #define AJ_PASS_SIGNAL_ARGS	postgres_signal_arg
 #endif
 
+/* 19's pqsignal() wants its own type of handler. */
+#ifndef PG_SIG_IGN
+#define PG_SIG_IGN	SIG_IGN
+#endif
+
+/* 19 has a statement for it. */
+#ifndef pg_fallthrough
+#define pg_fallthrough	__attribute__((fallthrough))
+#endif
+
 /* 19 takes the tranche's name when it makes a new id. */
 #if PG_VERSION_NUM >= 190000
 #define aj_new_tranche(name)	LWLockNewTrancheId(name)
 #else
 #define aj_new_tranche(name)	LWLockNewTrancheId()
 #endif
+
+/*
+ * What a jsonb is built in.  19 keeps the result in the state; before,
+ * pushJsonbValue() returned it.
+ */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState AjJsonbState;
+#else
+typedef JsonbParseState *AjJsonbState;
+#endif
+
+static inline JsonbValue *
+aj_push_jsonb(AjJsonbState *state, JsonbIteratorToken token, JsonbValue *value)
+{
+#if PG_VERSION_NUM >= 190000
+	pushJsonbValue(state, token, value);
+	return state->result;
+#else
+	return pushJsonbValue(state, token, value);
+#endif
+}
 
 #endif							/* AJ_COMPAT_H */

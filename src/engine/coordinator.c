@@ -26,6 +26,7 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -289,7 +290,7 @@ aj_coordinator_main(Datum arg)
 	TimestampTz next_look = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGINT, SIG_IGN);	/* pg_cancel_backend(): nothing to cancel */
+	pqsignal(SIGINT, PG_SIG_IGN);	/* pg_cancel_backend(): nothing to cancel */
 	pqsignal(SIGTERM, die);
 	memcpy(&dbid, MyBgworkerEntry->bgw_extra, sizeof(dbid));
 

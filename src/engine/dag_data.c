@@ -57,17 +57,17 @@ append_output(StringInfo s, Jsonb *checkpoints, int step_no)
 }
 
 static void
-push_key(JsonbParseState * *state, const char *key)
+push_key(AjJsonbState *state, const char *key)
 {
 	JsonbValue	v = {.type = jbvString};
 
 	v.val.string.val = (char *) key;
 	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
+	aj_push_jsonb(state, WJB_KEY, &v);
 }
 
 static void
-push_jsonb(JsonbParseState * *state, Jsonb *jb)
+push_jsonb(AjJsonbState *state, Jsonb *jb)
 {
 	JsonbValue	v = {.type = jbvBinary};
 
@@ -75,7 +75,7 @@ push_jsonb(JsonbParseState * *state, Jsonb *jb)
 	v.val.binary.len = VARSIZE(jb) - VARHDRSZ;
 	if (JB_ROOT_IS_SCALAR(jb))
 		(void) JsonbExtractScalar(&jb->root, &v);
-	pushJsonbValue(state, WJB_VALUE, &v);
+	aj_push_jsonb(state, WJB_VALUE, &v);
 }
 
 /*
@@ -88,14 +88,14 @@ aj_dag_step_input(const AjRun *run, int step_no, Jsonb *item, int item_no)
 {
 	const AjPipeline *pipeline = run->pipeline;
 	const AjStep *step = &pipeline->steps[step_no];
-	JsonbParseState *state = NULL;
+	AjJsonbState state = {0};
 	JsonbValue	null = {.type = jbvNull};
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	aj_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_key(&state, "params");
 	push_jsonb(&state, run->params);
 	push_key(&state, "steps");
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	aj_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int a = 0; a < step->nafter; a++)
 	{
 		char		key[16];
@@ -106,9 +106,9 @@ aj_dag_step_input(const AjRun *run, int step_no, Jsonb *item, int item_no)
 			v = getKeyJsonValueFromContainer(&run->checkpoints->root, key,
 											 strlen(key), NULL);
 		push_key(&state, pipeline->steps[step->after[a]].name);
-		pushJsonbValue(&state, WJB_VALUE, v ? v : &null);
+		aj_push_jsonb(&state, WJB_VALUE, v ? v : &null);
 	}
-	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	aj_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	if (item != NULL)
 	{
 		JsonbValue	no = {.type = jbvNumeric};
@@ -118,9 +118,9 @@ aj_dag_step_input(const AjRun *run, int step_no, Jsonb *item, int item_no)
 		push_key(&state, "item");
 		push_jsonb(&state, item);
 		push_key(&state, "item_no");
-		pushJsonbValue(&state, WJB_VALUE, &no);
+		aj_push_jsonb(&state, WJB_VALUE, &no);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return JsonbValueToJsonb(aj_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Input of the current step.  A first step that has no item gets the params. */

@@ -22,6 +22,7 @@
 
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 #include "api.h"
 #include "latency.h"

@@ -194,7 +194,7 @@ aj_launcher_main(Datum arg)
 	MemoryContext context;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGINT, SIG_IGN);	/* pg_cancel_backend(): nothing to cancel */
+	pqsignal(SIGINT, PG_SIG_IGN);	/* pg_cancel_backend(): nothing to cancel */
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);

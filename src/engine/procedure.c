@@ -22,6 +22,8 @@
  */
 #include "compat.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"

@@ -41,6 +41,7 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_type.h"
@@ -316,7 +317,7 @@ make_envelope(const AjKey * key, bytea *sealed)
 	char	   *string = palloc(room);
 	size_t		id_len = strlen(key->id);
 	int			n;
-	JsonbParseState *state = NULL;
+	AjJsonbState state = {0};
 	JsonbValue	v = {.type = jbvString},
 			   *object;
 
@@ -326,14 +327,14 @@ make_envelope(const AjKey * key, bytea *sealed)
 					  string + id_len + 1, room - id_len - 1);
 	if (n < 0)
 		elog(ERROR, "could not encode encrypted data");
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	aj_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	v.val.string.val = AJ_ENVELOPE;
 	v.val.string.len = sizeof(AJ_ENVELOPE) - 1;
-	pushJsonbValue(&state, WJB_KEY, &v);
+	aj_push_jsonb(&state, WJB_KEY, &v);
 	v.val.string.val = string;
 	v.val.string.len = id_len + 1 + n;
-	pushJsonbValue(&state, WJB_VALUE, &v);
-	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	aj_push_jsonb(&state, WJB_VALUE, &v);
+	object = aj_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(object);
 }
 

@@ -105,7 +105,7 @@ aj_suspects_tend(void)
 			aj_shared->alone_mode = AJ_ALONE_GATHERING;
 			aj_shared->alone_db = aj_my_db->dbid;
 			aj_shared->alone_until = TimestampTzPlusMilliseconds(now, GATHER_MS);
-			/* FALLTHROUGH */
+			pg_fallthrough;
 
 		case AJ_ALONE_GATHERING:
 			wait_ms = 50;

@@ -19,6 +19,7 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
