@@ -43,7 +43,8 @@ CREATE TABLE asyncjob.event_wait (
     key          text,
     fresh        boolean NOT NULL DEFAULT true,
     since        pg_snapshot NOT NULL DEFAULT pg_current_snapshot(),
-    xid          xid8 NOT NULL DEFAULT pg_current_xact_id()
+    xid          xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    seen_xid     xid8
 );
 COMMENT ON TABLE asyncjob.event_wait IS 'Jobs that wait for an event.';
 CREATE INDEX event_wait_idx ON asyncjob.event_wait (event_owner, event);

@@ -282,10 +282,10 @@ claim_now(const Request * request, Claimed * *claimed)
 	/* quiesce_wait() has to know that a claim is under way */
 	(void) aj_extension_lock();
 	if (aj_shared == NULL)
-		aj_call_back_here();
+		aj_call_back_here(InvalidOid);
 	aj_redact_prepare();
-	(void) aj_external_expire(request->queues, request->nqueues);
-	if (aj_limits_admit_here(request->queues, request->nqueues, InvalidOid,
+	(void) aj_external_expire(request->queues, request->nqueues, caller.role);
+	if (aj_limits_admit_here(request->queues, request->nqueues, caller.role,
 							 true, request->max, false) > 0)
 		aj_at_commit_look();
 	while (others && n < request->max)
@@ -531,8 +531,6 @@ aj_heartbeat(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("heartbeat()");
 	aj_caller(&caller);
 	aj_scope_enter(&scope, false);
-	/* a step of a job: the job's row is locked before (dag.c) */
-	aj_queue_lock_parent_of(job_id);
 	lock_held(&caller, job_id, token, &held);
 	aj_redact_prepare();
 	message = aj_redact(message);

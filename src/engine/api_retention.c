@@ -181,7 +181,8 @@ aj_unpin(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("unpin()");
 	aj_caller(&caller);
 	aj_scope_enter(&scope, false);
-	if (!aj_queue_head(&caller, job_id, false, &head))
+	/* pruning steps over a job that is locked, and takes its pins along */
+	if (!aj_queue_head(&caller, job_id, true, &head))
 		aj_unknown_job(job_id);
 	was = aj_queue_unpin(job_id, caller.role);
 	aj_scope_leave(&scope);

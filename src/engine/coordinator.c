@@ -12,6 +12,10 @@
  * extension, so that DROP EXTENSION waits for milliseconds and the next round
  * finds it gone.  Between rounds there is no transaction and no snapshot.
  *
+ * Everybody's jobs depend on it, so it waits for no row that a session may have
+ * locked (SKIP LOCKED, and a look again soon), and an error in one part of a
+ * round ends that part only.
+ *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
@@ -24,6 +28,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/spin.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -40,6 +45,7 @@
 #include "guc.h"
 #include "lanes.h"
 #include "limits.h"
+#include "pause.h"
 #include "publish.h"
 #include "queue.h"
 #include "schedule_chore.h"
@@ -49,9 +55,17 @@
 #include "suspects.h"
 
 #define SHUTDOWN_MS			30
+#define ORPHANS_AGAIN_MS	250 /* what a session holds locked may be free */
+#define AFTER_ERROR_MS		1000
 
 AjDatabase *aj_my_db = NULL;
 static bool first_round = true;
+static TimestampTz orphans_again = 0;	/* 0: none are left */
+static bool external_news = false;
+static bool ours = false;		/* not a copy's */
+static MemoryContext round_context;
+static List *ready_owners = NIL;	/* in round_context */
+static TimestampTz publish_after = 0;
 
 static void
 coordinator_exit(int code, Datum arg)
@@ -122,7 +136,8 @@ aj_coordinator_begin(AjScope *scope)
 }
 
 /*
- * Give back the jobs of all workers that are no more.
+ * Give back the jobs of all workers that are no more.  Those whose rows a
+ * session holds locked are left for later.
  *
  * When the server is shut down, workers may go before the signal has reached
  * us.  That must be charged to nobody, so give it a moment to arrive.
@@ -130,13 +145,14 @@ aj_coordinator_begin(AjScope *scope)
 static void
 requeue_orphans(void)
 {
+	bool		left;
 	int64	   *living = palloc(aj_shared->nslots * sizeof(int64));
 	int			n = 0;
 	int64		limit;
 	int			count;
 	AjScope		scope;
 
-	if (!first_round)
+	if (!first_round && orphans_again == 0)
 	{
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 SHUTDOWN_MS, PG_WAIT_EXTENSION);
@@ -155,8 +171,10 @@ requeue_orphans(void)
 	LWLockRelease(aj_shared->lock);
 
 	aj_coordinator_begin(&scope);
-	count = aj_queue_requeue_orphans(living, n, limit, first_round);
+	count = aj_queue_requeue_orphans(living, n, limit, first_round, &left);
 	aj_scope_commit(&scope);
+	orphans_again = left ?
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ORPHANS_AGAIN_MS) : 0;
 	aj_lanes_reset(aj_my_db->dbid);
 	if (count > 0)
 		ereport(LOG,
@@ -181,15 +199,167 @@ find_lanes(void)
 												 Max(aj_guc_poll_interval, 50 * took));
 
 	if (aj_dag_sweep_wanted() || due)
-	{
-		while (aj_dag_sweep())
-			;
-	}
+		aj_dag_sweep(InvalidOid);
 	if (!due)
 		return;
 	aj_queue_find_lanes();
 	last = GetCurrentTimestamp();
 	took = TimestampDifferenceMilliseconds(start, last);
+}
+
+/* How long it is to a time, 0 for never. */
+static long
+ms_until(TimestampTz next)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return next == 0 ? aj_guc_poll_interval : next <= now ? 0 :
+		TimestampDifferenceMilliseconds(now, next) + 1;
+}
+
+/* ---------- parts of a round ---------- */
+
+/* Places of queues with limits. */
+static long
+tend_places(void)
+{
+	TimestampTz next;
+
+	(void) aj_limits_round(&next);
+	return ms_until(next);
+}
+
+/* Leases of external workers. */
+static long
+tend_leases(void)
+{
+	return aj_external_round(aj_my_db, &external_news);
+}
+
+static bool
+leases_news(void)
+{
+	return pg_atomic_read_u64(&aj_my_db->external) != 0;
+}
+
+/* Waits, events, the ends of jobs that belong to others. */
+static long
+tend_flow(void)
+{
+	return ms_until(aj_flow_round(aj_my_db));
+}
+
+static bool
+flow_news(void)
+{
+	return pg_atomic_read_u32(&aj_my_db->flow) != 0 || aj_pauses_may_have_changed();
+}
+
+/*
+ * Whose jobs these are; jobs that nobody announced, and those of dropped roles;
+ * and who has ready ones.
+ */
+static long
+tend_lanes(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz next_due = 0;
+
+	MemoryContextSwitchTo(round_context);
+	ready_owners = NIL;
+	ours = aj_origin_is_ours();
+	if (ours && aj_guc_enabled)
+	{
+		int			buried;
+
+		find_lanes();
+		buried = aj_queue_bury_ownerless();
+		if (buried > 0)
+			ereport(LOG,
+					(errmsg("asyncjob made %d jobs of dropped roles dead letters",
+							buried)));
+		ready_owners = aj_queue_ready_owners(&next_due);
+	}
+	MemoryContextSwitchTo(context);
+	return ms_until(next_due);
+}
+
+/*
+ * A part is done when its time has come, or there is news for it; the first
+ * ones only where these jobs are ours.
+ */
+static struct Part
+{
+	long		(*work) (void); /* returns ms to wait before the next time */
+	bool		(*news) (void);
+	TimestampTz next;
+}			parts[] =
+
+{
+	{
+		.work = tend_places,.news = aj_limits_may_be
+	},
+	{
+		.work = tend_leases,.news = leases_news
+	},
+	{
+		.work = tend_flow,.news = flow_news
+	},
+};
+
+/*
+ * Do a part, in a transaction of its own: an error, of which one role's job may
+ * be the cause, must not keep others' from running.  Returns how long to wait
+ * before the next time, at most.
+ */
+static long
+tend(long (*work) (void))
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile long wait_ms = AFTER_ERROR_MS;
+
+	PG_TRY();
+	{
+		AjScope		scope;
+
+		aj_coordinator_begin(&scope);
+		wait_ms = work();
+		aj_scope_commit(&scope);
+	}
+	PG_CATCH();
+	{
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		if (work == tend_flow)
+			aj_flow_failed();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CHECK_FOR_INTERRUPTS();
+	return wait_ms;
+}
+
+/* Do the parts that are to be done.  Returns how long to wait. */
+static long
+tend_parts(void)
+{
+	long		wait_ms = aj_guc_poll_interval;
+
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		struct Part *part = &parts[i];
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (part->next <= now || part->news())
+			part->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 tend(part->work));
+		wait_ms = Min(wait_ms, ms_until(part->next));
+	}
+	if (external_news)
+		aj_external_wake_waiters();
+	external_news = false;
+	return wait_ms;
 }
 
 /*
@@ -198,77 +368,65 @@ find_lanes(void)
 static long
 tend_queue(void)
 {
-	AjScope		scope;
-	List	   *owners = NIL;
 	ListCell   *cell;
-	TimestampTz next_due = 0,
-				next_wake = 0,
-				now;
+	bool		were_ours = ours;
 	long		wait_ms = aj_guc_poll_interval;
-	bool		ours;
-	bool		external = false;
-	MemoryContext context = CurrentMemoryContext;
 
-	aj_coordinator_begin(&scope);
-	ours = aj_origin_is_ours();
+	round_context = CurrentMemoryContext;
 	if (ours && aj_guc_enabled)
-	{
-		TimestampTz next;
-
-		(void) aj_limits_round(&next);
-		if (next != 0)
-			wait_ms = Min(wait_ms, next <= GetCurrentTimestamp() ? 0 :
-						  TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1);
-		MemoryContextSwitchTo(context);
-		wait_ms = Min(wait_ms, aj_external_round(aj_my_db, &external));
-		MemoryContextSwitchTo(context);
-	}
-	if (ours && aj_guc_enabled)
-	{
-		int			buried;
-
-		find_lanes();
-		buried = aj_queue_bury_ownerless();
-
-		if (buried > 0)
-			ereport(LOG,
-					(errmsg("asyncjob made %d jobs of dropped roles dead letters",
-							buried)));
-		next_wake = aj_flow_round(aj_my_db);
-		MemoryContextSwitchTo(context);
-		owners = aj_queue_ready_owners(&next_due);
-	}
-	aj_scope_commit(&scope);
-	MemoryContextSwitchTo(context);
-	if (external)
-		aj_external_wake_waiters();
+		wait_ms = tend_parts();
+	wait_ms = Min(wait_ms, tend(tend_lanes));
 
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_db->paused = !ours;
 	LWLockRelease(aj_shared->lock);
 
+	/* that transaction may have heard of something for the others */
+	for (int i = 0; i < lengthof(parts) && ours && aj_guc_enabled; i++)
+	{
+		if (!were_ours || (parts[i].news() && parts[i].work != tend_places))
+			wait_ms = 0;
+	}
+	if (aj_limits_stale() && ours && aj_guc_enabled)
+		wait_ms = 0;
+
 	aj_staff_shed();
-	now = GetCurrentTimestamp();
-	foreach(cell, owners)
+	foreach(cell, ready_owners)
 		wait_ms = Min(wait_ms, aj_staff_feed(lfirst(cell)));
-	if (next_wake != 0 && (next_due == 0 || next_wake < next_due))
-		next_due = next_wake;
-	if (next_due != 0)
-		wait_ms = Min(wait_ms, next_due <= now ? 0 :
-					  TimestampDifferenceMilliseconds(now, next_due) + 1);
+	ready_owners = NIL;
 	return Max(wait_ms, 0);
 }
 
+/*
+ * Send notices.  That may fail when the server's queue of notifications is
+ * full, because somebody listens who doesn't read; then they are lost, and
+ * that is what is told next.
+ */
 static void
 publish(void)
 {
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	XactIsoLevel = XACT_READ_COMMITTED;
-	/* notices don't outlive the server: no flush of WAL for them */
-	aj_commit_durably(false);
-	aj_publish_send(aj_my_db);
-	aj_publish_commit();
+	PG_TRY();
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		XactIsoLevel = XACT_READ_COMMITTED;
+		/* notices don't outlive the server: no flush of WAL for them */
+		aj_commit_durably(false);
+		aj_publish_send(aj_my_db);
+		aj_publish_commit();
+	}
+	PG_CATCH();
+	{
+		EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		SpinLockAcquire(&aj_my_db->mutex);
+		aj_my_db->lost = true;
+		SpinLockRelease(&aj_my_db->mutex);
+		publish_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													AFTER_ERROR_MS);
+	}
+	PG_END_TRY();
 }
 
 static bool
@@ -348,6 +506,8 @@ aj_coordinator_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 			leave_if_unlisted();
 			MemoryContextSwitchTo(context);
+			for (int i = 0; i < lengthof(parts); i++)
+				parts[i].next = 0;
 			next_look = 0;
 		}
 
@@ -362,7 +522,7 @@ aj_coordinator_main(Datum arg)
 		{
 			long		alone_ms = AJ_GATHER_AGAIN_MS;
 
-			if (aj_staff_reap())
+			if (aj_staff_reap() || (orphans_again != 0 && orphans_again <= now))
 				requeue_orphans();
 			/* first, so that nobody begins a long job just before */
 			if (!aj_my_db->paused && aj_guc_enabled)
@@ -370,13 +530,17 @@ aj_coordinator_main(Datum arg)
 			wait_ms = Min(tend_queue(), alone_ms);
 			if (!aj_my_db->paused)
 				wait_ms = Min(wait_ms, aj_chores());
+			if (orphans_again != 0)
+				wait_ms = Min(wait_ms, ORPHANS_AGAIN_MS);
 			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 		}
 
 		now = GetCurrentTimestamp();
 		wait_ms = next_look <= now ? 0 :
 			TimestampDifferenceMilliseconds(now, next_look) + 1;
-		if (aj_publish_pending(aj_my_db, &wait_ms))
+		if (now < publish_after)
+			wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(now, publish_after) + 1);
+		else if (aj_publish_pending(aj_my_db, &wait_ms))
 		{
 			publish();
 			MemoryContextSwitchTo(context);

@@ -40,7 +40,10 @@
  */
 #include "compat.h"
 
+#include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -52,11 +55,13 @@
 #include "queue.h"
 #include "queue_dag.h"
 #include "queue_flow.h"
+#include "scope.h"
 #include "seal.h"
 #include "shmem.h"
 #include "wake.h"
 
 #define SWEEP_AT_ONCE	100
+#define SETTLE_MS		200		/* for a lock on a row of a job's */
 
 static bool sweep_wanted = false;
 
@@ -504,6 +509,55 @@ aj_dag_settle(int64 parent_id)
 }
 
 /*
+ * The same where nobody must suffer from it: in a subtransaction, so that a job
+ * that can't be settled (its key is missing, or a session holds one of its rows
+ * locked) stays as it is for the next look.
+ */
+static void
+settle_if_possible(int64 parent_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = QueryCancelHoldoffCount;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		int			nestlevel = aj_scope_wait_for_locks(SETTLE_MS);
+
+		aj_dag_settle(parent_id);
+		AtEOXact_GUC(false, nestlevel);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		/* an error lets go of what our caller holds off */
+		QueryCancelHoldoffCount = holdoff;
+		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);
+		if (edata->sqlerrcode != AJ_ERRCODE_NO_KEY &&
+			edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			ereport(LOG,
+					(errcode(edata->sqlerrcode),
+					 errmsg("asyncjob cannot go on with job " INT64_FORMAT, parent_id),
+					 errdetail_internal("%s", edata->message)));
+		FreeErrorData(edata);
+	}
+	PG_END_TRY();
+}
+
+/*
  * A branch has ended, and that is committed.  While other items of its step
  * are unfinished there is nothing to be done, unless it failed.
  */
@@ -515,22 +569,29 @@ aj_dag_branch_ended(const AjRun *run, AjState state)
 	if (job->item_no > 0 && state == AJ_COMPLETED &&
 		aj_queue_unfinished_items(job->parent_id, job->step_no))
 		return;
-	aj_dag_settle(job->parent_id);
+	if (job->sealed)
+		settle_if_possible(job->parent_id);
+	else
+		aj_dag_settle(job->parent_id);
 }
 
 /*
- * The coordinator looks for jobs whose branches have ended without anybody
- * having noticed.  Returns whether there may be more.
+ * Look for jobs, of an owner or (0) of all, whose branches have ended without
+ * anybody having noticed.
  */
-bool
-aj_dag_sweep(void)
+void
+aj_dag_sweep(Oid owner)
 {
 	int64		ids[SWEEP_AT_ONCE];
-	int			n = aj_queue_stuck_parents(ids, SWEEP_AT_ONCE);
+	int64		last = 0;
+	int			n;
 
-	for (int i = 0; i < n; i++)
-		aj_dag_settle(ids[i]);
-	return n == SWEEP_AT_ONCE;
+	do
+	{
+		n = aj_queue_stuck_parents(ids, SWEEP_AT_ONCE, last, owner);
+		for (int i = 0; i < n; i++)
+			settle_if_possible(last = ids[i]);
+	} while (n == SWEEP_AT_ONCE);
 }
 
 /* This process ended a branch without looking after the job. */

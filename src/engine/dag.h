@@ -30,7 +30,7 @@ extern AjState aj_dag_step_done(AjRun *run, AjOutcome outcome, Jsonb *output,
 								Jsonb *error);
 extern void aj_dag_settle(int64 parent_id);
 extern void aj_dag_branch_ended(const AjRun *run, AjState state);
-extern bool aj_dag_sweep(void);
+extern void aj_dag_sweep(Oid owner);
 extern void aj_dag_sweep_soon(void);
 extern bool aj_dag_sweep_wanted(void);
 

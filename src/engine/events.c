@@ -33,6 +33,10 @@
 #include "wake.h"
 
 #define LATE_COMMIT_MS	1000
+#define AGAIN_MS		250		/* what a session holds locked may be free */
+
+static bool poll_soon = false;
+static bool carefully = false;	/* one of many may raise an error */
 
 /* May somebody want to hear of the end of a job?  Runs in a scope. */
 bool
@@ -84,6 +88,43 @@ wake(bool poll)
 }
 
 /*
+ * The last round ended by an error, and was rolled back: all has to be looked
+ * at again, one by one, so that what raises the error is found.
+ */
+void
+aj_flow_failed(void)
+{
+	poll_soon = true;
+	carefully = true;
+}
+
+/*
+ * Dispatch events.  Returns when to go on, 0 for when something changes.  What
+ * has to be tried again is, after a rest that is long beside the work.
+ */
+static TimestampTz
+dispatch(void)
+{
+	static int64 after = 0;
+	TimestampTz start = GetCurrentTimestamp(),
+				end;
+	bool		all = aj_queue_dispatch(InvalidOid, &after, carefully);
+
+	end = GetCurrentTimestamp();
+	if (after != 0)
+		return end;
+	carefully = false;
+	return all ? 0 : TimestampTzPlusMilliseconds(end, Max(AGAIN_MS,
+														  20 * TimestampDifferenceMilliseconds(start, end)));
+}
+
+static TimestampTz
+earlier(TimestampTz a, TimestampTz b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/*
  * The coordinator's round.  Returns when there will be something to do next,
  * 0 for never.  Runs in a scope.
  *
@@ -99,44 +140,47 @@ aj_flow_round(AjDatabase *db)
 	static bool calling = false;	/* there may be more to call back */
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
-	bool		poll = now >= next_poll;
+	bool		poll = now >= next_poll || poll_soon;
 	uint32		what = pg_atomic_exchange_u32(&db->flow, 0);
 
 	calling |= aj_pauses_changed() || poll;
 	if (what == 0 && !calling && (next == 0 || now < next))
 		return next;
 	if (calling)
-		calling = aj_queue_call_back() == AJ_ASIDE_MAX;
+		calling = aj_queue_call_back(InvalidOid) == AJ_ASIDE_MAX;
 	if (poll)
 	{
 		if (aj_queue_chains_wanted())
 			pg_atomic_write_u32(&db->chains, 1);
 		next_poll = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
+		poll_soon = false;
 	}
-	due = wake(poll);
-	if (aj_queue_dispatch() || calling)
+	due = earlier(wake(poll), dispatch());
+	if (calling)
 		due = now;
 	if (poll || more_parents || (what & AJ_FLOW_CHILD_ENDED) != 0)
-		more_parents = aj_queue_sweep_children();
+		more_parents = aj_queue_sweep_children(InvalidOid);
 	if (more_parents)
 		due = now;
 	next = due;
 	return next;
 }
 
-/* The same for a process that runs jobs in the foreground. */
+/* The same for a process that runs jobs of its role in the foreground. */
 void
 aj_flow_here(Oid owner)
 {
 	TimestampTz due;
+	int64		after = 0;
 
-	aj_call_back_here();
+	aj_call_back_here(owner);
 	(void) aj_queue_wake_due(owner, DT_NOBEGIN, &due);
 
-	while (aj_queue_dispatch())
+	do
+	{
+		(void) aj_queue_dispatch(owner, &after, false);
+	} while (after != 0);
+	while (aj_queue_sweep_children(owner))
 		;
-	while (aj_queue_sweep_children())
-		;
-	while (aj_dag_sweep())
-		;
+	aj_dag_sweep(owner);
 }

@@ -17,6 +17,7 @@
 extern bool aj_chains_wanted(void);
 extern void aj_chain(int64 job_id);
 extern TimestampTz aj_flow_round(AjDatabase *db);
+extern void aj_flow_failed(void);
 extern void aj_flow_here(Oid owner);
 
 #endif							/* AJ_EVENTS_H */

@@ -103,14 +103,15 @@ aj_announce_ready(Oid owner, int32 queue_id, int priority, TimestampTz run_at,
 }
 
 /*
- * End leases that have expired, of these queues or (NULL) of all.  The caller
- * is in a scope.  Returns how many jobs were taken from their holders.
+ * End leases that have expired, of these queues or (NULL) of all, and of jobs
+ * that a role or (0) anybody may work for.  The caller is in a scope.  Returns
+ * how many jobs were taken from their holders.
  */
 int
-aj_external_expire(const int32 *queues, int n)
+aj_external_expire(const int32 *queues, int n, Oid role)
 {
 	int64	   *ids;
-	int			found = aj_queue_expired(queues, n, EXPIRE_MAX, &ids);
+	int			found = aj_queue_expired(queues, n, role, EXPIRE_MAX, &ids);
 	int			ended = 0;
 
 	for (int i = 0; i < found; i++)
@@ -178,7 +179,7 @@ aj_external_round(AjDatabase *db, bool *news)
 
 	if (queues != 0 || next <= now)
 	{
-		(void) aj_external_expire(NULL, 0);
+		(void) aj_external_expire(NULL, 0, InvalidOid);
 		aj_queue_external_ready(queues, last, &names, &due);
 		foreach(cell, names)
 			notify(lfirst(cell));

@@ -28,7 +28,7 @@ extern void aj_external_wake_waiters(void);
 extern void aj_external_at_commit(int32 queue_id);
 extern void aj_announce_ready(Oid owner, int32 queue_id, int priority,
 							  TimestampTz run_at, int64 id, bool external);
-extern int	aj_external_expire(const int32 *queues, int n);
+extern int	aj_external_expire(const int32 *queues, int n, Oid role);
 extern long aj_external_round(AjDatabase *db, bool *news);
 
 #endif							/* AJ_EXTERNAL_H */

@@ -44,6 +44,7 @@
 #include "guc.h"
 #include "limits.h"
 #include "queue.h"
+#include "queue_external.h"
 #include "scope.h"
 
 #define WINDOW_MS		100
@@ -145,6 +146,20 @@ aj_limits_known_rated(int32 queue_id)
 	return l != NULL && (l->rate >= 0 || l->key_rate >= 0);
 }
 
+/* Has that become out of date? */
+bool
+aj_limits_stale(void)
+{
+	return filled != generation;
+}
+
+/* May any queue have limits, as far as is known? */
+bool
+aj_limits_may_be(void)
+{
+	return nlimited > 0 || filled != generation;
+}
+
 /* Must each start be noted? */
 bool
 aj_limits_rated(int32 queue_id)
@@ -172,26 +187,40 @@ aj_limits_hold(int32 queue_id, int64 job_id)
 }
 
 /*
+ * Where a queue refuses what is beyond a user's limit, one transaction at a
+ * time submits for a user; the lock's tag is one that SQL can't take.  Returns
+ * false if another one does, and we don't wait for it.  The caller is in a
+ * scope.
+ */
+bool
+aj_limits_lock_user(const AjSubmission *s, bool wait)
+{
+	const		AjLimits *l = aj_limits_of(s->queue_id);
+	LOCKTAG		tag;
+	uint32		user;
+
+	if (l == NULL || !l->reject || l->max_per_user < 0)
+		return true;
+	user = hash_combine(hash_uint32(s->owner), s->user_id ?
+						hash_bytes((const unsigned char *) s->user_id,
+								   strlen(s->user_id)) : 0);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, user, (uint32) s->queue_id, 9);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
  * Jobs were added: refuse them if they are beyond the user's limit, where the
- * queue is to do so.  From here to the end of the transaction no other can
- * submit for that user; the lock's tag is one that SQL can't take.  The caller
- * is in a scope.
+ * queue is to do so.  The caller is in a scope.
  */
 void
 aj_limits_check_user(const AjSubmission *s, const char *queue, int added)
 {
 	const		AjLimits *l = aj_limits_of(s->queue_id);
-	LOCKTAG		tag;
-	uint32		user;
 	int			n;
 
 	if (l == NULL || !l->reject || l->max_per_user < 0)
 		return;
-	user = hash_combine(hash_uint32(s->owner), s->user_id ?
-						hash_bytes((const unsigned char *) s->user_id,
-								   strlen(s->user_id)) : 0);
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, user, (uint32) s->queue_id, 9);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	(void) aj_limits_lock_user(s, true);
 	n = aj_queue_count_unfinished(s);
 	if (n > l->max_per_user)
 		ereport(ERROR,
@@ -232,12 +261,13 @@ begin_here(AjAdmission *a, int32 queue_id, Oid owner, bool wait)
 
 /*
  * Give out places in this transaction, for a drain(), a synchronous submit() or
- * a claim() of jobs of these queues (NULL: all).  The caller is in a scope.
- * Returns how many were given; a transaction with an old snapshot can't count
- * and gives none.
+ * a claim() by a role of jobs of these queues (NULL: all).  They go to the
+ * role's own jobs; of external ones, in a queue that it works for, to anybody's.
+ * The caller is in a scope.  Returns how many were given; a transaction with an
+ * old snapshot can't count and gives none.
  */
 int
-aj_limits_admit_here(const int32 *queues, int n, Oid owner, bool external,
+aj_limits_admit_here(const int32 *queues, int n, Oid role, bool external,
 					 int max, bool wait)
 {
 	MemoryContext context,
@@ -255,13 +285,22 @@ aj_limits_admit_here(const int32 *queues, int n, Oid owner, bool external,
 		AjAdmission a;
 		bool		wanted = queues == NULL;
 		int32		queue_id = limited[i].queue_id;
+		Oid			owner;
 
 		for (int q = 0; q < n && !wanted; q++)
 			wanted = queues[q] == queue_id;
 		if (!wanted)
 			continue;
 		old = MemoryContextSwitchTo(context);
-		if (begin_here(&a, queue_id, owner, wait) && !a.limits.paused)
+		owner = external && aj_queue_works_for(queue_id, role) ? InvalidOid : role;
+
+		/*
+		 * Who has the limits locked keeps everybody's jobs there from
+		 * starting until the end of his transaction, and should not where
+		 * nothing is in it for him.
+		 */
+		if (aj_queue_has_waiting(queue_id, owner) &&
+			begin_here(&a, queue_id, owner, wait) && !a.limits.paused)
 		{
 			(void) aj_queue_hold_strays(queue_id);
 			aj_admission_count(&a);

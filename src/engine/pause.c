@@ -79,6 +79,13 @@ aj_any_pipeline_paused(void)
 	return any_paused;
 }
 
+/* What the next one would answer. */
+bool
+aj_pauses_may_have_changed(void)
+{
+	return changed;
+}
+
 /* Has any pipeline been paused or resumed since this was last asked? */
 bool
 aj_pauses_changed(void)
@@ -89,10 +96,13 @@ aj_pauses_changed(void)
 	return result;
 }
 
-/* Queue again, in this transaction, all that was set aside for no reason. */
+/*
+ * Queue again, in this transaction, all jobs of an owner, or (0) of all, that
+ * were set aside for no reason.
+ */
 void
-aj_call_back_here(void)
+aj_call_back_here(Oid owner)
 {
-	while (aj_queue_call_back() > 0)
+	while (aj_queue_call_back(owner) > 0)
 		;
 }

@@ -13,7 +13,8 @@
 #include "postgres.h"
 
 extern bool aj_any_pipeline_paused(void);
+extern bool aj_pauses_may_have_changed(void);
 extern bool aj_pauses_changed(void);
-extern void aj_call_back_here(void);
+extern void aj_call_back_here(Oid owner);
 
 #endif							/* AJ_PAUSE_H */

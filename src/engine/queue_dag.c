@@ -119,7 +119,8 @@ AJ_STATEMENT(parent_params,
 
 /*
  * Parents whose branches have ended without their doing anything about it:
- * the process that ended one was lost in between, or it was buried.
+ * the process that ended one was lost in between, or it was buried.  Whom
+ * somebody has locked we come back to.
  */
 AJ_STATEMENT(stuck_parents,
 			 "SELECT j.id FROM asyncjob.job j"
@@ -131,8 +132,9 @@ AJ_STATEMENT(stuck_parents,
 			 "   OR EXISTS (SELECT FROM asyncjob.job c"
 			 "    WHERE c.parent_id = j.id AND c.item_no = 0"
 			 "     AND c.state IN ('completed', 'failed', 'cancelled')))"
-			 " ORDER BY j.id LIMIT $1",
-			 INT8OID);
+			 "  AND j.id > $2 AND ($3 = 0 OR j.owner = $3)"
+			 " ORDER BY j.id LIMIT $1 FOR UPDATE OF j SKIP LOCKED",
+			 INT8OID, INT8OID, OIDOID);
 
 static Datum
 jsonb_or_null(Jsonb *jb, char *null)
@@ -390,10 +392,12 @@ aj_queue_parent_params(AjJob *job)
 	return result;
 }
 
+/* The next of them after an id, of an owner or (0) of all; they are locked. */
 int
-aj_queue_stuck_parents(int64 *ids, int max)
+aj_queue_stuck_parents(int64 *ids, int max, int64 after, Oid owner)
 {
-	Datum		values[1] = {Int64GetDatum(max)};
+	Datum		values[3] = {Int64GetDatum(max), Int64GetDatum(after),
+	ObjectIdGetDatum(owner)};
 	int			n = aj_execute(&stuck_parents, values, NULL, 0);
 
 	for (int i = 0; i < n; i++)

@@ -66,7 +66,8 @@ extern void aj_queue_end(AjJob *job, AjState state, int step_no,
 						 Jsonb *result, Jsonb *error);
 extern Jsonb *aj_queue_missing(int64 job_id, int32 pipeline_id);
 extern Jsonb *aj_queue_parent_params(AjJob *job);
-extern int	aj_queue_stuck_parents(int64 *ids, int max);
+extern int	aj_queue_stuck_parents(int64 *ids, int max, int64 after,
+								   Oid owner);
 
 /* queue_branch.c */
 extern void aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches);

@@ -18,7 +18,15 @@
  * row stays until all transactions that ran when it was dispatched have
  * ended, that is, until every wait that it could be for has been seen.
  *
- * Locks: the job's row, then its wait's.
+ * The end of a job is an event only where somebody is known to wait for it, so
+ * one that ends while a wait for it is being committed emits nothing.  A wait
+ * for the end of a certain job is therefore compared with that job, and stays
+ * new until all transactions that ran when it was first seen have ended.
+ *
+ * Locks: the job's row, then its wait's.  Who dispatches waits for neither:
+ * a session may sit in a transaction that has them, and everybody depends on
+ * the coordinator.  An event for such a job stays pending, with done_xid set
+ * where its subscriptions have been seen to, and is looked at again soon.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -26,10 +34,14 @@
  */
 #include "compat.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "external.h"
@@ -40,6 +52,7 @@
 #include "queue_limits.h"
 #include "queue_submit.h"
 #include "scope.h"
+#include "seal.h"
 #include "wake.h"
 
 #define DISPATCH_AT_ONCE	1000
@@ -63,19 +76,23 @@ AJ_STATEMENT(find_kept,
 			 OIDOID, TEXTOID, TEXTOID);
 
 /* the end of a job, asked for by its id: nothing needs to be kept for that */
-AJ_STATEMENT(find_end,
-			 "SELECT " JOB_EVENT " FROM asyncjob.job j"
-			 " JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
-			 " WHERE $3 ~ '^[0-9]{1,18}$'"
-			 "  AND j.id = CASE WHEN $3 ~ '^[0-9]{1,18}$' THEN $3::bigint END"
-			 "  AND j.owner = $1 AND j.item_no IS NULL"
-			 "  AND j.state IN ('completed', 'failed')"
-			 "  AND $2 = p.name || '-' || j.state",
-			 OIDOID, TEXTOID, TEXTOID);
+#define JOB_ID(key)		key " ~ '^[0-9]{1,18}$'"
+#define JOB_END(event)	event " ~ '-(completed|failed)$'"
+#define END_OF_JOB(owner, event, key) \
+	"SELECT " JOB_EVENT " FROM asyncjob.job j" \
+	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
+	" WHERE " JOB_ID(key) \
+	"  AND j.id = CASE WHEN " JOB_ID(key) " THEN " key "::bigint END" \
+	"  AND j.owner = " owner " AND j.item_no IS NULL" \
+	"  AND j.state IN ('completed', 'failed')" \
+	"  AND " event " = p.name || '-' || j.state"
 
+AJ_STATEMENT(find_end, END_OF_JOB("$1", "$2", "$3"), OIDOID, TEXTOID, TEXTOID);
+
+/* what was to follow from it still does; then it goes as one without a key */
 AJ_STATEMENT(forget_kept,
-			 "DELETE FROM asyncjob.event e WHERE e.owner = $1 AND e.event = $2"
-			 " AND e.key = $3 AND e.kept",
+			 "UPDATE asyncjob.event e SET kept = false WHERE e.owner = $1"
+			 " AND e.event = $2 AND e.key = $3 AND e.kept",
 			 OIDOID, TEXTOID, TEXTOID);
 
 AJ_STATEMENT(granted,
@@ -99,7 +116,8 @@ AJ_STATEMENT(add_wait,
 			 " VALUES ($1, $2, $3, $4, $5)"
 			 " ON CONFLICT (job_id) DO UPDATE SET name = excluded.name,"
 			 "  event_owner = excluded.event_owner, event = excluded.event,"
-			 "  key = excluded.key, fresh = true, xid = excluded.xid, since = CASE"
+			 "  key = excluded.key, fresh = true, xid = excluded.xid,"
+			 "  seen_xid = NULL, since = CASE"
 			 "   WHEN w.name = excluded.name THEN w.since ELSE excluded.since END",
 			 INT8OID, TEXTOID, OIDOID, TEXTOID, TEXTOID);
 
@@ -132,10 +150,21 @@ AJ_STATEMENT(chains_wanted,
 			 " OR EXISTS (SELECT FROM asyncjob.event_wait) AND $1",
 			 BOOLOID);
 
+/*
+ * Events of $3 (0: of everybody), and what the jobs and subscriptions of $3
+ * want of others'.
+ */
 AJ_STATEMENT(pending,
-			 "SELECT e.id FROM asyncjob.event e WHERE e.pending"
+			 "SELECT e.id, e.done_xid IS NOT NULL FROM asyncjob.event e"
+			 " WHERE e.pending AND e.id > $2 AND ($3 = 0 OR e.owner = $3"
+			 "  OR EXISTS (SELECT FROM asyncjob.event_wait w JOIN asyncjob.job j"
+			 "   ON j.id = w.job_id WHERE w.event_owner = e.owner"
+			 "   AND w.event = e.event AND j.owner = $3)"
+			 "  OR EXISTS (SELECT FROM asyncjob.subscription s"
+			 "   WHERE s.event_owner = e.owner AND s.event = e.event"
+			 "   AND s.owner = $3))"
 			 " ORDER BY e.id LIMIT $1 FOR UPDATE SKIP LOCKED",
-			 INT8OID);
+			 INT8OID, INT8OID, OIDOID);
 
 /* who waits for an event; new waits are compared with what there was */
 #define FITS(e, w) \
@@ -155,29 +184,53 @@ AJ_STATEMENT(waits_of_event,
  * is in the hands of somebody who may not have seen the wait: it stays new.
  */
 AJ_STATEMENT(events_of_waits,
-			 "SELECT w.job_id, (SELECT e.payload FROM asyncjob.event e"
+			 "SELECT w.job_id, coalesce((SELECT e.payload FROM asyncjob.event e"
 			 "  WHERE NOT e.pending AND " FITS("e", "w")
-			 "  ORDER BY e.id LIMIT 1), EXISTS (SELECT FROM asyncjob.event e"
+			 "  ORDER BY e.id LIMIT 1), ("
+			 END_OF_JOB("w.event_owner", "w.event", "w.key") ")),"
+			 " EXISTS (SELECT FROM asyncjob.event e"
 			 "  WHERE e.pending AND " FITS("e", "w") ")"
 			 " FROM asyncjob.event_wait w"
-			 " WHERE w.fresh AND w.job_id > $2 ORDER BY w.job_id LIMIT $1",
-			 INT8OID, INT8OID);
+			 " WHERE w.fresh AND w.job_id > $2 AND ($3 = 0 OR EXISTS"
+			 "  (SELECT FROM asyncjob.job o WHERE o.id = w.job_id AND o.owner = $3))"
+			 " ORDER BY w.job_id LIMIT $1",
+			 INT8OID, INT8OID, OIDOID);
 
-/* drain() sees its own waits, of which others that dispatch know nothing yet */
+/*
+ * drain() sees its own waits, of which others that dispatch know nothing yet.
+ * $2: all transactions before it have ended.
+ */
 AJ_STATEMENT(not_fresh,
-			 "UPDATE asyncjob.event_wait SET fresh = false"
-			 " WHERE job_id = $1 AND fresh AND xid <> pg_current_xact_id()",
-			 INT8OID);
+			 "UPDATE asyncjob.event_wait w SET seen_xid = pg_current_xact_id(),"
+			 " fresh = w.seen_xid IS NULL AND " JOB_END("w.event")
+			 "  AND coalesce(" JOB_ID("w.key") ", false)"
+			 " WHERE w.job_id = ANY (ARRAY(SELECT l.job_id"
+			 "  FROM asyncjob.event_wait l WHERE l.job_id = $1"
+			 "  AND l.fresh AND l.xid <> pg_current_xact_id()"
+			 "  AND (l.seen_xid IS NULL OR l.seen_xid < $2)"
+			 "  FOR UPDATE SKIP LOCKED))",
+			 INT8OID, XID8OID);
 
 AJ_STATEMENT(lock_waiting,
 			 "SELECT coalesce(j.parent_id, j.id), j.step_no, coalesce(j.item_no, 0),"
-			 " j.owner, j.queue_id, j.priority, j.seq, j.item_no IS NOT NULL"
-			 " FROM asyncjob.job j WHERE j.id = $1 AND j.state = 'waiting'"
-			 " AND j.waiting_for = 'event' FOR UPDATE",
+			 " j.owner, j.queue_id, j.priority, j.seq, j.item_no IS NOT NULL,"
+			 " w.name, j.params ? '$encrypted'"
+			 " FROM asyncjob.job j JOIN asyncjob.event_wait w ON w.job_id = j.id"
+			 " WHERE j.id = $1 AND j.state = 'waiting'"
+			 " AND j.waiting_for = 'event' FOR UPDATE OF j, w SKIP LOCKED",
+			 INT8OID);
+
+/* it does, but we didn't get the locks */
+AJ_STATEMENT(still_waits,
+			 "SELECT true FROM asyncjob.job j JOIN asyncjob.event_wait w"
+			 " ON w.job_id = j.id WHERE j.id = $1 AND j.state = 'waiting'"
+			 " AND j.waiting_for = 'event'",
 			 INT8OID);
 
 AJ_STATEMENT(drop_wait,
-			 "DELETE FROM asyncjob.event_wait WHERE job_id = $1 RETURNING name",
+			 "DELETE FROM asyncjob.event_wait WHERE job_id = ANY (ARRAY("
+			 " SELECT w.job_id FROM asyncjob.event_wait w WHERE w.job_id = $1"
+			 " FOR UPDATE SKIP LOCKED))",
 			 INT8OID);
 
 AJ_STATEMENT(deliver,
@@ -214,18 +267,25 @@ AJ_STATEMENT(subscriptions_of_event,
 
 AJ_STATEMENT(note_fired,
 			 "UPDATE asyncjob.subscription SET last_job_id = nullif($2, 0),"
-			 " last_error = $3, last_at = clock_timestamp() WHERE id = $1",
+			 " last_error = $3, last_at = clock_timestamp()"
+			 " WHERE id = ANY (ARRAY(SELECT s.id FROM asyncjob.subscription s"
+			 "  WHERE s.id = $1 FOR NO KEY UPDATE SKIP LOCKED))",
 			 INT8OID, INT8OID, TEXTOID);
 
 AJ_STATEMENT(dispatched,
-			 "UPDATE asyncjob.event SET pending = false,"
+			 "UPDATE asyncjob.event SET pending = $2,"
 			 " done_xid = pg_current_xact_id() WHERE id = $1",
-			 INT8OID);
+			 INT8OID, BOOLOID);
 
+/* but for what a wait wants that couldn't have it yet */
 AJ_STATEMENT(forget,
-			 "DELETE FROM asyncjob.event WHERE NOT pending AND NOT kept"
-			 " AND done_xid < $1",
-			 XID8OID);
+			 "DELETE FROM asyncjob.event WHERE id = ANY (ARRAY("
+			 " SELECT e.id FROM asyncjob.event e WHERE NOT e.pending"
+			 "  AND NOT e.kept AND e.done_xid < $1 AND ($2 = 0 OR e.owner = $2)"
+			 "  AND NOT EXISTS (SELECT FROM asyncjob.event_wait w"
+			 "   WHERE w.fresh AND " FITS("e", "w") ")"
+			 " FOR UPDATE SKIP LOCKED))",
+			 XID8OID, OIDOID);
 
 AJ_STATEMENT(horizon,
 			 "SELECT pg_snapshot_xmin(pg_current_snapshot()) WHERE $1", BOOLOID);
@@ -349,8 +409,11 @@ aj_queue_chains_wanted(void)
 	return aj_execute(&chains_wanted, values, NULL, 0) > 0;
 }
 
-/* Give an event to a job that waits for it, and queue the job. */
-static void
+/*
+ * Give an event to a job that waits for it, and queue the job.  Returns false
+ * if that has to be tried again.
+ */
+static bool
 deliver_to(int64 job_id, Datum payload)
 {
 	TimestampTz now = GetCurrentTimestamp();
@@ -362,28 +425,33 @@ deliver_to(int64 job_id, Datum payload)
 				priority,
 				seq,
 				step_no;
+	const char *why;
 	bool		isnull;
 
 	if (aj_execute(&lock_waiting, id, NULL, 0) == 0)
 	{
-		/* it was cancelled, or its time was up */
+		if (aj_execute(&still_waits, id, NULL, 0) > 0)
+			return false;
+		/* it was cancelled, or its time was up, or it has it */
 		aj_execute(&drop_wait, id, NULL, 0);
-		return;
+		return true;
 	}
+	/* a payload that couldn't be encrypted */
+	if (DatumGetBool(aj_value(0, 10, &isnull)) && !aj_seal_possible(&why))
+		return false;
 	step_no = DatumGetInt16(aj_value(0, 2, &isnull));
 	/* a job that was spawned has a parent, but its memo is its own */
 	memo[0] = DatumGetBool(aj_value(0, 8, &isnull)) ?
 		Int64GetDatum(DatumGetInt64(aj_value(0, 1, &isnull))) : id[0];
 	memo[1] = Int16GetDatum(step_no);
 	memo[2] = Int32GetDatum(DatumGetInt32(aj_value(0, 3, &isnull)));
+	memo[3] = PointerGetDatum(DatumGetTextPCopy(aj_value(0, 9, &isnull)));
+	memo[4] = payload;
 	owner = DatumGetObjectId(aj_value(0, 4, &isnull));
 	queue_id = DatumGetInt32(aj_value(0, 5, &isnull));
 	priority = DatumGetInt16(aj_value(0, 6, &isnull));
 	seq = DatumGetInt32(aj_value(0, 7, &isnull)) + 1;
-	if (aj_execute(&drop_wait, id, NULL, 0) == 0)
-		return;
-	memo[3] = PointerGetDatum(DatumGetTextPCopy(aj_value(0, 1, &isnull)));
-	memo[4] = payload;
+	aj_execute(&drop_wait, id, NULL, 0);
 	aj_execute(&deliver, memo, NULL, 0);
 	aj_queue_add_update(job_id, seq, now, "state", "queued", step_no, NULL,
 						NULL, NULL);
@@ -392,6 +460,7 @@ deliver_to(int64 job_id, Datum payload)
 	values[2] = Int32GetDatum(seq);
 	aj_execute(&wake, values, NULL, 0);
 	aj_at_commit_job_ready(owner, queue_id, priority, now, job_id);
+	return true;
 }
 
 /* Queue a job for a subscription. */
@@ -450,24 +519,17 @@ passes(int64 id, char *filter, Jsonb *payload)
 	return false;
 }
 
-/* All that follows from one event. */
-static void
-dispatch_event(int64 id)
+/* Jobs for all subscriptions.  Returns false if none could be queued now. */
+static bool
+see_to_subscriptions(Datum *id)
 {
-	Datum		values[1] = {Int64GetDatum(id)};
-	int			n;
-	SPITupleTable *rows;
+	int			n = aj_execute(&subscriptions_of_event, id, NULL, 0);
+	SPITupleTable *rows = SPI_tuptable;
+	const char *why;
 	bool		isnull;
 
-	n = aj_execute(&waits_of_event, values, NULL, 0);
-	rows = SPI_tuptable;
-	for (int i = 0; i < n; i++)
-		deliver_to(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1,
-											   &isnull)),
-				   SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
-
-	n = aj_execute(&subscriptions_of_event, values, NULL, 0);
-	rows = SPI_tuptable;
+	if (n > 0 && aj_queue_encrypts(1) && !aj_seal_possible(&why))
+		return false;
 	for (int i = 0; i < n; i++)
 	{
 		HeapTuple	row = rows->vals[i];
@@ -485,56 +547,163 @@ dispatch_event(int64 id)
 			 pipeline ? DatumGetInt32(pipeline) : 0,
 			 DatumGetJsonbPCopy(SPI_getbinval(row, rows->tupdesc, 5, &isnull)));
 	}
-	aj_execute(&dispatched, values, NULL, 0);
+	return true;
 }
 
 /*
- * Do what follows from events that have been emitted, and look whether what
- * new waits wait for has been.  Returns whether there may be more.
+ * All that follows from one event; fired says that its subscriptions have been
+ * seen to.  Returns false if it has to be tried again.
+ */
+static bool
+dispatch_event(int64 id, bool fired)
+{
+	Datum		values[2] = {Int64GetDatum(id)};
+	int			n = aj_execute(&waits_of_event, values, NULL, 0);
+	SPITupleTable *rows = SPI_tuptable;
+	bool		delivered = true,
+				was_fired = fired;
+	bool		isnull;
+
+	for (int i = 0; i < n; i++)
+		delivered &= deliver_to(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1,
+															&isnull)),
+								SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+	if (!fired)
+		fired = see_to_subscriptions(values);
+	values[1] = BoolGetDatum(!delivered);
+	if (fired && (delivered || !was_fired))
+		aj_execute(&dispatched, values, NULL, 0);
+	return delivered && fired;
+}
+
+/* Something to see to: an event, or a wait that is new. */
+typedef struct Unit
+{
+	int64		id;				/* of the event, or the job that waits */
+	bool		is_wait;
+	bool		fired;			/* the event's subscriptions were seen to */
+	bool		found;			/* what the wait waits for is there: payload */
+	bool		more;			/* it may come */
+	Datum		payload;
+	Datum		ended;			/* all transactions before have ended */
+}			Unit;
+
+/* Returns false if it has to be tried again. */
+static bool
+see_to(const Unit * unit)
+{
+	Datum		values[2] = {Int64GetDatum(unit->id), unit->ended};
+
+	if (!unit->is_wait)
+		return dispatch_event(unit->id, unit->fired);
+	if (unit->found)
+		return deliver_to(unit->id, unit->payload);
+	if (!unit->more)
+		aj_execute(&not_fresh, values, NULL, 0);
+	return true;
+}
+
+/*
+ * The same where one of many has raised an error: this one, if it does, is
+ * given up, so that the others don't wait for it for ever.
+ */
+static bool
+see_to_carefully(const Unit * unit)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = QueryCancelHoldoffCount;
+	Datum		values[2] = {Int64GetDatum(unit->id), BoolGetDatum(false)};
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		done = see_to(unit);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		/* an error lets go of what our caller holds off */
+		QueryCancelHoldoffCount = holdoff;
+		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(edata);
+		ereport(LOG,
+				(errcode(edata->sqlerrcode),
+				 unit->is_wait ?
+				 errmsg("asyncjob gave up an event for job " INT64_FORMAT, unit->id) :
+				 errmsg("asyncjob gave up event " INT64_FORMAT, unit->id),
+				 errdetail_internal("%s", edata->message)));
+		FreeErrorData(edata);
+		aj_execute(unit->is_wait ? &drop_wait : &dispatched, values, NULL, 0);
+		done = true;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/*
+ * Do what follows from the next events after *after that have been emitted,
+ * and look whether what new waits wait for has been: of a role, for its
+ * drain(), or of all.  *after is 0 again when there are no more.  Returns false
+ * if there is something that has to be tried again.
  */
 bool
-aj_queue_dispatch(void)
+aj_queue_dispatch(Oid owner, int64 *after, bool carefully)
 {
-	Datum		values[1] = {Int64GetDatum(DISPATCH_AT_ONCE)};
+	Datum		page[3] = {Int64GetDatum(DISPATCH_AT_ONCE), Int64GetDatum(*after),
+	ObjectIdGetDatum(owner)};
 	Datum		yes[1] = {BoolGetDatum(true)};
-	Datum		ended;
-	int64		last = PG_INT64_MIN;
-	int			nevents,
-				nwaits;
+	Datum		ended[2] = {0, ObjectIdGetDatum(owner)};
+	Unit		unit = {0};
+	bool		all = true;
+	int			n;
 	SPITupleTable *rows;
 	bool		isnull;
 
 	/* waits of transactions that have ended by now are seen below */
 	aj_execute(&horizon, yes, NULL, 0);
-	ended = aj_value(0, 1, &isnull);
+	unit.ended = ended[0] = aj_value(0, 1, &isnull);
 
-	nevents = aj_execute(&pending, values, NULL, 0);
+	n = aj_execute(&pending, page, NULL, 0);
 	rows = SPI_tuptable;
-	for (int i = 0; i < nevents; i++)
-		dispatch_event(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc,
-												   1, &isnull)));
+	for (int i = 0; i < n; i++)
+	{
+		unit.id = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull));
+		unit.fired = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+		all &= carefully ? see_to_carefully(&unit) : see_to(&unit);
+	}
+	*after = n == DISPATCH_AT_ONCE ? unit.id : 0;
 
 	/* all of them, before what they may want is forgotten */
+	unit.is_wait = true;
+	unit.id = PG_INT64_MIN;
 	do
 	{
-		Datum		page[2] = {values[0], Int64GetDatum(last)};
-
-		nwaits = aj_execute(&events_of_waits, page, NULL, 0);
+		page[1] = Int64GetDatum(unit.id);
+		n = aj_execute(&events_of_waits, page, NULL, 0);
 		rows = SPI_tuptable;
-		for (int i = 0; i < nwaits; i++)
+		for (int i = 0; i < n; i++)
 		{
-			Datum		job = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
-			Datum		more = SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &isnull);
-			Datum		payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
-
-			last = DatumGetInt64(job);
-			if (!isnull)
-				deliver_to(last, payload);
-			else if (!DatumGetBool(more))
-				aj_execute(&not_fresh, &job, NULL, 0);
+			unit.id = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull));
+			unit.more = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &isnull));
+			unit.payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
+			unit.found = !isnull;
+			all &= carefully ? see_to_carefully(&unit) : see_to(&unit);
 		}
-	} while (nwaits == DISPATCH_AT_ONCE);
+	} while (n == DISPATCH_AT_ONCE);
 
-	aj_execute(&forget, &ended, NULL, 0);
-	return nevents == DISPATCH_AT_ONCE;
+	aj_execute(&forget, ended, NULL, 0);
+	return all;
 }

@@ -34,12 +34,12 @@ extern int64 aj_queue_subscribe(Oid owner, Oid event_owner,
 extern bool aj_queue_unsubscribe(int64 id, Oid role, bool admin);
 extern void aj_queue_chain(const int64 *job_ids, int n);
 extern bool aj_queue_chains_wanted(void);
-extern bool aj_queue_dispatch(void);
+extern bool aj_queue_dispatch(Oid owner, int64 *after, bool carefully);
 
 /* queue_spawn.c: jobs of jobs */
 extern void aj_queue_adopt(int64 job_id, const AjJob *parent);
 extern Jsonb *aj_queue_children(const AjJob *job, int *unfinished);
 extern void aj_queue_wake_for_children(int64 parent_id);
-extern bool aj_queue_sweep_children(void);
+extern bool aj_queue_sweep_children(Oid owner);
 
 #endif							/* AJ_QUEUE_EVENT_H */

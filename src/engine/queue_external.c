@@ -114,14 +114,20 @@ AJ_STATEMENT(drop_lease,
 AJ_STATEMENT(queue_name,
 			 "SELECT q.name FROM asyncjob.queue q WHERE q.id = $1", INT4OID);
 
-/* $1 null: of all queues */
+/*
+ * $1 null: of all queues; $3 null: whoever may work for them.  Whom somebody
+ * has locked isn't counted, so that they don't stand before others.
+ */
 AJ_STATEMENT(expired,
 			 "SELECT l.job_id FROM asyncjob.lease l"
 			 " JOIN asyncjob.job j ON j.id = l.job_id"
 			 " WHERE l.expires_at <= clock_timestamp()"
 			 "  AND ($1 IS NULL OR j.queue_id = ANY ($1))"
-			 " ORDER BY l.expires_at LIMIT $2",
-			 INT4ARRAYOID, INT4OID);
+			 "  AND ($3 IS NULL OR j.owner = $3 OR EXISTS"
+			 "   (SELECT FROM asyncjob.queue_worker w WHERE w.queue_id = j.queue_id"
+			 "     AND pg_has_role($3, w.role, 'USAGE')))"
+			 " ORDER BY l.expires_at LIMIT $2 FOR UPDATE OF j SKIP LOCKED",
+			 INT4ARRAYOID, INT4OID, OIDOID);
 
 AJ_STATEMENT(lock_if_free,
 			 "SELECT " AJ_JOB_COLUMNS ", j.state::text,"
@@ -194,6 +200,10 @@ AJ_STATEMENT(ready_queues,
 
 AJ_STATEMENT(next_expiry,
 			 "SELECT min(l.expires_at) FROM asyncjob.lease l WHERE $1", BOOLOID);
+
+AJ_STATEMENT(works_for,
+			 "SELECT true FROM asyncjob.queue_worker w WHERE w.queue_id = $1"
+			 " AND pg_has_role($2, w.role, 'USAGE') LIMIT 1", INT4OID, OIDOID);
 
 AJ_STATEMENT(add_worker,
 			 "INSERT INTO asyncjob.queue_worker VALUES ($1, $2)"
@@ -316,7 +326,8 @@ read_held(int64 token, AjHeld * held, AjHolder * holder, MemoryContext context)
 	holder->state = AJ_QUEUED;
 	while (strcmp(aj_state_names[holder->state], state) != 0)
 		holder->state++;
-	return holder->state == AJ_RUNNING && holder->worker_id == -token;
+	/* the worker_id of our own workers is above 0 */
+	return token > 0 && holder->state == AJ_RUNNING && holder->worker_id == -token;
 }
 
 /*
@@ -386,17 +397,25 @@ aj_queue_name(int32 queue_id)
 							   TextDatumGetCString(aj_value(0, 1, &isnull)));
 }
 
-/* Jobs whose leases have expired, of these queues or (NULL) of all. */
+/*
+ * Jobs whose leases have expired, of these queues or (NULL) of all, that a role
+ * or (0) anybody may work for.
+ */
 int
-aj_queue_expired(const int32 *queues, int n, int max, int64 **ids)
+aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids)
 {
-	Datum		values[2] = {0, Int32GetDatum(max)};
+	Datum		values[3] = {0, Int32GetDatum(max), ObjectIdGetDatum(role)};
+	char		nulls[4] = "   ";
 	bool		isnull;
 	int			found;
 
 	if (queues != NULL)
 		values[0] = queue_array(queues, n);
-	found = aj_execute(&expired, values, queues ? NULL : "n ", 0);
+	else
+		nulls[0] = 'n';
+	if (!OidIsValid(role))
+		nulls[2] = 'n';
+	found = aj_execute(&expired, values, nulls, 0);
 	*ids = palloc((found + 1) * sizeof(int64));
 	for (int i = 0; i < found; i++)
 		(*ids)[i] = DatumGetInt64(aj_value(i, 1, &isnull));
@@ -512,4 +531,13 @@ aj_queue_grant_worker(int32 queue_id, Oid role, bool grant)
 	Datum		values[2] = {Int32GetDatum(queue_id), ObjectIdGetDatum(role)};
 
 	aj_execute(grant ? &add_worker : &drop_worker, values, NULL, 0);
+}
+
+/* May a role work for everybody whose jobs are in a queue? */
+bool
+aj_queue_works_for(int32 queue_id, Oid role)
+{
+	Datum		values[2] = {Int32GetDatum(queue_id), ObjectIdGetDatum(role)};
+
+	return aj_execute(&works_for, values, NULL, 0) > 0;
 }

@@ -54,12 +54,13 @@ extern void aj_queue_extend_lease(int64 job_id, int64 token,
 								  bool no_progress, const char *message);
 extern TimestampTz aj_queue_drop_lease(int64 job_id);
 extern char *aj_queue_name(int32 queue_id);
-extern int	aj_queue_expired(const int32 *queues, int n, int max, int64 **ids);
+extern int	aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids);
 extern bool aj_queue_lock_expired(int64 job_id, AjHeld * held, Oid *role);
 extern bool aj_queue_offer(int64 job_id);
 extern bool aj_queue_hand_over(AjJob *job, int64 worker_id, bool external);
 extern void aj_queue_external_ready(uint64 queues, TimestampTz since,
 									List **names, TimestampTz *next);
+extern bool aj_queue_works_for(int32 queue_id, Oid role);
 extern void aj_queue_grant_worker(int32 queue_id, Oid role, bool grant);
 
 #endif							/* AJ_QUEUE_EXTERNAL_H */

@@ -82,9 +82,10 @@ AJ_STATEMENT(call_back,
 			 "UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") ", waiting_for = NULL"
 			 " WHERE j.state = 'waiting' AND j.id = ANY (ARRAY(SELECT l.id"
 			 "  FROM asyncjob.job l WHERE l.state = 'waiting' AND l.queue_id = $1"
-			 "   AND l.limit_group = $2 LIMIT $3 FOR UPDATE SKIP LOCKED))"
+			 "   AND l.limit_group = $2 AND ($4 = 0 OR l.owner = $4)"
+			 "  LIMIT $3 FOR UPDATE SKIP LOCKED))"
 			 " RETURNING " AJ_READY_COLUMNS("j"),
-			 INT4OID, INT8OID, INT8OID);
+			 INT4OID, INT8OID, INT8OID, OIDOID);
 
 /* the extension's own queue is always there: whoever adds one waits for it */
 AJ_STATEMENT(quiesce_first,
@@ -145,11 +146,11 @@ aj_queue_set_aside(const AjLaneKey *lane, TimestampTz now, AjPlace from,
 }
 
 /*
- * Queue jobs again that were set aside for pipelines that aren't paused any
- * more, some at a time.  Returns how many.
+ * Queue jobs of an owner, or (0) of all, again that were set aside for
+ * pipelines that aren't paused any more, some at a time.  Returns how many.
  */
 int
-aj_queue_call_back(void)
+aj_queue_call_back(Oid owner)
 {
 	Datum		yes[1] = {BoolGetDatum(true)};
 	int			ngroups = aj_execute(&groups_to_call, yes, NULL, 0);
@@ -158,9 +159,10 @@ aj_queue_call_back(void)
 
 	for (int g = 0; g < ngroups && called < AJ_ASIDE_MAX; g++)
 	{
-		Datum		values[3];
+		Datum		values[4];
 		bool		isnull;
 
+		values[3] = ObjectIdGetDatum(owner);
 		values[0] = SPI_getbinval(groups->vals[g], groups->tupdesc, 1, &isnull);
 		values[1] = SPI_getbinval(groups->vals[g], groups->tupdesc, 2, &isnull);
 		values[2] = Int64GetDatum(AJ_ASIDE_MAX - called);

@@ -41,7 +41,7 @@ extern bool aj_queue_pause_pipeline(const char *name, bool paused);
 extern bool aj_queue_any_paused(void);
 extern int	aj_queue_set_aside(const AjLaneKey *lane, TimestampTz now,
 							   AjPlace from, bool external);
-extern int	aj_queue_call_back(void);
+extern int	aj_queue_call_back(Oid owner);
 extern void aj_queue_quiesce(bool quiesce);
 extern int64 aj_queue_running(int32 queue_id);
 

@@ -83,7 +83,7 @@ AJ_STATEMENT(old_artifacts,
 			 " AND CASE WHEN f.found THEN a.created_at < $1 - s.keep"
 			 "  ELSE j.finished_at < $1 - r.keep AND (d.keep IS NULL"
 			 "   OR a.created_at < $1 - d.keep) END"
-			 " AND" UNPINNED,
+			 " AND" UNPINNED "FOR UPDATE OF j, a SKIP LOCKED",
 			 TIMESTAMPTZOID, INT8OID, INT8OID);
 
 AJ_STATEMENT(drop_artifact,
@@ -138,7 +138,10 @@ AJ_STATEMENT(old_events,
 			 " ORDER BY e.id LIMIT 10000 FOR UPDATE OF e SKIP LOCKED))",
 			 TIMESTAMPTZOID);
 
-AJ_STATEMENT(old_pins, "DELETE FROM asyncjob.pin WHERE until <= $1",
+AJ_STATEMENT(old_pins,
+			 "DELETE FROM asyncjob.pin d USING (SELECT h.job_id, h.role"
+			 "  FROM asyncjob.pin h WHERE h.until <= $1 FOR UPDATE SKIP LOCKED) o"
+			 " WHERE d.job_id = o.job_id AND d.role = o.role",
 			 TIMESTAMPTZOID);
 
 AJ_STATEMENT(set_rule,

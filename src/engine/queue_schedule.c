@@ -91,15 +91,16 @@ AJ_STATEMENT(take_due,
 			 " ORDER BY s.next_at, s.id LIMIT 1 FOR UPDATE SKIP LOCKED",
 			 TIMESTAMPTZOID, OIDOID, TIMESTAMPTZOID, INT8OID);
 
-/* the oldest of a schedule's that need not wait for a job */
+/* the oldest after a time and an id that need not wait for a job */
 AJ_STATEMENT(take_pending,
 			 "SELECT" COLUMNS ", r.due_at FROM asyncjob.schedule_run r"
 			 " JOIN asyncjob.schedule s ON s.id = r.schedule_id"
 			 " WHERE r.state = 'pending' AND NOT s.paused"
 			 "  AND ($1 = 0 OR s.owner = $1)"
+			 "  AND (r.due_at, s.id) > ($2, $3)"
 			 "  AND (s.overlap OR NOT EXISTS (" UNFINISHED("s.id") "))"
 			 " ORDER BY r.due_at, s.id LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
-			 OIDOID);
+			 OIDOID, TIMESTAMPTZOID, INT8OID);
 
 AJ_STATEMENT(unfinished, UNFINISHED("$1") " ORDER BY j.id DESC LIMIT 1",
 			 INT8OID);
@@ -315,11 +316,13 @@ aj_queue_schedule_take_due(Oid owner, TimestampTz now, TimestampTz after,
 	return true;
 }
 
-/* Lock one with a missed run whose turn it is. */
+/* Lock the next one, after that of a time, with a missed run whose turn it is. */
 bool
-aj_queue_schedule_take_pending(Oid owner, AjSchedule *s, TimestampTz *due)
+aj_queue_schedule_take_pending(Oid owner, TimestampTz after, int64 after_id,
+							   AjSchedule *s, TimestampTz *due)
 {
-	Datum		values[1] = {ObjectIdGetDatum(owner)};
+	Datum		values[3] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(after),
+	Int64GetDatum(after_id)};
 	bool		isnull;
 
 	if (aj_execute(&take_pending, values, NULL, 0) == 0)

@@ -74,7 +74,8 @@ extern void aj_queue_schedule_pause(int64 id, bool paused,
 extern bool aj_queue_schedule_take_due(Oid owner, TimestampTz now,
 									   TimestampTz after, int64 after_id,
 									   AjSchedule *s);
-extern bool aj_queue_schedule_take_pending(Oid owner, AjSchedule *s,
+extern bool aj_queue_schedule_take_pending(Oid owner, TimestampTz after,
+										   int64 after_id, AjSchedule *s,
 										   TimestampTz *due);
 extern int64 aj_queue_schedule_unfinished(int64 id);
 extern bool aj_queue_schedule_add_run(int64 id, TimestampTz due,

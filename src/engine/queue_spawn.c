@@ -81,11 +81,11 @@ AJ_STATEMENT(wake_parent,
 AJ_STATEMENT(sweep_children,
 			 "WITH found AS (SELECT w.id FROM asyncjob.job w"
 			 "  WHERE w.state = 'waiting' AND w.limit_group IS NULL AND NOT w.suspect"
-			 "   AND w.waiting_for = 'children' AND "
+			 "   AND w.waiting_for = 'children' AND ($2 = 0 OR w.owner = $2) AND "
 			 NONE_LEFT("CASE WHEN w.item_no IS NULL THEN w.id ELSE w.parent_id END")
-			 "  LIMIT $1),"
+			 "  LIMIT $1 FOR UPDATE SKIP LOCKED),"
 			 WAKE_FOUND,
-			 INT8OID);
+			 INT8OID, OIDOID);
 
 /* A job that was submitted just now belongs to the one that did. */
 void
@@ -128,11 +128,14 @@ aj_queue_wake_for_children(int64 parent_id)
 	(void) aj_queue_announce(aj_execute(&wake_parent, values, NULL, 0));
 }
 
-/* Wake all whose children have ended.  Returns whether there may be more. */
+/*
+ * Wake those of an owner, or (0) of all, whose children have ended and whom
+ * nobody has locked.  Returns whether there may be more.
+ */
 bool
-aj_queue_sweep_children(void)
+aj_queue_sweep_children(Oid owner)
 {
-	Datum		values[1] = {Int64GetDatum(SWEEP_AT_ONCE)};
+	Datum		values[2] = {Int64GetDatum(SWEEP_AT_ONCE), ObjectIdGetDatum(owner)};
 
 	return aj_queue_announce(aj_execute(&sweep_children, values, NULL, 0)) ==
 		SWEEP_AT_ONCE;

@@ -136,13 +136,28 @@ AJ_STATEMENT(other_system,
 			 "SELECT FROM asyncjob.origin o WHERE o.system_identifier <> $1",
 			 INT8OID);
 
+/*
+ * Workers' jobs whose workers are gone; workers with ids from $4 on are new.
+ * Those that somebody has locked are left.
+ */
+#define IS_ORPHAN(j) \
+	j ".state = 'running' AND " j ".worker_id >= 0 AND " j ".worker_id < $4" \
+	" AND " j ".worker_id <> ALL ($1)"
+#define FREE_ORPHANS \
+	" id = ANY (ARRAY(SELECT o.id FROM asyncjob.job o WHERE " IS_ORPHAN("o") \
+	"  FOR UPDATE SKIP LOCKED))"
+
 AJ_STATEMENT(requeue_orphans,
 			 "UPDATE asyncjob.job SET state = 'queued', worker_id = NULL,"
 			 " free_retries = least(free_retries + $2, 1000),"
 			 " failures = failures +"
 			 "  CASE WHEN $2 > 0 AND free_retries >= $3 THEN 1 ELSE 0 END"
-			 " WHERE state = 'running' AND worker_id >= 0"
-			 " AND worker_id < $4 AND worker_id <> ALL ($1)",
+			 " WHERE" FREE_ORPHANS,
+			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID);
+
+AJ_STATEMENT(any_orphan,
+			 "SELECT FROM asyncjob.job o WHERE " IS_ORPHAN("o")
+			 " AND $2 = $3 LIMIT 1",
 			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID);
 
 /* those that were lost too often, or were cancelled just then */
@@ -157,8 +172,7 @@ AJ_STATEMENT(bury_orphans,
 			 "   'message', 'the worker was lost ' || free_retries || ' times',"
 			 "   'hint', 'Look into the server log for why workers are terminated, then retry() the job.')"
 			 "  END"
-			 " WHERE state = 'running' AND worker_id >= 0"
-			 " AND worker_id < $4 AND worker_id <> ALL ($1)"
+			 " WHERE" FREE_ORPHANS
 			 " AND (cancel_requested OR ($2 > 0 AND free_retries >= $3"
 			 "  AND failures + 1 >= $5)) RETURNING id",
 			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID, INT4OID);
@@ -167,8 +181,10 @@ AJ_STATEMENT(bury_orphans,
 AJ_STATEMENT(mark_suspect,
 			 "UPDATE asyncjob.job SET state = 'waiting', suspect = true,"
 			 " crashes = $3, worker_id = NULL"
-			 " WHERE id = $1 AND (worker_id = $2 AND state = 'running'"
-			 "  OR worker_id IS NULL AND state = 'queued')",
+			 " WHERE id = ANY (ARRAY(SELECT s.id FROM asyncjob.job s"
+			 "  WHERE s.id = $1 AND (s.worker_id = $2 AND s.state = 'running'"
+			 "   OR s.worker_id IS NULL AND s.state = 'queued')"
+			 "  FOR UPDATE SKIP LOCKED))",
 			 INT8OID, INT8OID, INT2OID);
 
 AJ_STATEMENT(bury_crasher,
@@ -180,8 +196,9 @@ AJ_STATEMENT(bury_crasher,
 			 "  'code', 'handler_crashed',"
 			 "  'message', 'the handler crashed the server ' || $3 || ' times while it ran alone',"
 			 "  'hint', 'Mend the handler, then retry() the job.')"
-			 " WHERE id = $1 AND worker_id = $2 AND state = 'running'"
-			 " RETURNING id",
+			 " WHERE id = ANY (ARRAY(SELECT s.id FROM asyncjob.job s"
+			 "  WHERE s.id = $1 AND s.worker_id = $2 AND s.state = 'running'"
+			 "  FOR UPDATE SKIP LOCKED)) RETURNING id",
 			 INT8OID, INT8OID, INT2OID);
 
 /* The lanes of all owners, as in queue.c, and of each the first job. */
@@ -243,8 +260,9 @@ AJ_STATEMENT(bury_owner,
 			 "  'detail', 'The role was \"' || coalesce((SELECT o.rolname"
 			 "    FROM asyncjob.owner o WHERE o.role = $1), '?') || '\".',"
 			 "  'hint', 'Submit the job again as another role.')"
-			 " WHERE j.owner = $1 AND j.state IN ('queued', 'waiting')"
-			 " RETURNING j.id",
+			 " WHERE j.id = ANY (ARRAY(SELECT l.id FROM asyncjob.job l"
+			 "  WHERE l.owner = $1 AND l.state IN ('queued', 'waiting')"
+			 "  FOR UPDATE SKIP LOCKED)) RETURNING j.id",
 			 OIDOID);
 
 bool
@@ -344,11 +362,12 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
  * Give back every running job whose worker is not among the living.  A
  * worker with an id from limit on came after the living were counted.  After a
  * restart that is nobody's fault; a worker lost in a running server counts
- * as a free retry, of which a step has only so many.
+ * as a free retry, of which a step has only so many.  *left says that somebody
+ * has some of them locked.
  */
 int
 aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
-						 bool free_of_charge)
+						 bool free_of_charge, bool *left)
 {
 	Datum	   *ids = palloc((n + 1) * sizeof(Datum));
 	Datum		values[5];
@@ -364,7 +383,10 @@ aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
 	values[4] = Int32GetDatum(aj_guc_max_attempts);
 	count = aj_execute(&bury_orphans, values, NULL, 0);
 	aj_queue_buried(count);
-	return count + aj_execute(&requeue_orphans, values, NULL, 0);
+	count += aj_execute(&requeue_orphans, values, NULL, 0);
+	values[1] = values[2];
+	*left = aj_execute(&any_orphan, values, NULL, 0) > 0;
+	return count;
 }
 
 /* A job was running, and its process could not say it was a bystander. */

@@ -43,6 +43,8 @@
 
 #include "api.h"
 #include "clock.h"
+#include "limits.h"
+#include "names.h"
 #include "queue_schedule.h"
 #include "queue_submit.h"
 #include "schedule.h"
@@ -97,6 +99,29 @@ aj_cron_next_at(const AjCron *cron, pg_tz *zone, TimestampTz after)
 
 /* ---------- one run ---------- */
 
+static AjSubmission
+submission_of(const AjSchedule *s)
+{
+	AjSubmission submission = {.owner = s->owner,.priority = s->priority,
+	.user_id = s->user_id,.concurrency_key = s->concurrency_key};
+
+	return submission;
+}
+
+/*
+ * A session that has submitted for the same user, to a queue that refuses what
+ * is beyond his limit, has to end its transaction before we can.  Nobody else's
+ * schedule should wait for that, so this one is left for the next time.
+ */
+static bool
+can_submit_now(const AjSchedule *s)
+{
+	AjSubmission submission = submission_of(s);
+
+	submission.queue_id = aj_name_queue(s->queue, NULL, NULL);
+	return submission.queue_id == 0 || aj_limits_lock_user(&submission, false);
+}
+
 /*
  * Submit the job of a due time that nobody has seen to.  Returns whether there
  * is one.
@@ -113,8 +138,7 @@ submit_run(const AjSchedule *s, TimestampTz due)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		AjSubmission submission = {.owner = s->owner,.priority = s->priority,
-		.user_id = s->user_id,.concurrency_key = s->concurrency_key};
+		AjSubmission submission = submission_of(s);
 
 		job = aj_submit_for(&submission, s->pipeline, s->queue, s->params);
 		ReleaseCurrentSubTransaction();
@@ -328,7 +352,8 @@ aj_schedules_due(Oid owner)
 		{
 			after = s.next_at;
 			after_id = s.id;
-			n += see_to(&s, now);
+			if (can_submit_now(&s))
+				n += see_to(&s, now);
 		}
 		aj_scope_leave(&scope);
 		CHECK_FOR_INTERRUPTS();
@@ -347,6 +372,8 @@ aj_schedules_pending(Oid owner)
 	MemoryContext old = CurrentMemoryContext,
 				context = AllocSetContextCreate(old, "asyncjob schedules",
 												ALLOCSET_DEFAULT_SIZES);
+	TimestampTz after = DT_NOBEGIN;
+	int64		after_id = 0;
 	int			n = 0;
 	bool		found = true;
 
@@ -359,10 +386,15 @@ aj_schedules_pending(Oid owner)
 		MemoryContextReset(context);
 		aj_scope_enter(&scope, false);
 		MemoryContextSwitchTo(context);
-		found = aj_queue_schedule_take_pending(owner, &s, &due);
+		found = aj_queue_schedule_take_pending(owner, after, after_id, &s, &due);
+		if (found)
+		{
+			after = due;
+			after_id = s.id;
+		}
 
 		/* another process may have seen to it before we had the lock */
-		if (found && aj_queue_schedule_claim_run(s.id, due))
+		if (found && can_submit_now(&s) && aj_queue_schedule_claim_run(s.id, due))
 		{
 			AjCron		cron;
 			pg_tz	   *zone;

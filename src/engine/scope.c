@@ -193,6 +193,19 @@ aj_scope_leave(AjScope *scope)
 }
 
 /*
+ * Statements from here on fail rather than wait longer for a lock.  The caller
+ * ends that with AtEOXact_GUC() and what is returned.
+ */
+int
+aj_scope_wait_for_locks(int ms)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	set_setting("lock_timeout", psprintf("%d", ms));
+	return nestlevel;
+}
+
+/*
  * A transaction of the coordinator on the queue's tables, in a scope.  Returns
  * false, and nothing is begun, where the extension has gone; otherwise DROP
  * EXTENSION waits for the end of the transaction.

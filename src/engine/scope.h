@@ -46,6 +46,7 @@ typedef struct AjStatement
 
 extern void aj_scope_enter(AjScope *scope, bool worker);
 extern void aj_scope_leave(AjScope *scope);
+extern int	aj_scope_wait_for_locks(int ms);
 extern bool aj_scope_begin(AjScope *scope);
 extern void aj_scope_commit(AjScope *scope);
 extern int	aj_execute(AjStatement *stmt, Datum *values, const char *nulls,

@@ -140,6 +140,9 @@ wake_xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_PREPARE:
+			/* an end of a job that nobody tells could not be found later */
+			if (pending_chains)
+				aj_flow_changed(0, true);
 			forget_all();
 			break;
 

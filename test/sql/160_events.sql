@@ -68,6 +68,17 @@ SELECT asyncjob.emit('paid', '{}', 'order-9');
 ROLLBACK;
 SELECT asyncjob.emit('paid', '{}', 'order-9');
 
+-- what is forgotten at once has been for those who waited
+SELECT asyncjob.submit('regress_ev', '{"event": "paid", "key": "order-5"}') AS a \gset
+SELECT asyncjob.drain();
+SELECT asyncjob.emit('paid', '7', 'order-5'), asyncjob.forget_event('paid', 'order-5'), asyncjob.emit('paid', '8', 'order-5');
+SELECT asyncjob.forget_event('paid', 'order-5'), asyncjob.forget_event('paid', 'order-5');
+SELECT asyncjob.submit('regress_ev', '{"event": "paid", "key": "order-5"}') AS b \gset
+SELECT asyncjob.drain();
+SELECT * FROM aj_ev.show(ARRAY[:a, :b]);
+SELECT asyncjob.emit('paid', '9', 'order-5');
+SELECT asyncjob.drain();
+
 -- without a key: those who wait have it, who comes later has not
 SELECT asyncjob.emit('tick', '1');
 SELECT asyncjob.submit('regress_ev', '{"event": "tick"}') AS a \gset
