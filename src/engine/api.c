@@ -66,7 +66,8 @@ aj_caller(AjCaller *caller)
 	if (aj_guc_user_id != NULL && aj_guc_user_id[0] != '\0')
 	{
 		caller->filter = AJ_ONE_USER;
-		caller->user_id = aj_guc_user_id;
+		/* a validator may set it otherwise while the caller is at work */
+		caller->user_id = pstrdup(aj_guc_user_id);
 	}
 	else
 		caller->filter = aj_guc_require_user_id ? AJ_NO_USER : AJ_ALL_USERS;

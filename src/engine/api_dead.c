@@ -24,6 +24,7 @@
 #include "api.h"
 #include "external.h"
 #include "filter.h"
+#include "limits.h"
 #include "names.h"
 #include "pipeline.h"
 #include "queue_dead.h"
@@ -126,8 +127,10 @@ redrive(int64 job_id, const AjCaller *caller, Jsonb *changes, bool named)
 	}
 	seq = aj_queue_retry(&head);
 	head.external |= aj_queue_offer(job_id);
-	if (head.external)
-		aj_external_at_commit(aj_queue_find_queue(head.queue));
+	if (aj_limits_hold(head.queue_id, job_id))
+		aj_at_commit_look();
+	else if (head.external)
+		aj_external_at_commit(head.queue_id);
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	aj_at_commit_changed(job_id, seq, AJ_QUEUED, head.step_no,

@@ -55,6 +55,18 @@ SELECT asyncjob.drain();
 SELECT state FROM asyncjob.status(:nap);
 RESET ROLE;
 
+-- a dead letter that is redriven waits for a place at once
+SET ROLE regress_aj_lf;
+CREATE FUNCTION aj_lf.fails(a jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'AJ001'; END $$;
+SELECT asyncjob.create_pipeline('regress_lfe', '[{"name": "a", "handler": "aj_lf.fails"}]') > 0 AS made;
+SELECT asyncjob.submit('regress_lfe', queue => 'regress_lf1') AS dead \gset
+SELECT asyncjob.drain() > 0 AS ran;
+SELECT asyncjob.redrive(to_jsonb(:dead));
+SELECT state FROM asyncjob.status(:dead);
+SELECT asyncjob.drain() > 0 AS ran;
+SELECT state FROM asyncjob.status(:dead);
+RESET ROLE;
+
 -- with workers
 \i :engine_on
 SET ROLE regress_aj_lf;
