@@ -96,7 +96,7 @@ static const struct
 typedef enum Reason
 {
 	ENDED,						/* before it could be cancelled */
-	CHANGED,					/* not failed or cancelled any more */
+	CHANGED,					/* the filter doesn't choose it any more */
 	UNIQUE_KEY,					/* another job has it */
 	HELD,						/* pinned, or in somebody's hands */
 	REASONS
@@ -422,24 +422,60 @@ purge_batch(const AjChosen * jobs, int n, Tally * tally)
 	tally->skipped[HELD] += n - deleted;
 }
 
+/*
+ * Of some jobs those that the filter still chooses.  Returns how many; they
+ * are the first of the array then.
+ */
+static int
+still_chosen(const AjChoice * choice, AjChosen * jobs, int n)
+{
+	AjChoice	again = *choice;
+	AjChosen   *now;
+	AjScope		scope;
+	MemoryContext context = CurrentMemoryContext;
+	int			nnow,
+				left = 0;
+
+	again.after = jobs[0].id - 1;
+	again.last = jobs[n - 1].id;
+	again.by_key = false;
+	aj_scope_enter(&scope, false);
+	MemoryContextSwitchTo(context);
+	nnow = aj_queue_find_chosen(&again, &now);
+	aj_scope_leave(&scope);
+	MemoryContextSwitchTo(context);
+	for (int i = 0, k = 0; i < n; i++)
+	{
+		while (k < nnow && now[k].id < jobs[i].id)
+			k++;
+		if (k < nnow && now[k].id == jobs[i].id)
+			jobs[left++] = jobs[i];
+	}
+	return left;
+}
+
 /* Work on some jobs, and write down that they are done. */
 static void
-steer_batch(Action action, const AjRun *run, const AjCaller *caller,
-			const Wish * wish, const AjChosen * jobs, int n, Tally * tally)
+steer_batch(Action action, const AjRun *run, const AjChoice * choice,
+			const Wish * wish, AjChosen * jobs, int n, Tally * tally)
 {
+	static const Reason gone[] = {ENDED, CHANGED, CHANGED};
+	int64		last = jobs[n - 1].id;
+	int			left = still_chosen(choice, jobs, n);
 	AjScope		scope;
 
+	tally->skipped[gone[action]] += n - left;
 	if (action == PURGE)
-		purge_batch(jobs, n, tally);
-	for (int i = 0; i < n && action != PURGE; i++)
+		purge_batch(jobs, left, tally);
+	for (int i = 0; i < left && action != PURGE; i++)
 	{
-		steer_one(action, caller, wish, &jobs[i], tally);
+		steer_one(action, choice->caller, wish, &jobs[i], tally);
 		CHECK_FOR_INTERRUPTS();
 	}
 	if (action == RETRY)
 		aj_at_end_reset_lanes(true);
 	tally->matched += n;
-	tally->last = jobs[n - 1].id;
+	tally->last = last;
 	aj_scope_enter(&scope, aj_my_slot != NULL);
 	remember(run, tally);
 	aj_scope_leave(&scope);
@@ -534,7 +570,7 @@ step(FunctionCallInfo fcinfo, Action action)
 		{
 			show_progress(&tally);
 			MemoryContextSwitchTo(batch);
-			steer_batch(action, run, &caller, &wish, chosen + i,
+			steer_batch(action, run, &choice, &wish, chosen + i,
 						Min(BATCH, n - i), &tally);
 			next_transaction(may_commit, context);
 			MemoryContextReset(batch);

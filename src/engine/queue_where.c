@@ -4,7 +4,8 @@
  *		Statements that find the jobs a filter chooses.
  *
  * They are read by id, 100,000 at a time, so that a million of jobs is read
- * once and not once for each batch that is worked off.  Steps of jobs are
+ * once and not once for each batch that is worked off.  Until a batch's turn
+ * comes its jobs may have changed, so those of the batch are looked at again.  Steps of jobs are
  * never chosen: they go as their job goes.
  *
  * Copyright (c) 2026, asyncjob contributors
@@ -23,7 +24,7 @@
 	" FROM asyncjob.job j" \
 	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
 	" JOIN asyncjob.queue q ON q.id = j.queue_id" \
-	" WHERE j.id > $1 AND j.id < $20 AND j.item_no IS NULL" \
+	" WHERE j.id > $1 AND j.id < $20 AND j.id <= $23 AND j.item_no IS NULL" \
 	" AND j.state = ANY (ARRAY(SELECT unnest($21::asyncjob.job_state[])))" \
 	" AND NOT EXISTS (WITH RECURSIVE up AS (" \
 	"   SELECT m.parent_id FROM asyncjob.job m WHERE m.id = $20" \
@@ -32,18 +33,18 @@
 	"  SELECT FROM up WHERE up.parent_id = j.id)" \
 	" AND" AJ_VISIBLE "AND" AJ_FILTER
 
-#define CHOICE_ARGS		(AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 3)
+#define CHOICE_ARGS		(AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 4)
 
 AJ_STATEMENT(count_chosen,
 			 "SELECT count(*)" FROM_CHOSEN "AND $22 IS NOT NULL",
 			 INT8OID, AJ_VISIBLE_TYPES, AJ_FILTER_TYPES, INT8OID, TEXTOID,
-			 BOOLOID);
+			 BOOLOID, INT8OID);
 
 AJ_STATEMENT(find_chosen,
 			 "SELECT j.id, true" FROM_CHOSEN "AND $22 IS NOT NULL"
 			 " ORDER BY j.id LIMIT 100000",
 			 INT8OID, AJ_VISIBLE_TYPES, AJ_FILTER_TYPES, INT8OID, TEXTOID,
-			 BOOLOID);
+			 BOOLOID, INT8OID);
 
 AJ_STATEMENT(find_newest,
 			 "SELECT d.id, d.newest FROM (SELECT j.id, j.unique_key IS NULL OR"
@@ -51,7 +52,7 @@ AJ_STATEMENT(find_newest,
 			 "   ORDER BY j.id DESC) = 1 AS newest" FROM_CHOSEN
 			 " AND $22 IS NOT NULL) d ORDER BY d.id LIMIT 100000",
 			 INT8OID, AJ_VISIBLE_TYPES, AJ_FILTER_TYPES, INT8OID, TEXTOID,
-			 BOOLOID);
+			 BOOLOID, INT8OID);
 
 static void
 choice_values(const AjChoice * choice, Datum *values, char *nulls)
@@ -62,6 +63,8 @@ choice_values(const AjChoice * choice, Datum *values, char *nulls)
 	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS] = Int64GetDatum(choice->job_id);
 	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 1] = CStringGetTextDatum(choice->states);
 	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 2] = BoolGetDatum(choice->by_key);
+	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 3] =
+		Int64GetDatum(choice->last ? choice->last : PG_INT64_MAX);
 }
 
 /* How many there are. */

@@ -23,6 +23,7 @@ typedef struct AjChoice
 	const AjCaller *caller;
 	const char *states;			/* an array of them, as text */
 	int64		after;			/* ids above this, */
+	int64		last;			/* up to this one (0: all), */
 	int64		job_id;			/* and below this job's, which is not one of
 								 * them, nor is one that it belongs to */
 	bool		by_key;			/* tell who is the newest of its unique_key */
