@@ -102,13 +102,12 @@ AJ_STATEMENT(collect_items,
 
 /* what the branches logged, and how they failed, is told by the parent */
 AJ_STATEMENT(move_history,
-			 "WITH branch AS (SELECT c.id, c.item_no FROM asyncjob.job c"
-			 "  WHERE c.parent_id = $1 AND c.step_no = $2"
-			 "   AND c.item_no IS NOT NULL AND c.state::text = ANY ($4)),"
-			 " moved AS (DELETE FROM asyncjob.job_update u USING branch b"
-			 "  WHERE u.job_id = b.id"
-			 "  RETURNING b.item_no, u.job_id, u.seq, u.at, u.kind, u.state,"
-			 "   u.level, u.message, u.data)"
+			 "WITH moved AS (DELETE FROM asyncjob.job_update u"
+			 "  WHERE u.job_id = ANY (ARRAY(SELECT c.id FROM asyncjob.job c"
+			 "   WHERE c.parent_id = $1 AND c.step_no = $2"
+			 "    AND c.item_no IS NOT NULL AND c.state::text = ANY ($4)))"
+			 "  RETURNING (SELECT b.item_no FROM asyncjob.job b WHERE b.id = u.job_id),"
+			 "   u.job_id, u.seq, u.at, u.kind, u.state, u.level, u.message, u.data)"
 			 " INSERT INTO asyncjob.job_update"
 			 "  (job_id, seq, at, kind, state, step_no, level, message, data)"
 			 " SELECT $1, $3 + row_number() OVER (ORDER BY m.at, m.job_id, m.seq),"
@@ -165,32 +164,42 @@ AJ_STATEMENT(add_branch,
 			 " WHERE p.id = $1 ORDER BY i.item_no RETURNING id",
 			 INT8OID, INT2OID, TIMESTAMPTZOID, JSONBOID, BOOLOID);
 
+/* what an external worker holds ends at once; it learns that when it comes */
+#define RUNS_HERE(j) \
+	" (" j ".state = 'running' AND " j ".worker_id >= 0) "
+
 AJ_STATEMENT(cancel_descendants,
 			 "WITH RECURSIVE tree AS ("
 			 " SELECT c.id FROM asyncjob.job c WHERE c.parent_id = $1"
 			 " UNION ALL"
 			 " SELECT c.id FROM tree t JOIN asyncjob.job c ON c.parent_id = t.id),"
-			 " locked AS (SELECT j.id, j.state, j.item_no FROM asyncjob.job j"
-			 "  WHERE j.id IN (SELECT t.id FROM tree t)"
+			 " locked AS (SELECT j.id FROM asyncjob.job j"
+			 "  WHERE j.id = ANY (ARRAY(SELECT t.id FROM tree t))"
 			 "   AND j.state IN ('queued', 'running', 'waiting')"
-			 "  ORDER BY j.id FOR UPDATE)"
+			 "  ORDER BY j.id FOR UPDATE),"
+			 " dropped AS (DELETE FROM asyncjob.lease e"
+			 "  WHERE e.job_id = ANY (ARRAY(SELECT l.id FROM locked l)))"
 			 " UPDATE asyncjob.job j SET cancel_requested = true,"
 			 "  cancel_reason = coalesce(j.cancel_reason, 'its parent was cancelled'),"
-			 "  state = CASE l.state WHEN 'running' THEN j.state ELSE 'cancelled' END,"
-			 "  suspect = j.suspect AND l.state = 'running',"
-			 "  waiting_for = NULL,"
-			 "  seq = j.seq + CASE l.state WHEN 'running' THEN 0 ELSE 1 END,"
-			 "  finished_at = CASE l.state WHEN 'running' THEN NULL ELSE clock_timestamp() END"
-			 " FROM locked l WHERE j.id = l.id"
-			 " RETURNING j.id, l.state = 'running'",
+			 "  state = CASE WHEN" RUNS_HERE("j") "THEN j.state ELSE 'cancelled' END,"
+			 "  worker_id = CASE WHEN" RUNS_HERE("j") "THEN j.worker_id END,"
+			 "  suspect = j.suspect AND" RUNS_HERE("j") ","
+			 "  limit_group = NULL, waiting_for = NULL,"
+			 "  seq = j.seq + CASE WHEN" RUNS_HERE("j") "THEN 0 ELSE 1 END,"
+			 "  finished_at = CASE WHEN NOT" RUNS_HERE("j") "THEN clock_timestamp() END"
+			 " WHERE j.id = ANY (ARRAY(SELECT l.id FROM locked l))"
+			 " RETURNING j.id, j.state = 'running'",
 			 INT8OID);
 
+/* one that an external worker held stays, for him to be told that it has ended */
 AJ_STATEMENT(drop_cancelled,
 			 "WITH gone AS (DELETE FROM asyncjob.job c WHERE c.parent_id = $1"
 			 "  AND c.item_no IS NOT NULL AND (c.state = 'cancelled'"
+			 "    AND NOT (c.external AND c.started_at IS NOT NULL)"
 			 "   OR c.item_no = 0 AND c.state IN ('completed', 'failed'))"
 			 "  RETURNING c.id)"
-			 " DELETE FROM asyncjob.job_update u USING gone g WHERE u.job_id = g.id",
+			 " DELETE FROM asyncjob.job_update u"
+			 " WHERE u.job_id = ANY (ARRAY(SELECT g.id FROM gone g))",
 			 INT8OID);
 
 /*

@@ -266,6 +266,21 @@ SELECT asyncjob.complete(:j, :t, '"first"');
 SELECT asyncjob.drain();
 SELECT state, asyncjob.result(job_id) FROM asyncjob.status(:j);
 
+-- cancel() ends steps that run beside each other at once, too; retry() begins them anew
+SELECT asyncjob.create_pipeline('regress_ext_two', '[{"name": "a", "handler": "external"}, {"name": "b", "handler": "external", "after": []},
+    {"name": "c", "handler": "asyncjob.step_noop", "after": ["a", "b"]}]') > 0 AS made;
+SELECT asyncjob.submit('regress_ext_two', queue => 'regress_ext') AS j \gset
+SELECT asyncjob.drain();
+SELECT job_id AS a, token AS t FROM asyncjob.claim('{regress_ext}') \gset
+SELECT asyncjob.cancel(:j, 'enough');
+SELECT code, message ~ 'is not held under token' AS fenced, detail FROM tap.err(format('SELECT asyncjob.heartbeat(%s, %s)', :a, :t));
+SELECT code, message ~ 'is not held under token' AS fenced, detail FROM tap.err(format('SELECT asyncjob.complete(%s, %s)', :a, :t));
+SELECT asyncjob.retry(:j);
+SELECT asyncjob.drain();
+SELECT count(*), count(asyncjob.complete(c.job_id, c.token, to_jsonb(c.step))) FROM asyncjob.claim('{regress_ext}', 5) c;
+SELECT asyncjob.drain();
+SELECT state, asyncjob.result(job_id) FROM asyncjob.status(:j);
+
 -- with workers: they do their steps and hand the job over; claim_wait() and
 -- listeners hear of it
 RESET ROLE;
