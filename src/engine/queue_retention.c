@@ -119,9 +119,10 @@ AJ_STATEMENT(expire,
 			 " limit_group = NULL, waiting_for = NULL, finished_at = $1, error = jsonb_build_object('sqlstate', '57014',"
 			 "  'category', 'system', 'code', 'expired',"
 			 "  'step_no', j.step_no + 1, 'attempt', j.failures,"
-			 "  'message', 'the job was not started within ' || l.keep,"
+			 "  'message', 'the job was not started within ' ||"
+			 "   (SELECT l.keep FROM late l WHERE l.id = j.id),"
 			 "  'hint', 'See why jobs of its queue wait, then redrive() it.')"
-			 " FROM late l WHERE j.id = l.id RETURNING j.id",
+			 " WHERE j.id = ANY (ARRAY(SELECT l.id FROM late l)) RETURNING j.id",
 			 TIMESTAMPTZOID, INT8OID, INT8OID);
 
 /* events that are kept because they have a key; a rule may be for one name */

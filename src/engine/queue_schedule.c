@@ -40,11 +40,11 @@ static const char *const run_states[] = {
 	" s.catch_up, s.catch_up_limit, s.paused, s.next_at"
 
 #define UNFINISHED(id) \
-	"SELECT j.id FROM (SELECT r.job_id FROM asyncjob.schedule_run r" \
+	"SELECT j.id FROM asyncjob.job j WHERE j.id = ANY (ARRAY(" \
+	"  SELECT r.job_id FROM asyncjob.schedule_run r" \
 	"  WHERE r.schedule_id = " id " AND r.job_id IS NOT NULL" \
-	"  ORDER BY r.due_at DESC LIMIT " RECENT ") r" \
-	" JOIN asyncjob.job j ON j.id = r.job_id" \
-	" WHERE j.state IN ('queued', 'running', 'waiting')"
+	"  ORDER BY r.due_at DESC LIMIT " RECENT "))" \
+	" AND j.state IN ('queued', 'running', 'waiting')"
 
 AJ_STATEMENT(find,
 			 "SELECT" COLUMNS " FROM asyncjob.schedule s"

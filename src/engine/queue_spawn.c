@@ -61,7 +61,8 @@ AJ_STATEMENT(children,
 #define WAKE_FOUND \
 	" woken AS (UPDATE asyncjob.job j SET" AJ_READY_AGAIN("j") "," \
 	"   waiting_for = NULL, run_at = clock_timestamp(), seq = j.seq + 1" \
-	"  FROM found f WHERE j.id = f.id AND j.state = 'waiting'" \
+	"  WHERE j.id = ANY (ARRAY(SELECT f.id FROM found f))" \
+	"   AND j.state = 'waiting'" \
 	"   AND j.waiting_for = 'children'" \
 	"  RETURNING " AJ_READY_COLUMNS("j") ", j.seq, j.step_no)," \
 	" noted AS (INSERT INTO asyncjob.job_update" \
