@@ -107,9 +107,14 @@ AJ_STATEMENT(lock_pipelines,
 			 "LOCK TABLE ONLY asyncjob.pipeline IN SHARE ROW EXCLUSIVE MODE");
 
 AJ_STATEMENT(lock_pipeline,
-			 "SELECT p.id, p.owner, p.version FROM asyncjob.pipeline p"
+			 "SELECT p.id, p.owner, p.version, p.is_current, NOT EXISTS"
+			 "  (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = p.owner)"
+			 " FROM asyncjob.pipeline p"
 			 " WHERE p.name = $1 ORDER BY p.version DESC LIMIT 1 FOR UPDATE",
 			 TEXTOID);
+
+AJ_STATEMENT(drop_grants,
+			 "DELETE FROM asyncjob.pipeline_grant WHERE pipeline = $1", TEXTOID);
 
 AJ_STATEMENT(retire_pipeline,
 			 "UPDATE asyncjob.pipeline SET is_current = false"
@@ -399,7 +404,9 @@ aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 
 /*
  * Store a pipeline, as a new version if the role owns one of that name; a
- * superuser's new version stays its owner's.
+ * superuser's new version stays its owner's.  Where that role was dropped, the
+ * name is a superuser's to take, or to set free by drop_pipeline(); those whom
+ * the dropped role had granted it have to be granted it anew.
  * Returns its id, or 0 if the name is another role's.
  */
 int32
@@ -418,11 +425,19 @@ aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 		HeapTuple	row = SPI_tuptable->vals[0];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 
+		bool		current = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
+		bool		orphan = DatumGetBool(SPI_getbinval(row, desc, 5, &isnull));
+
 		owner = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
-		if (owner != pipeline->owner && !superuser)
+		if (owner != pipeline->owner && !superuser && !(orphan && !current))
 			return 0;
 		version = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull)) + 1;
 		aj_execute(&retire_pipeline, values, NULL, 0);
+		if (orphan)
+		{
+			owner = pipeline->owner;
+			aj_execute(&drop_grants, values, NULL, 0);
+		}
 	}
 	values[1] = Int32GetDatum(version);
 	values[2] = ObjectIdGetDatum(owner);
