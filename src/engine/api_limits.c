@@ -87,7 +87,7 @@ check_weights(Jsonb *weights)
 		fits = v.type == jbvNumeric;
 		if (!fits)
 			break;
-		weight = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+		weight = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 													NumericGetDatum(v.val.numeric)));
 		fits = weight > 0 && weight <= MAX_WEIGHT;
 	}

@@ -166,40 +166,15 @@ aj_error_to_jsonb(const AjError *error, const AjJob *job)
 static int64
 requested_delay(const AjError *error)
 {
-	MemoryContext context = CurrentMemoryContext;
-	uint32		holdoff = QueryCancelHoldoffCount;
-	volatile int64 ms = -1;
+	Interval   *interval = error->detail ? aj_read_interval(error->detail) : NULL;
+	int64		ms;
 
-	if (error->detail == NULL)
+	if (interval == NULL)
 		return -1;
-
-	/*
-	 * The interval is the user's text, so it may be malformed.  interval_in
-	 * touches nothing that an abort would have to undo.
-	 */
-	PG_TRY();
-	{
-		Interval   *interval;
-
-		interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
-														 CStringGetDatum(error->detail),
-														 ObjectIdGetDatum(InvalidOid),
-														 Int32GetDatum(-1)));
-		ms = interval->time / 1000 +
-			((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) *
-			SECS_PER_DAY * 1000;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		/* an error lets go of what our caller holds off */
-		QueryCancelHoldoffCount = holdoff;
-	}
-	PG_END_TRY();
-	if (ms < 0 || ms > (int64) 366 * SECS_PER_DAY * 1000)
-		return -1;
-	return ms;
+	ms = interval->time / 1000 +
+		((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) *
+		SECS_PER_DAY * 1000;
+	return ms > (int64) 366 * SECS_PER_DAY * 1000 ? -1 : Max(ms, -1);
 }
 
 static int64

@@ -13,6 +13,8 @@
  */
 #include "compat.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -61,11 +63,15 @@ static Datum
 job_number(const JsonbValue *value, const char *key)
 {
 	Datum		number;
+	double		approximately;
 
 	if (value->type != jbvNumeric)
 		bad_value(key, "a job's id");
 	number = NumericGetDatum(value->val.numeric);
-	if (DatumGetBool(DirectFunctionCall2(numeric_ne, number,
+	approximately = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+													   number));
+	if (!(fabs(approximately) < 9e18) ||
+		DatumGetBool(DirectFunctionCall2(numeric_ne, number,
 										 DirectFunctionCall1(numeric_floor, number))))
 		bad_value(key, "a job's id");
 	return DirectFunctionCall1(numeric_int8, number);
@@ -107,6 +113,32 @@ set_one_id(AjFilter * filter, const JsonbValue *value)
 	filter->job_id = DatumGetInt64(id);
 }
 
+/* A time, as the caller's settings read it; the error names the key. */
+static Datum
+time_of(const char *key, char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile Datum result = (Datum) 0;
+	volatile bool known = true;
+
+	/* timestamptz_in() touches nothing that an abort would have to undo */
+	PG_TRY();
+	{
+		result = DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
+									 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		known = false;
+	}
+	PG_END_TRY();
+	if (!known)
+		bad_value(key, "a time");
+	return result;
+}
+
 static void
 set_text(AjFilter * filter, int no, const JsonbValue *value)
 {
@@ -123,9 +155,7 @@ set_text(AjFilter * filter, int no, const JsonbValue *value)
 		if (!known)
 			bad_value("state", "a state: queued, running, waiting, completed, failed or cancelled");
 	}
-	filter->values[no] = keys[no].time ?
-		DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
-							ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)) :
+	filter->values[no] = keys[no].time ? time_of(keys[no].key, text) :
 		CStringGetTextDatum(text);
 	filter->nulls[no] = ' ';
 }

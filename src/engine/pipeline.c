@@ -24,6 +24,7 @@
  */
 #include "compat.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
@@ -67,17 +68,46 @@ aj_json_key(JsonbContainer *object, const char *key)
 	return getKeyJsonValueFromContainer(object, key, strlen(key), NULL);
 }
 
+/* What a user wrote as a length of time, or NULL if it is none. */
+Interval *
+aj_read_interval(const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = QueryCancelHoldoffCount;
+	Interval   *volatile interval = NULL;
+
+	/* interval_in() touches nothing that an abort would have to undo */
+	PG_TRY();
+	{
+		interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
+														 CStringGetDatum(text),
+														 ObjectIdGetDatum(InvalidOid),
+														 Int32GetDatum(-1)));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		/* an error lets go of what our caller holds off */
+		QueryCancelHoldoffCount = holdoff;
+	}
+	PG_END_TRY();
+	return interval;
+}
+
 /* A length of time such as '5s' or '1 hour 30 minutes', in ms. */
 int64
 aj_json_duration(const char *text, const char *step, const char *key)
 {
-	Interval   *interval;
+	Interval   *interval = aj_read_interval(text);
 	int64		ms;
 
-	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
-													 CStringGetDatum(text),
-													 ObjectIdGetDatum(InvalidOid),
-													 Int32GetDatum(-1)));
+	if (interval == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of step \"%s\" is not a length of time: \"%s\"",
+						key, step, text),
+				 errhint("For example \"5 min\".")));
 	ms = interval->time / 1000 +
 		((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) *
 		SECS_PER_DAY * 1000;
@@ -94,7 +124,7 @@ static int
 parse_count(const JsonbValue *v, const char *step, const char *key,
 			int min, int max)
 {
-	int64		n;
+	double		n;
 
 	if (v->type != jbvNumeric)
 		ereport(ERROR,
@@ -108,13 +138,13 @@ parse_count(const JsonbValue *v, const char *step, const char *key,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s of step \"%s\" is not a whole number", key, step),
 				 errhint("Give a number from %d to %d.", min, max)));
-	n = DatumGetInt64(DirectFunctionCall1(numeric_int8,
-										  NumericGetDatum(v->val.numeric)));
+	n = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+										   NumericGetDatum(v->val.numeric)));
 	if (n < min || n > max)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s of step \"%s\" is out of range: %lld",
-						key, step, (long long) n),
+				 errmsg("%s of step \"%s\" is out of range: %.15g",
+						key, step, n),
 				 errhint("Give a number from %d to %d.", min, max)));
 	return (int) n;
 }

@@ -77,6 +77,7 @@ typedef struct AjPipeline
 
 extern char *aj_json_cstring(const JsonbValue *v);
 extern JsonbValue *aj_json_key(JsonbContainer *object, const char *key);
+extern Interval *aj_read_interval(const char *text);
 extern int64 aj_json_duration(const char *text, const char *step,
 							  const char *key);
 extern char **aj_json_strings(const JsonbValue *v, const char *step,

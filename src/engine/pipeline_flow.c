@@ -36,7 +36,7 @@ parse_fraction(const JsonbValue *v, const char *step, const char *key,
 	double		d = -1;
 
 	if (v->type == jbvNumeric)
-		d = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+		d = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 											   NumericGetDatum(v->val.numeric)));
 	if (!(d >= min && d <= max))
 		ereport(ERROR,

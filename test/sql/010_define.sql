@@ -94,6 +94,8 @@ SELECT code, message FROM tap.err(format($$SELECT asyncjob.create_pipeline(%L, '
 :mk '[{"name": "a", "handler": "aj_def.echo", "max_attempts": 0}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "max_attempts": 101}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "max_attempts": "3"}]'));
+:mk '[{"name": "a", "handler": "aj_def.echo", "max_attempts": 1e30}]'));
+:mk '[{"name": "a", "handler": "aj_def.echo", "backoff": {"initial": "1s", "factor": 1e400}}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "batch": "yes"}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "timeout": 5}]'));
 :mk '[{"name": "a", "handler": "aj_def.echo", "timeout": "-1 s"}]'));
@@ -175,6 +177,27 @@ SELECT asyncjob.create_pipeline('regress_line', '[{"name": "a", "handler": "aj_d
 SELECT version, total_steps FROM asyncjob.pipelines WHERE name = 'regress_line';
 SELECT asyncjob.drop_pipeline('regress_line'), asyncjob.drop_pipeline('regress_full');
 RESET ROLE;
+
+-- that of a dropped role is a superuser's to set free, without its grants
+CREATE ROLE regress_aj_def3 LOGIN;
+SELECT asyncjob.grant_usage('regress_aj_def3');
+SET ROLE regress_aj_def3;
+SELECT asyncjob.create_pipeline('regress_gone', '[{"name": "a", "handler": "asyncjob.step_noop"}]') > 0 AS made;
+SELECT asyncjob.grant_pipeline('regress_gone', 'regress_aj_def2');
+RESET ROLE;
+DROP OWNED BY regress_aj_def3;
+DROP ROLE regress_aj_def3;
+SET ROLE regress_aj_def;
+SELECT * FROM tap.err($$SELECT asyncjob.create_pipeline('regress_gone', '[{"name": "a", "handler": "asyncjob.step_noop"}]')$$);
+RESET ROLE;
+SELECT asyncjob.drop_pipeline('regress_gone');
+SET ROLE regress_aj_def;
+SELECT asyncjob.create_pipeline('regress_gone', '[{"name": "a", "handler": "asyncjob.step_noop"}]') > 0 AS made;
+SET ROLE regress_aj_def2;
+SELECT * FROM tap.err($$SELECT asyncjob.submit('regress_gone')$$);
+RESET ROLE;
+SELECT version, owner FROM asyncjob.pipelines WHERE name = 'regress_gone';
+SELECT asyncjob.drop_pipeline('regress_gone');
 
 SET client_min_messages = warning;
 DROP SCHEMA aj_def CASCADE;
