@@ -10,6 +10,9 @@
 #include "compat.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -101,10 +104,6 @@ AJ_STATEMENT(add_jobs,
 			 " ORDER BY u.place RETURNING id",
 			 TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID, INT4OID, INT4OID, INT2OID,
 			 TEXTOID, TEXTOID, JSONBARRAYOID);
-
-/* so that two that make versions of one pipeline do so in turn */
-AJ_STATEMENT(lock_pipelines,
-			 "LOCK TABLE ONLY asyncjob.pipeline IN SHARE ROW EXCLUSIVE MODE");
 
 AJ_STATEMENT(lock_pipeline,
 			 "SELECT p.id, p.owner, p.version, p.is_current, NOT EXISTS"
@@ -403,6 +402,20 @@ aj_queue_add_jobs(AjSubmission *s, Datum params_array, int64 *first)
 }
 
 /*
+ * Two that make a pipeline of one name do so in turn; later the row of the
+ * latest version sees to that.  The lock's tag is one that SQL can't take.
+ */
+static void
+lock_name(const char *name)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0,
+						 hash_bytes((const unsigned char *) name, strlen(name)), 8);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/*
  * Store a pipeline, as a new version if the role owns one of that name; a
  * superuser's new version stays its owner's.  Where that role was dropped, the
  * name is a superuser's to take, or to set free by drop_pipeline(); those whom
@@ -419,7 +432,7 @@ aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 	int			version = 1;
 	bool		isnull;
 
-	aj_execute(&lock_pipelines, NULL, NULL, 0);
+	lock_name(pipeline->name);
 	if (aj_execute(&lock_pipeline, values, NULL, 0) > 0)
 	{
 		HeapTuple	row = SPI_tuptable->vals[0];
