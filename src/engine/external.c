@@ -8,10 +8,11 @@
  * worker finishes the step, when the job is cancelled, or when it expires:
  * then the attempt has failed, and the step's retry policy decides what
  * follows.  The coordinator ends expired leases in time; where none runs, the
- * next claim() of the queue does.  Each locks the job's row first and then
- * looks at the lease again, so a heartbeat or a late complete() that was first
- * wins.  A row that somebody has locked is left for the next look, so no
- * transaction of an external worker can hold up the coordinator.
+ * next claim() of the queue does.  Each locks the job's row first (of a step
+ * that is a job of its own that of its job before) and then looks at the lease
+ * again, so a heartbeat or a late complete() that was first wins.  A row that
+ * somebody has locked is left for the next look, so no transaction of an
+ * external worker can hold up the coordinator.
  *
  * News.  Who makes an external job ready sets its queue's bit in shared
  * memory at commit, wakes those who wait in claim_wait(), and the coordinator
@@ -150,10 +151,8 @@ aj_external_expire(const int32 *queues, int n, Oid role)
 			aj_at_commit_job_ready(held.job.owner, held.job.queue_id,
 								   held.job.priority, held.job.run_at, held.job.id);
 		}
-		else if (held.job.item_no >= 0 && aj_shared == NULL)
+		else if (held.job.item_no >= 0 && AJ_STATE_IS_FINAL(state))
 			aj_dag_branch_ended(&run, state);
-		else if (held.job.item_no >= 0)
-			aj_dag_sweep_soon();
 		if (aj_limits_of(held.job.queue_id) != NULL)
 			aj_at_commit_look();
 		ended++;

@@ -129,6 +129,13 @@ AJ_STATEMENT(expired,
 			 " ORDER BY l.expires_at LIMIT $2 FOR UPDATE OF j SKIP LOCKED",
 			 INT4ARRAYOID, INT4OID, OIDOID);
 
+/* is it no branch, or its parent not locked by others, and so by us now? */
+AJ_STATEMENT(lock_parent_if_free,
+			 "SELECT c.item_no IS NULL OR (SELECT p.id FROM asyncjob.job p"
+			 "  WHERE p.id = c.parent_id FOR UPDATE SKIP LOCKED) IS NOT NULL"
+			 " FROM asyncjob.job c WHERE c.id = $1",
+			 INT8OID);
+
 AJ_STATEMENT(lock_if_free,
 			 "SELECT " AJ_JOB_COLUMNS ", j.state::text,"
 			 " coalesce(j.worker_id, 0), q.name, j.cancel_requested"
@@ -434,7 +441,9 @@ aj_queue_lock_expired(int64 job_id, AjHeld * held, Oid *role)
 	AjHolder	holder;
 	bool		isnull;
 
-	if (aj_execute(&lock_if_free, values, NULL, 0) == 0)
+	if (aj_execute(&lock_parent_if_free, values, NULL, 0) == 0 ||
+		!DatumGetBool(aj_value(0, 1, &isnull)) ||
+		aj_execute(&lock_if_free, values, NULL, 0) == 0)
 		return false;
 	(void) read_held(0, held, &holder, context);
 

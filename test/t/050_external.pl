@@ -15,6 +15,7 @@ use Time::HiRes qw(time);
 my $setup = <<'SQL';
 SELECT asyncjob.create_queue('ext');
 SELECT asyncjob.create_pipeline('ext', '[{"name": "a", "handler": "external", "backoff": ["0s"], "max_attempts": 100}]');
+SELECT asyncjob.create_pipeline('items', '[{"name": "a", "handler": "external", "for_each": "$.params[*]", "max_attempts": 1}]');
 SELECT asyncjob.create_pipeline('later', '[{"name": "a", "handler": "external", "backoff": ["1s"], "max_attempts": 100}]');
 SQL
 
@@ -115,6 +116,35 @@ foreach my $preloaded (1, 0)
 		'running', "$how: a lease outlives a crash");
 	is($node->safe_psql('postgres', "SELECT asyncjob.complete($id, $token)"), 'completed',
 		"$how: and its worker finishes the job");
+
+	# Items of one job: the lease of one expires for good, so the job fails,
+	# and the other isn't given to anybody any more.
+	$id = aj_submit($node, 'items', params => '[1, 2]', args => "queue => 'ext'");
+	like($node->safe_psql('postgres', "CALL asyncjob.claim_wait('{ext}', 1, '1 ms')"), qr/"item": 1/, "$how: an item is claimed");
+	aj_until($node, 'the lease to expire', 'SELECT coalesce(bool_and(expires_at < now()), true) FROM asyncjob.lease');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.claim('{ext}')"), 0, "$how: when its lease has expired the others are not") if !$preloaded;
+	ok(aj_until($node, 'the job to fail', "SELECT state = 'failed' FROM asyncjob.job WHERE id = $id"), "$how: the job has failed");
+
+	# One is finished in a transaction that stays open: others' leases end all the same.
+	$id = aj_submit($node, 'items', params => '[1, 2]', args => "queue => 'ext'");
+	my $finisher = $node->background_psql('postgres');
+	$node->safe_psql('postgres', "CALL asyncjob.claim_wait('{ext}', 1, '1 h')");
+	my $hold = $node->safe_psql('postgres', "SELECT format('%s, %s', job_id, token) FROM asyncjob.lease");
+	$finisher->query_safe("BEGIN; SELECT asyncjob.complete($hold)");
+	$node->safe_psql('postgres', "CALL asyncjob.claim_wait('{ext}', 1, '1 ms')");
+	my $other = aj_submit($node, 'ext', args => "queue => 'ext'");
+	$node->safe_psql('postgres', "CALL asyncjob.claim_wait('{ext}', 1, '1 ms')");
+	ok(aj_until($node, 'the lease of another job to end',
+			$preloaded ? "SELECT state = 'queued' FROM asyncjob.job WHERE id = $other"
+			: "SELECT job_id = $other FROM asyncjob.claim('{ext}', 1, '1 h')"),
+		"$how: an open transaction of one holds up no other's");
+	$finisher->query_safe('COMMIT');
+	$finisher->quit;
+	$node->safe_psql('postgres', "SELECT asyncjob.cancel($other)");
+	ok(aj_until($node, 'the job to fail',
+			'SELECT ' . ($preloaded ? '' : "(SELECT count(*) FROM asyncjob.claim('{ext}')) >= 0 AND ")
+			. "state = 'failed' FROM asyncjob.job WHERE id = $id"),
+		"$how: nor for ever its own job's");
 
 	# A failed attempt is announced when its delay is over.
 	$psql = $node->background_psql('postgres');
