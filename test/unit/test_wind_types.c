@@ -250,6 +250,48 @@ test_wakes(void)
 		}
 }
 
+/*
+ * The flow at a place is what a turbine of the first type finds there, for a
+ * wake that is felt at the hub.
+ */
+static void
+test_flow(void)
+{
+	static const double factors[TYPES] = {1.1, 1.17, 1.06};
+	static const int type[N] = {0, 1, 2, 1, 0, 2, 2, 1, 1, 0, 1, 2, 0, 1};
+	double		x[N];
+	double		y[N];
+	double		u[N];
+	AjkRng		rng;
+
+	ajk_rng_seed(&rng, 21);
+	for (int m = 0; m < AJK_WAKE_MODELS; m++)
+	{
+		AjkFarm		f = {N, x, y, types, {(AjkWakeModel) m, AJK_SUPER_LINEAR,
+		ajk_wake_default_k((AjkWakeModel) m), false, 0.08}, 0.0, TYPES, type, factors};
+		double		worst = 0.0;
+		int			felt = 0;
+
+		if (m == AJK_WAKE_NOJ)
+			continue;
+		scatter(&rng, 2500.0, x, y);
+		ok(ajk_farm_speeds(&f, 250.0, 9.0, u) == AJK_OK, "%s", ajk_wake_name((AjkWakeModel) m));
+		for (int i = 0; i < N; i++)
+		{
+			AjkFlowGrid g = {1, 1, x[i], y[i], 50.0};
+			float		speed = 0.0f;
+
+			if (type[i] != 0)
+				continue;
+			ajk_farm_flow(&f, 250.0, 9.0, 1.0, &g, &speed, NULL, NULL);
+			worst = fmax(worst, fabs(speed - u[i]));
+			felt += u[i] < 9.9 - 1e-3;
+		}
+		near(worst, 0.0, 2e-6, "flow at the turbines of the first type, m/s");
+		ok(felt > 0, "%d of them in wakes", felt);
+	}
+}
+
 /* Types that are one and the same, and two hub heights in closed form */
 static void
 test_same(void)
@@ -588,6 +630,7 @@ main(void)
 {
 	set_up();
 	test_wakes();
+	test_flow();
 	test_same();
 	test_estimate();
 	test_layouts();
