@@ -258,6 +258,9 @@ aj_terrain_report(JsonbContainer *params, AjSiteGrid *grid, AjSiteGrid *map,
 	appendStringInfoString(b, "<section><h2>Inputs and methods</h2><table class=\"plain\"><tbody>");
 	site_inputs(b, grid);
 	aj_html_row(b, "Slope", grid->slope_method == AJK_SLOPE_HORN ? "Horn 1981" : "Zevenbergen and Thorne 1987");
+	if (map != grid)
+		aj_html_row(b, "Map", psprintf("an overview with cells of %.4g m; all figures are those of the grid of %.4g m",
+									   map->cell_m, grid->cell_m));
 	appendStringInfoString(b, "</tbody></table></section></div>\n");
 	aj_html_end(b, "Computed by asyncjob inside PostgreSQL. Maps with world files and GeoJSON stand beside this report.");
 	store("terrain_report.html", "terrain_report", b);

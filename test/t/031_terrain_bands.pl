@@ -97,6 +97,9 @@ is($artifacts, 'buildable_area contours exclusion_zones hillshade.pgw hillshade.
 is(sql("SELECT split_part(convert_from(asyncjob.artifact_data($job, 'slope.pgw'), 'UTF8'), E'\\n', 1)::float8 >= (asyncjob.result($job) -> 'streamed' ->> 'overview_resolution_m')::float8 * 0.999"),
 	't', 'a map of the overview');
 
+is(sql("SELECT convert_from(asyncjob.artifact_data($job, 'terrain_report.html'), 'UTF8') ~ 'an overview with cells of [0-9]+ m; all figures are those of the grid of 30 m'"),
+	't', 'and the report says so');
+
 # The buildable ground of the overview is about that of the grid.
 is(sql("SELECT abs(sum((f -> 'properties' ->> 'area_m2')::float8) / (asyncjob.result($job) ->> 'buildable_area_m2')::float8 - 1) < 0.25
 	FROM jsonb_array_elements(convert_from(asyncjob.artifact_data($job, 'buildable_area'), 'UTF8')::jsonb -> 'features') f"), 't', 'outlines of about the same area');
