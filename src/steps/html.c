@@ -72,7 +72,7 @@ static const char *const style =
 "@media screen and (max-width:760px){.two,.two.even{grid-template-columns:minmax(0,1fr)}main{padding:18px 12px 32px}section{padding:14px}svg.map{min-width:600px}svg.wide{min-width:640px}svg.chart:not(.wide) text{font-size:15px}svg.chart:not(.wide) .axis{font-size:14.5px}h1{font-size:1.5rem}th,td{padding:5px 7px}}"
 "@media print{@page{margin:14mm}html{font-size:13px}body{background:#fff;font-size:12px}main{max-width:none;padding:0}"
 "section,.figures div{break-inside:avoid;border-color:#bbb}section.long{break-inside:auto}tr{break-inside:avoid}h2{break-after:avoid}"
-".figures{grid-template-columns:repeat(3,1fr)}svg.map{max-height:165mm;min-width:0}svg.flow{max-height:120mm}tfoot{display:table-row-group}svg.wide{min-width:0}.scroll{overflow:visible}footer{margin-top:10px;break-before:avoid}"
+".figures{grid-template-columns:repeat(3,1fr)}svg.map{max-height:140mm;min-width:0}svg.flow{max-height:120mm}tfoot{display:table-row-group}svg.wide{min-width:0}.scroll{overflow:visible}footer{margin-top:10px;break-before:avoid}"
 "svg.chart text{font-size:16px}svg.chart .axis{font-size:15px}h2{margin-bottom:.4em}section{padding:14px;margin-top:14px}.two,.figures{margin-top:14px;gap:14px}"
 "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 

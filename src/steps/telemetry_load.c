@@ -168,6 +168,16 @@ check_columns(const Loader *l, const bool *found)
 	}
 }
 
+static AJ_NORETURN void
+two_columns(const Loader *l, int channel, const char *first, const char *second)
+{
+	const char *key = channel < 0 ? "time" : aj_channel_name[channel];
+
+	refuse(l, "telemetry_columns", psprintf("columns \"%s\" and \"%s\" may both be %s", first, second, key),
+		   channel < 0 ? "A date and a time of day in two columns are not put together." : NULL,
+		   psprintf("Say which it is with {\"columns\": {\"%s\": \"its name\"}}.", key));
+}
+
 /* Which column of the source a name stands for. */
 static int
 channel_of(const Loader *l, const char *column)
@@ -323,16 +333,25 @@ read_csv(Loader *l, text *csv_text)
 	if (!ajk_csv_next(&csv))
 		refuse(l, "telemetry_columns", "it is empty", NULL, "Give a line of column names and one line a sample.");
 	columns = csv.n;
-	memset(seen, 0, sizeof(seen));
+	for (int c = 0; c < AJ_CHANNELS; c++)
+		seen[c] = -1;
 	for (int i = 0; i < columns; i++)
 	{
+		int			first;
+
 		channel[i] = channel_of(l, pnstrdup(csv.field[i].s, csv.field[i].len));
-		if (channel[i] == -1 && time_column < 0)
+		if (channel[i] == UNKNOWN_COLUMN)
+			continue;
+		first = channel[i] < 0 ? time_column : seen[channel[i]];
+		if (first >= 0)
+			two_columns(l, channel[i], pnstrdup(csv.field[first].s, csv.field[first].len), pnstrdup(csv.field[i].s, csv.field[i].len));
+		if (channel[i] < 0)
 			time_column = i;
-		else if (channel[i] >= 0 && !seen[channel[i]])
-			seen[channel[i]] = l->has[channel[i]] = true;
 		else
-			channel[i] = UNKNOWN_COLUMN;
+		{
+			seen[channel[i]] = i;
+			l->has[channel[i]] = true;
+		}
 	}
 	found[0] = time_column >= 0;
 	for (int c = 0; c < AJ_CHANNELS; c++)
@@ -379,7 +398,8 @@ read_csv(Loader *l, text *csv_text)
 					 pg_strncasecmp(csv.field[i].s, "null", csv.field[i].len) != 0)
 				refuse(l, "telemetry_invalid", psprintf("line %d: \"%s\" is not a number", csv.line,
 														pnstrdup(csv.field[i].s, Min(csv.field[i].len, 40))),
-					   NULL, "Leave the field empty where a value is not known.");
+					   NULL, memchr(csv.field[i].s, ',', csv.field[i].len) ? "Write decimals with a point." :
+					   "Leave the field empty where a value is not known.");
 		}
 		if (l->n % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -399,6 +419,7 @@ read_table(Loader *l, Oid relid)
 	bool		number = false;
 	bool		have_time = false;
 	bool		found[AJ_CHANNELS + 1];
+	int			from[AJ_CHANNELS + 1];
 	Portal		cursor;
 	StringInfoData list;
 	TupleDesc	td;
@@ -421,12 +442,15 @@ read_table(Loader *l, Oid relid)
 
 		if (c == UNKNOWN_COLUMN)
 			continue;
+		if (c < 0 ? have_time : l->has[c])
+			two_columns(l, c, NameStr(TupleDescAttr(td, from[c + 1])->attname), NameStr(a->attname));
+		from[c + 1] = i;
 		if (TypeCategory(a->atttypid) != TYPCATEGORY_NUMERIC &&
 			(c >= 0 || (a->atttypid != TIMESTAMPTZOID && a->atttypid != TIMESTAMPOID && a->atttypid != DATEOID)))
 			refuse(l, "telemetry_columns", psprintf("column \"%s\" is of type %s", NameStr(a->attname), format_type_be(a->atttypid)),
 				   c < 0 ? "A time is of type timestamptz, timestamp, date, or a number of seconds." : "A channel is a number.",
 				   "Cast it in a view and load that, or leave it out there.");
-		if (c == -1 && !have_time)
+		if (c == -1)
 		{
 			have_time = true;
 			naive = a->atttypid == TIMESTAMPOID || a->atttypid == DATEOID;
@@ -437,7 +461,7 @@ read_table(Loader *l, Oid relid)
 							 naive ? "SELECT extract(epoch FROM %s::pg_catalog.timestamp)::pg_catalog.float8" :
 							 "SELECT extract(epoch FROM %s)::pg_catalog.float8", column);
 		}
-		else if (c >= 0 && !l->has[c])
+		else
 		{
 			l->has[c] = true;
 			channel[n++] = c;

@@ -205,17 +205,19 @@ CREATE VIEW regress_upside AS SELECT at, soc, 3.4 AS cell_min_v, 3.3 AS cell_max
 CREATE VIEW regress_huge AS SELECT at, soc, CASE WHEN at = '2023-03-02' THEN 1e300 ELSE current_a END AS current_a FROM regress_odd;
 CREATE VIEW regress_text AS SELECT at::text AS time, soc FROM regress_odd;
 CREATE VIEW regress_words AS SELECT at, soc::text AS soc FROM regress_odd;
+CREATE VIEW regress_two AS SELECT at, soc, at::date AS date FROM regress_odd;
 CREATE VIEW regress_one AS SELECT at, soc FROM regress_odd LIMIT 1;
 CREATE VIEW regress_over AS SELECT at, CASE WHEN at < '2023-03-02' THEN 1.2 ELSE soc END AS soc FROM regress_odd;
 \pset format unaligned
 \pset tuples_only on
 SELECT format(E'%s: %s\n%s\n', v, code, said) FROM (VALUES ('regress_mixed'), ('regress_volts'), ('regress_kelvin'), ('regress_naive'), ('regress_over'),
-    ('regress_apart'), ('regress_negative'), ('regress_cells'), ('regress_upside'), ('regress_huge'), ('regress_text'), ('regress_words'), ('regress_one')) x (v),
+    ('regress_apart'), ('regress_negative'), ('regress_cells'), ('regress_upside'), ('regress_huge'), ('regress_text'), ('regress_words'), ('regress_two'), ('regress_one')) x (v),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.load_telemetry_from(''bad'', %L)', v));
 SELECT format(E'%s: %s\n%s\n', left(csv, 60), code, said) FROM (VALUES (1, '', '{}'), (2, 'time,soc', '{}'), (3, 'a,b' || E'\n1,2', '{}'), (4, 'time,b' || E'\n2024-01-01Z,2', '{}'),
     (5, 'time,soc' || E'\nnow,2', '{}'), (6, 'time,soc' || E'\n0,2', '{}'), (7, 'time,soc' || E'\n2024-01-01 10:00,2', '{}'), (8, 'time,soc' || E'\n2024-01-01T10:00:00Z,much', '{}'),
     (9, 'time,soc', '{"timezone": "Mars/Olympus"}'), (10, 'time,soc', '{"time_zone": "UTC"}'), (11, 'time,soc', '{"columns": {"tension": "u"}}'),
-    (12, 'time,soc' || (SELECT string_agg(E'\n' || 1700000000 + i * 600 || ',0.' || i, '') FROM generate_series(1, 20) i), '{"soc_unit": "percent"}')) x (n, csv, o),
+    (12, 'time,soc' || (SELECT string_agg(E'\n' || 1700000000 + i * 600 || ',0.' || i, '') FROM generate_series(1, 20) i), '{"soc_unit": "percent"}'),
+    (13, 'Date,Time,SOC' || E'\n2024-01-01,10:00,0.5', '{"timezone": "UTC"}'), (14, 'time,soc,stateOfCharge' || E'\n2024-01-01Z,0.5,50', '{}'), (15, 'time;soc' || E'\n2024-01-01T00:00:00Z;0,53', '{}')) x (n, csv, o),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.load_telemetry(''bad'', %L, %L)', csv, o)) ORDER BY n;
 SELECT format(E'%s: %s\n', code, said) FROM pg_temp.refusal('SELECT asyncjob.load_telemetry(''bad'', (SELECT ''time,soc'' || string_agg(E''\n'' || i || ''e16,0.5'', '''') FROM generate_series(1, 12) i))');
 SELECT asyncjob.load_telemetry_from('wrong_sign', 'regress_odd', '{"current_positive": "discharge"}') ->> 'samples';
