@@ -50,12 +50,7 @@ aj_battery_config(JsonbContainer *params, AjBatteryConfig *c)
 	c->chemistry = aj_param_choice(params, "chemistry", "lfp", chemistries);
 	c->window_days = aj_param_number(params, "window_days", INFINITY, 1, 36500);
 	c->timezone = aj_param_text(params, "timezone", "UTC");
-	c->zone = pg_tzset(c->timezone);
-	if (c->zone == NULL)
-		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
-					  psprintf("parameter \"timezone\" is out of range: \"%s\"", c->timezone),
-					  "There is no time zone of this name.",
-					  "Give a name such as UTC or Europe/Berlin; pg_timezone_names lists them.");
+	c->zone = aj_time_zone(c->timezone);
 	c->max_gap_factor = aj_param_number(params, "max_gap_factor", 5, 1.5, 1000);
 	c->min_coverage_pct = aj_param_number(params, "min_coverage_pct", 70, 0, 100);
 	c->min_window_dsoc = aj_param_number(params, "min_window_dsoc", 0.4, 0.1, 0.95);

@@ -12,6 +12,8 @@
 
 #include "step_util.h"
 
+#include "pgtime.h"
+
 #include "../kernels/battery.h"
 
 typedef enum AjChannel
@@ -45,6 +47,9 @@ typedef struct AjSeriesData
  */
 extern AjSeriesData *aj_telemetry_get(const char *name, bool values,
 									  double window_days);
+
+/* The zone of the parameter "timezone". */
+extern pg_tz *aj_time_zone(const char *name);
 
 extern AjkTelemetry aj_telemetry_view(const AjSeriesData *d,
 									  double max_gap_factor);

@@ -128,11 +128,8 @@ read_options(Loader *l, Jsonb *options)
 	l->source = aj_param_text(l->options, "source", NULL);
 	text = aj_param_text(l->options, "timezone", NULL);
 
-	if (text &&(l->zone = pg_tzset(text)) == NULL)
-		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
-					  psprintf("parameter \"timezone\" is out of range: \"%s\"", text),
-					  "There is no time zone of this name.",
-					  "Give a name such as UTC or Europe/Berlin; pg_timezone_names lists them.");
+	if (text)
+		l->zone = aj_time_zone(text);
 	l->start_s = NAN;
 	text = aj_param_text(l->options, "start_at", NULL);
 

@@ -13,10 +13,12 @@
  */
 #include "telemetry.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -170,6 +172,26 @@ aj_telemetry_get(const char *name, bool values, double window_days)
 					  names ? psprintf("Loaded are: %s.", names) : "None is loaded.",
 					  "Load it with asyncjob.load_telemetry(name, csv) or asyncjob.load_telemetry_from(name, table).");
 	return d;
+}
+
+/*
+ * What stands for an offset in POSIX's way counts to the west: "UTC+2" would
+ * be two hours behind.  Who writes it means the opposite, so it is no name.
+ */
+pg_tz *
+aj_time_zone(const char *name)
+{
+	bool		offset = strchr(name, '/') == NULL && name[strcspn(name, "+-")] != '\0' &&
+	isdigit((unsigned char) name[strcspn(name, "+-") + 1]);
+	pg_tz	   *zone = offset ? NULL : pg_tzset(name);
+
+	if (zone == NULL)
+		aj_step_error(AJ_ERRCODE_VALIDATION, "unit_or_range",
+					  psprintf("parameter \"timezone\" is out of range: \"%s\"", name),
+					  offset ? "An offset is no name; its sign would be read the other way round." :
+					  "There is no time zone of this name.",
+					  "Give a name such as UTC or Europe/Berlin; pg_timezone_names lists them. Etc/GMT-2 is two hours ahead of UTC all year.");
+	return zone;
 }
 
 AjkTelemetry

@@ -217,7 +217,8 @@ SELECT format(E'%s: %s\n%s\n', left(csv, 60), code, said) FROM (VALUES (1, '', '
     (5, 'time,soc' || E'\nnow,2', '{}'), (6, 'time,soc' || E'\n0,2', '{}'), (7, 'time,soc' || E'\n2024-01-01 10:00,2', '{}'), (8, 'time,soc' || E'\n2024-01-01T10:00:00Z,much', '{}'),
     (9, 'time,soc', '{"timezone": "Mars/Olympus"}'), (10, 'time,soc', '{"time_zone": "UTC"}'), (11, 'time,soc', '{"columns": {"tension": "u"}}'),
     (12, 'time,soc' || (SELECT string_agg(E'\n' || 1700000000 + i * 600 || ',0.' || i, '') FROM generate_series(1, 20) i), '{"soc_unit": "percent"}'),
-    (13, 'Date,Time,SOC' || E'\n2024-01-01,10:00,0.5', '{"timezone": "UTC"}'), (14, 'time,soc,stateOfCharge' || E'\n2024-01-01Z,0.5,50', '{}'), (15, 'time;soc' || E'\n2024-01-01T00:00:00Z;0,53', '{}')) x (n, csv, o),
+    (13, 'Date,Time,SOC' || E'\n2024-01-01,10:00,0.5', '{"timezone": "UTC"}'), (14, 'time,soc,stateOfCharge' || E'\n2024-01-01Z,0.5,50', '{}'), (15, 'time;soc' || E'\n2024-01-01T00:00:00Z;0,53', '{}'),
+    (16, 'time,soc', '{"timezone": "UTC+2"}')) x (n, csv, o),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.load_telemetry(''bad'', %L, %L)', csv, o)) ORDER BY n;
 SELECT format(E'%s: %s\n', code, said) FROM pg_temp.refusal('SELECT asyncjob.load_telemetry(''bad'', (SELECT ''time,soc'' || string_agg(E''\n'' || i || ''e16,0.5'', '''') FROM generate_series(1, 12) i))');
 SELECT asyncjob.load_telemetry_from('wrong_sign', 'regress_odd', '{"current_positive": "discharge"}') ->> 'samples';
@@ -230,7 +231,8 @@ CREATE VIEW regress_millivolts AS SELECT at, soc, 1000 * voltage_v AS voltage_v 
 SELECT asyncjob.load_telemetry_from('millivolts', 'regress_millivolts') ->> 'samples';
 SELECT format(E'%s: %s\n%s\n', p, code, said) FROM (VALUES (1, '{"capacity_ah": 200}'), (2, '{"telemetry": "pack"}'), (3, '{"telemetry": "pak", "capacity_ah": 200}'),
     (4, '{"telemetry": "pack", "capacity_ah": -1}'), (5, '{"telemetry": "pack", "capacity_ah": 200, "chemistry": "zinc"}'), (6, '{"telemetry": "pack", "capacity_ah": 200, "timezone": "Nowhere"}'),
-    (7, '{"telemetry": "pack", "capacity_ah": 200, "eol_retension": 0.7}'), (8, '{"telemetry": "pack", "capacity_ah": 200, "min_window_dsoc": 2}')) x (n, p),
+    (7, '{"telemetry": "pack", "capacity_ah": 200, "eol_retension": 0.7}'), (8, '{"telemetry": "pack", "capacity_ah": 200, "min_window_dsoc": 2}'),
+    (9, '{"telemetry": "pack", "capacity_ah": 200, "timezone": "GMT-05"}')) x (n, p),
     LATERAL pg_temp.refusal(format('SELECT asyncjob.submit(''battery_insights'', %L)', p)) ORDER BY n;
 -- what only the samples tell
 SELECT format(E'%s: %s\n%s\n', p, code, said) FROM (VALUES (1, '{"telemetry": "wrong_sign", "capacity_ah": 200}'), (2, '{"telemetry": "holes", "capacity_ah": 200}'),
