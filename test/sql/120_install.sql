@@ -88,15 +88,15 @@ SELECT count(*) FROM pg_class WHERE relnamespace = 'asyncjob'::regnamespace;
 SELECT count(*) FROM pg_proc WHERE pronamespace = 'asyncjob'::regnamespace;
 CREATE EXTENSION asyncjob;
 SELECT asyncjob.create_pipeline('regress_x', '[{"name": "a", "handler": "tap.one"}]') AS first \gset
--- the hint differs between versions of PostgreSQL
-\set VERBOSITY terse
 SELECT asyncjob.run('regress_x');
-\set VERBOSITY default
 DROP EXTENSION asyncjob;
 CREATE EXTENSION asyncjob;
 SELECT asyncjob.create_pipeline('regress_x', '[{"name": "a", "handler": "tap.two"}]') = :first AS same_id;
 SELECT asyncjob.run('regress_x');
 DROP EXTENSION asyncjob;
+-- the hint differs between versions of PostgreSQL
+\set VERBOSITY terse
 SELECT asyncjob.run('regress_x');
+\set VERBOSITY default
 ROLLBACK;
 SELECT asyncjob.run('noop');
