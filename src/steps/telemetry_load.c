@@ -4,16 +4,14 @@
  *		load_telemetry() and load_telemetry_from(): samples into blocks.
  *
  * Both gather samples in memory, bring them into order of time, leave out
- * what has a time that was there before, look at the units, and write blocks
- * of BLOCK samples.  Units are told by the values only where that is certain:
- * a state of charge over 1.5 is in per cent.  A series in which values change
- * their unit on the way is refused, not mended.
+ * what has a time that was there before, look at the units
+ * (telemetry_units.c), and write blocks of BLOCK samples.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
  *-------------------------------------------------------------------------
  */
-#include "telemetry.h"
+#include "telemetry_loader.h"
 
 #include <math.h>
 
@@ -31,43 +29,10 @@
 #include "../kernels/csv.h"
 
 #define BLOCK 16384
-
-/* Unix times of 1900-01-01 and 2200-01-01 */
-#define EARLIEST (-2208988800.0)
-#define LATEST 7258118400.0
-
 #define UNIX_TO_PG_S ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * 86400.0)
 
 PG_FUNCTION_INFO_V1(aj_load_telemetry);
 PG_FUNCTION_INFO_V1(aj_load_telemetry_from);
-
-typedef struct Sample
-{
-	double		t;
-	int			row;			/* place in the source */
-	double		v[AJ_CHANNELS];
-} Sample;
-
-typedef struct Loader
-{
-	const char *name;
-	JsonbContainer *options;
-	JsonbContainer *columns;	/* NULL: by their names */
-	char	   *source;
-	const char *soc_unit;		/* NULL: by the values */
-	bool		discharge_positive;
-	pg_tz	   *zone;			/* NULL: none given */
-	double		start_s;		/* NaN: none given */
-	int			n;
-	int			size;
-	Sample	   *s;
-	bool		has[AJ_CHANNELS];
-	double		last_utc;		/* of the sample before, where zone is used */
-	bool		ascending;		/* so it seems */
-	int			duplicates;
-	int			conflicts;
-	int			unsorted;
-} Loader;
 
 /* What exports of battery management systems call the channels. */
 static const struct
@@ -91,9 +56,10 @@ static const struct
 
 #define UNKNOWN_COLUMN (-2)
 
-static AJ_NORETURN void
-refuse(const Loader *l, const char *code, const char *what, const char *detail,
-	   const char *hint)
+/* The series is invalid. */
+void
+aj_telemetry_refuse(const AjTelemetryLoader *l, const char *code, const char *what, const char *detail,
+					const char *hint)
 {
 	aj_step_error(AJ_ERRCODE_VALIDATION, code,
 				  psprintf("telemetry \"%s\" is invalid: %s", l->name, what), detail, hint);
@@ -102,7 +68,7 @@ refuse(const Loader *l, const char *code, const char *what, const char *detail,
 /* ---- options ---- */
 
 static void
-read_options(Loader *l, Jsonb *options)
+read_options(AjTelemetryLoader *l, Jsonb *options)
 {
 	static const char *const known[] = {
 		"columns", "timezone", "start_at", "soc_unit", "current_positive", "source", NULL
@@ -150,7 +116,7 @@ read_options(Loader *l, Jsonb *options)
 
 /* Every column the options name must be there. */
 static void
-check_columns(const Loader *l, const bool *found)
+check_columns(const AjTelemetryLoader *l, const bool *found)
 {
 	for (int c = -1; l->columns && c < AJ_CHANNELS; c++)
 	{
@@ -166,18 +132,18 @@ check_columns(const Loader *l, const bool *found)
 }
 
 static AJ_NORETURN void
-two_columns(const Loader *l, int channel, const char *first, const char *second)
+two_columns(const AjTelemetryLoader *l, int channel, const char *first, const char *second)
 {
 	const char *key = channel < 0 ? "time" : aj_channel_name[channel];
 
-	refuse(l, "telemetry_columns", psprintf("columns \"%s\" and \"%s\" may both be %s", first, second, key),
-		   channel < 0 ? "A date and a time of day in two columns are not put together." : NULL,
-		   psprintf("Say which it is with {\"columns\": {\"%s\": \"its name\"}}.", key));
+	aj_telemetry_refuse(l, "telemetry_columns", psprintf("columns \"%s\" and \"%s\" may both be %s", first, second, key),
+						channel < 0 ? "A date and a time of day in two columns are not put together." : NULL,
+						psprintf("Say which it is with {\"columns\": {\"%s\": \"its name\"}}.", key));
 }
 
 /* Which column of the source a name stands for. */
 static int
-channel_of(const Loader *l, const char *column)
+channel_of(const AjTelemetryLoader *l, const char *column)
 {
 	AjkCsvField f = {column, (int) strlen(column)};
 	char		key[AJK_CSV_KEY];
@@ -209,10 +175,10 @@ channel_of(const Loader *l, const char *column)
 
 /* ---- samples ---- */
 
-static Sample *
-new_sample(Loader *l, double t)
+static AjTelemetrySample *
+new_sample(AjTelemetryLoader *l, double t)
 {
-	Sample	   *s;
+	AjTelemetrySample *s;
 
 	if (l->n == l->size)
 	{
@@ -220,10 +186,10 @@ new_sample(Loader *l, double t)
 
 		/* both are in memory while the one is copied into the other */
 		l->size = old ? old + (old < 1000000 ? old : old / 2) : 65536;
-		aj_check_memory(((double) l->size + old) * sizeof(Sample), psprintf("%d samples of telemetry", l->size),
+		aj_check_memory(((double) l->size + old) * sizeof(AjTelemetrySample), psprintf("%d samples of telemetry", l->size),
 						"Load the series in parts of fewer years, or raise asyncjob.max_step_memory.");
-		l->s = l->s ? repalloc_huge(l->s, sizeof(Sample) * (Size) l->size) :
-			MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Sample) * (Size) l->size);
+		l->s = l->s ? repalloc_huge(l->s, sizeof(AjTelemetrySample) * (Size) l->size) :
+			MemoryContextAllocHuge(CurrentMemoryContext, sizeof(AjTelemetrySample) * (Size) l->size);
 	}
 	s = &l->s[l->n];
 	s->t = t;
@@ -235,7 +201,7 @@ new_sample(Loader *l, double t)
 
 /* Unix time of seconds of local time, as of the zone's standard time if both fit. */
 static double
-zone_to_utc(const Loader *l, double local)
+zone_to_utc(const AjTelemetryLoader *l, double local)
 {
 	struct pg_tm tm;
 	double		days = floor(local / 86400);
@@ -257,7 +223,7 @@ zone_to_utc(const Loader *l, double local)
 
 /* The clock of the zone at a Unix time, as seconds. */
 static double
-utc_to_zone(const Loader *l, double t)
+utc_to_zone(const AjTelemetryLoader *l, double t)
 {
 	pg_time_t	s = (pg_time_t) floor(t);
 	struct pg_tm *tm = pg_localtime(&s, l->zone);
@@ -271,7 +237,7 @@ utc_to_zone(const Loader *l, double t)
  * direction in which the source goes.
  */
 static double
-local_to_utc(Loader *l, double local)
+local_to_utc(AjTelemetryLoader *l, double local)
 {
 	double		t = zone_to_utc(l, local);
 	double		last = l->last_utc;
@@ -295,15 +261,15 @@ local_to_utc(Loader *l, double local)
 }
 
 static AJ_NORETURN void
-no_zone(const Loader *l)
+no_zone(const AjTelemetryLoader *l)
 {
-	refuse(l, "time_zone_missing", "its times carry no offset from UTC", NULL,
-		   "Give the option \"timezone\", a name such as UTC or Europe/Berlin.");
+	aj_telemetry_refuse(l, "time_zone_missing", "its times carry no offset from UTC", NULL,
+						"Give the option \"timezone\", a name such as UTC or Europe/Berlin.");
 }
 
 /* A number of seconds: since 1970, or since the start given. */
 static double
-seconds_to_utc(const Loader *l, double v)
+seconds_to_utc(const AjTelemetryLoader *l, double v)
 {
 	if (!isnan(l->start_s))
 		return l->start_s + v;
@@ -311,13 +277,13 @@ seconds_to_utc(const Loader *l, double v)
 	if (v > 1e11 && v < 1e14)
 		return v / 1000;
 	if (v < 1e8)
-		refuse(l, "time_zone_missing", psprintf("its times begin with %.15g, which is no date", v), NULL,
-			   "Give the option \"start_at\", the time to which seconds are added, such as 2024-01-01T00:00:00Z.");
+		aj_telemetry_refuse(l, "time_zone_missing", psprintf("its times begin with %.15g, which is no date", v), NULL,
+							"Give the option \"start_at\", the time to which seconds are added, such as 2024-01-01T00:00:00Z.");
 	return v;
 }
 
 static void
-read_csv(Loader *l, text *csv_text)
+read_csv(AjTelemetryLoader *l, text *csv_text)
 {
 	AjkCsv		csv;
 	int			channel[AJK_CSV_FIELDS];
@@ -328,7 +294,7 @@ read_csv(Loader *l, text *csv_text)
 
 	ajk_csv_open(&csv, VARDATA_ANY(csv_text), VARSIZE_ANY_EXHDR(csv_text));
 	if (!ajk_csv_next(&csv))
-		refuse(l, "telemetry_columns", "it is empty", NULL, "Give a line of column names and one line a sample.");
+		aj_telemetry_refuse(l, "telemetry_columns", "it is empty", NULL, "Give a line of column names and one line a sample.");
 	columns = csv.n;
 	for (int c = 0; c < AJ_CHANNELS; c++)
 		seen[c] = -1;
@@ -355,18 +321,18 @@ read_csv(Loader *l, text *csv_text)
 		found[c + 1] = l->has[c];
 	check_columns(l, found);
 	if (time_column < 0)
-		refuse(l, "telemetry_columns", "no column is a time", NULL,
-			   "Name it time in the first line, or give {\"columns\": {\"time\": \"its name\"}}.");
+		aj_telemetry_refuse(l, "telemetry_columns", "no column is a time", NULL,
+							"Name it time in the first line, or give {\"columns\": {\"time\": \"its name\"}}.");
 	while (ajk_csv_next(&csv))
 	{
 		const AjkCsvField *f;
 		double		t;
 		bool		zoned;
-		Sample	   *s;
+		AjTelemetrySample *s;
 
 		if (csv.n <= time_column)
-			refuse(l, "telemetry_invalid", psprintf("line %d has %d fields", csv.line, csv.n), NULL,
-				   "Give every line as many fields as the first.");
+			aj_telemetry_refuse(l, "telemetry_invalid", psprintf("line %d has %d fields", csv.line, csv.n), NULL,
+								"Give every line as many fields as the first.");
 		f = &csv.field[time_column];
 		if (ajk_csv_number(f, &t))
 			t = seconds_to_utc(l, t);
@@ -380,8 +346,8 @@ read_csv(Loader *l, text *csv_text)
 			}
 		}
 		else
-			refuse(l, "telemetry_invalid", psprintf("line %d: \"%s\" is not a time", csv.line, pnstrdup(f->s, Min(f->len, 40))),
-				   NULL, "Write times as 2024-05-31T13:30:00Z or as a number of seconds.");
+			aj_telemetry_refuse(l, "telemetry_invalid", psprintf("line %d: \"%s\" is not a time", csv.line, pnstrdup(f->s, Min(f->len, 40))),
+								NULL, "Write times as 2024-05-31T13:30:00Z or as a number of seconds.");
 		s = new_sample(l, t);
 		for (int i = 0; i < columns && i < csv.n; i++)
 		{
@@ -393,10 +359,10 @@ read_csv(Loader *l, text *csv_text)
 				s->v[channel[i]] = v;
 			else if (pg_strncasecmp(csv.field[i].s, "nan", csv.field[i].len) != 0 &&
 					 pg_strncasecmp(csv.field[i].s, "null", csv.field[i].len) != 0)
-				refuse(l, "telemetry_invalid", psprintf("line %d: \"%s\" is not a number", csv.line,
-														pnstrdup(csv.field[i].s, Min(csv.field[i].len, 40))),
-					   NULL, memchr(csv.field[i].s, ',', csv.field[i].len) ? "Write decimals with a point." :
-					   "Leave the field empty where a value is not known.");
+				aj_telemetry_refuse(l, "telemetry_invalid", psprintf("line %d: \"%s\" is not a number", csv.line,
+																	 pnstrdup(csv.field[i].s, Min(csv.field[i].len, 40))),
+									NULL, memchr(csv.field[i].s, ',', csv.field[i].len) ? "Write decimals with a point." :
+									"Leave the field empty where a value is not known.");
 		}
 		if (l->n % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -405,7 +371,7 @@ read_csv(Loader *l, text *csv_text)
 
 /* Read a relation through its columns, as the caller. */
 static void
-read_table(Loader *l, Oid relid)
+read_table(AjTelemetryLoader *l, Oid relid)
 {
 	char	   *relation = get_rel_name(relid);
 	StringInfoData sql;
@@ -422,7 +388,7 @@ read_table(Loader *l, Oid relid)
 	TupleDesc	td;
 
 	if (relation == NULL)
-		refuse(l, "telemetry_columns", "the source does not exist", NULL, "Name a table or view.");
+		aj_telemetry_refuse(l, "telemetry_columns", "the source does not exist", NULL, "Name a table or view.");
 	qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), relation);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -444,9 +410,9 @@ read_table(Loader *l, Oid relid)
 		from[c + 1] = i;
 		if (TypeCategory(a->atttypid) != TYPCATEGORY_NUMERIC &&
 			(c >= 0 || (a->atttypid != TIMESTAMPTZOID && a->atttypid != TIMESTAMPOID && a->atttypid != DATEOID)))
-			refuse(l, "telemetry_columns", psprintf("column \"%s\" is of type %s", NameStr(a->attname), format_type_be(a->atttypid)),
-				   c < 0 ? "A time is of type timestamptz, timestamp, date, or a number of seconds." : "A channel is a number.",
-				   "Cast it in a view and load that, or leave it out there.");
+			aj_telemetry_refuse(l, "telemetry_columns", psprintf("column \"%s\" is of type %s", NameStr(a->attname), format_type_be(a->atttypid)),
+								c < 0 ? "A time is of type timestamptz, timestamp, date, or a number of seconds." : "A channel is a number.",
+								"Cast it in a view and load that, or leave it out there.");
 		if (c == -1)
 		{
 			have_time = true;
@@ -470,8 +436,8 @@ read_table(Loader *l, Oid relid)
 		found[c + 1] = l->has[c];
 	check_columns(l, found);
 	if (!have_time)
-		refuse(l, "telemetry_columns", "no column is a time", NULL,
-			   "Name it time, or give {\"columns\": {\"time\": \"its name\"}}.");
+		aj_telemetry_refuse(l, "telemetry_columns", "no column is a time", NULL,
+							"Name it time, or give {\"columns\": {\"time\": \"its name\"}}.");
 	appendStringInfo(&sql, "%s FROM %s", list.data, qualified);
 	cursor = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL, true, 0);
 	for (;;)
@@ -483,10 +449,10 @@ read_table(Loader *l, Oid relid)
 		{
 			bool		isnull;
 			double		t = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-			Sample	   *s;
+			AjTelemetrySample *s;
 
 			if (isnull || !isfinite(t))
-				refuse(l, "telemetry_invalid", "a row has no time", NULL, "Leave such rows out by a view.");
+				aj_telemetry_refuse(l, "telemetry_invalid", "a row has no time", NULL, "Leave such rows out by a view.");
 			s = new_sample(l, number ? seconds_to_utc(l, t) : naive ? local_to_utc(l, t) : t);
 			for (int c = 0; c < n; c++)
 			{
@@ -502,202 +468,10 @@ read_table(Loader *l, Oid relid)
 	SPI_cursor_close(cursor);
 }
 
-/* ---- order and units ---- */
-
-static int
-by_time(const void *a, const void *b)
-{
-	const Sample *x = a;
-	const Sample *y = b;
-
-	return x->t < y->t ? -1 : x->t > y->t ? 1 : x->row - y->row;
-}
-
-static void
-order(Loader *l)
-{
-	int			n = 0;
-
-	for (int i = 1; i < l->n; i++)
-		l->unsorted += l->s[i].t < l->s[i - 1].t;
-	if (l->unsorted > 0)
-		qsort(l->s, l->n, sizeof(Sample), by_time);
-	for (int i = 0; i < l->n; i++)
-	{
-		if (n > 0 && l->s[i].t == l->s[n - 1].t)
-		{
-			bool		same = true;
-
-			for (int c = 0; c < AJ_CHANNELS; c++)
-				same = same && (l->s[i].v[c] == l->s[n - 1].v[c] ||
-								(isnan(l->s[i].v[c]) && isnan(l->s[n - 1].v[c])));
-			l->duplicates++;
-			l->conflicts += !same;
-			continue;
-		}
-		l->s[n++] = l->s[i];
-	}
-	l->n = n;
-	if (n < 10)
-		refuse(l, "telemetry_insufficient", psprintf("it has %d sample%s", n, n == 1 ? "" : "s"),
-			   "Ten samples are needed to be a series, more for each insight.",
-			   "Load a longer series.");
-	if (l->s[0].t < EARLIEST || l->s[n - 1].t > LATEST)
-		refuse(l, "telemetry_invalid", psprintf("its times reach from %.15g to %.15g seconds since 1970", l->s[0].t, l->s[n - 1].t),
-			   "Allowed are the years 1900 to 2200.", "Correct the times, or give the option \"start_at\".");
-}
-
-static char *
-time_text(double t)
-{
-	int			y,
-				m,
-				d;
-	double		days = floor(t / 86400);
-	int			s = (int) (t - days * 86400);
-
-	ajk_date((int64) days, &y, &m, &d);
-	return psprintf("%04d-%02d-%02d %02d:%02d:%02d UTC", y, m, d, s / 3600, s / 60 % 60, s % 60);
-}
-
-/*
- * Neighbouring values that differ by a factor of a unit: 100 between fraction
- * and per cent, 1000 between V and mV or A and mA.
- */
-static void
-check_mixed(const Loader *l, int c, double factor, double least, const char *units)
-{
-	double		last = NAN;
-	int			jumps = 0;
-	double		at = 0;
-
-	for (int i = 0; i < l->n; i++)
-	{
-		double		v = fabs(l->s[i].v[c]);
-
-		if (isnan(v) || v < least)
-			continue;
-		if (!isnan(last) && ((v > last * factor / 1.6 && v < last * factor * 1.6) ||
-							 (last > v * factor / 1.6 && last < v * factor * 1.6)))
-		{
-			if (jumps++ == 0)
-				at = l->s[i].t;
-		}
-		last = v;
-	}
-	if (jumps > 0)
-		refuse(l, "unit_mixed", psprintf("%s changes its unit", aj_channel_name[c]),
-			   psprintf("At %s it changes by a factor of %.0f between neighbours, as between %s%s.",
-						time_text(at), factor, units, jumps > 1 ? psprintf(", and at %d other times", jumps - 1) : ""),
-			   "Bring all samples to one unit and load the series again.");
-}
-
-/* What no battery's channel reaches, and what it may be then */
-static const struct
-{
-	int			channel;
-	double		low;
-	double		high;
-	const char *allowed;
-	double		foreign;		/* values beyond this look like ... */
-	const char *hint;
-}			limits[] =
-
-{
-	{AJ_CH_TEMP, -60, 120, "-60 to 120 degrees C", 200, "It looks like kelvin; subtract 273.15."},
-	{AJ_CH_CURRENT, -1e6, 1e6, "-1,000,000 to 1,000,000 A", INFINITY, NULL},
-	{AJ_CH_VOLTAGE, 0, 1e5, "0 to 100,000 V", INFINITY, NULL},
-	{AJ_CH_CELL_MIN, 0, 10, "0 to 10 V", 500, "It looks like millivolts; divide by 1000."},
-	{AJ_CH_CELL_MAX, 0, 10, "0 to 10 V", 500, "It looks like millivolts; divide by 1000."},
-	{AJ_CH_PV, -1e9, 1e9, "-1e9 to 1e9 W", INFINITY, NULL},
-	{AJ_CH_LOAD, -1e9, 1e9, "-1e9 to 1e9 W", INFINITY, NULL},
-	{AJ_CH_GENERATOR, -1e9, 1e9, "-1e9 to 1e9 W", INFINITY, NULL}
-};
-
-static void
-check_limits(const Loader *l)
-{
-	for (Size k = 0; k < lengthof(limits); k++)
-		for (int i = 0; i < l->n; i++)
-		{
-			double		v = l->s[i].v[limits[k].channel];
-
-			if (v < limits[k].low || v > limits[k].high)
-				refuse(l, "unit_or_range", psprintf("%s is %.6g at %s", aj_channel_name[limits[k].channel], v, time_text(l->s[i].t)),
-					   psprintf("Allowed is %s.", limits[k].allowed),
-					   v > limits[k].foreign && v < 1000 * limits[k].foreign ? limits[k].hint : "Correct the value or leave it out.");
-		}
-}
-
-static void
-check_cells(const Loader *l)
-{
-	for (int i = 0; i < l->n; i++)
-	{
-		const double *v = l->s[i].v;
-
-		if (v[AJ_CH_CELL_MIN] > v[AJ_CH_CELL_MAX])
-			refuse(l, "unit_or_range", psprintf("cell_min_v is %.6g and cell_max_v %.6g at %s", v[AJ_CH_CELL_MIN], v[AJ_CH_CELL_MAX], time_text(l->s[i].t)),
-				   "The weakest cell cannot have more than the strongest.",
-				   "Correct which column is which with the option \"columns\".");
-	}
-}
-
-static void
-units(Loader *l)
-{
-	int			percent = 0;
-	int			known = 0;
-	int			fraction = 0;
-	double		most = 0;
-	bool		scale;
-
-	check_mixed(l, AJ_CH_SOC, 100, 0.05, "a fraction and per cent");
-	check_mixed(l, AJ_CH_VOLTAGE, 1000, 0.5, "V and mV");
-	check_mixed(l, AJ_CH_CELL_MIN, 1000, 0.5, "V and mV");
-	check_mixed(l, AJ_CH_CELL_MAX, 1000, 0.5, "V and mV");
-	check_limits(l);
-	check_cells(l);
-	for (int i = 0; i < l->n; i++)
-	{
-		double		s = l->s[i].v[AJ_CH_SOC];
-
-		known += !isnan(s);
-		percent += s > 1.5;
-		fraction += s > 0.05 && s < 1 && s * 10 != rint(s * 10);
-		most = fmax(most, s);
-	}
-	scale = l->soc_unit ? strcmp(l->soc_unit, "percent") == 0 : percent * 20 > known;
-	if (scale && l->soc_unit && known > 0 && most <= 1)
-		refuse(l, "unit_or_range", psprintf("soc is never more than %.4g", most),
-			   "The option \"soc_unit\" says per cent, of which there would be one at most.",
-			   "Leave out \"soc_unit\", or give \"fraction\".");
-	/* a battery is below one per cent for long only where it is broken */
-	if (scale && !l->soc_unit && fraction * 50 > known)
-		refuse(l, "unit_mixed", "soc changes its unit",
-			   psprintf("%d of %d values are over 1.5, as per cent, and %d between 0.05 and 1, as a fraction.", percent, known, fraction),
-			   "Bring all samples to one unit and load the series again, or give the option \"soc_unit\".");
-	for (int i = 0; i < l->n; i++)
-	{
-		double	   *s = &l->s[i].v[AJ_CH_SOC];
-
-		if (scale)
-			*s /= 100;
-		if (*s < -0.001 || *s > 1.005)
-			refuse(l, "unit_or_range", psprintf("soc is %.6g at %s", scale ? *s * 100 : *s, time_text(l->s[i].t)),
-				   scale ? "Allowed is 0 to 100 per cent." : "Allowed is 0 to 1.",
-				   "Give the option \"soc_unit\" if the series is in the other unit, or correct the value.");
-		if (!isnan(*s))
-			*s = Min(Max(*s, 0), 1);
-		if (l->discharge_positive)
-			l->s[i].v[AJ_CH_CURRENT] = -l->s[i].v[AJ_CH_CURRENT];
-	}
-}
-
 /* ---- writing ---- */
 
 static Datum
-array_of(const Loader *l, int channel, int from, int n, bool wide)
+array_of(const AjTelemetryLoader *l, int channel, int from, int n, bool wide)
 {
 	Datum	   *d = palloc(sizeof(Datum) * n);
 
@@ -712,7 +486,7 @@ array_of(const Loader *l, int channel, int from, int n, bool wide)
 }
 
 static void
-write_series(const Loader *l)
+write_series(const AjTelemetryLoader *l)
 {
 	Oid			head_types[8] = {TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID, INT4OID, TEXTOID};
 	Datum		head[8];
@@ -770,7 +544,7 @@ write_series(const Loader *l)
 }
 
 static Jsonb *
-summary(const Loader *l)
+summary(const AjTelemetryLoader *l)
 {
 	StringInfoData b;
 	bool		first = true;
@@ -779,7 +553,7 @@ summary(const Loader *l)
 	appendStringInfoString(&b, "{\"name\":");
 	aj_json_string(&b, l->name);
 	appendStringInfo(&b, ",\"samples\":%d,\"first_at\":\"%s\",\"last_at\":\"%s\",\"duplicates\":%d,\"conflicts\":%d,\"unsorted\":%d,\"channels\":{",
-					 l->n, time_text(l->s[0].t), time_text(l->s[l->n - 1].t), l->duplicates, l->conflicts, l->unsorted);
+					 l->n, aj_telemetry_time_text(l->s[0].t), aj_telemetry_time_text(l->s[l->n - 1].t), l->duplicates, l->conflicts, l->unsorted);
 	for (int c = 0; c < AJ_CHANNELS; c++)
 	{
 		int			known = 0;
@@ -796,7 +570,7 @@ summary(const Loader *l)
 }
 
 static void
-begin(Loader *l, FunctionCallInfo fcinfo, const char *second)
+begin(AjTelemetryLoader *l, FunctionCallInfo fcinfo, const char *second)
 {
 	memset(l, 0, sizeof(*l));
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -812,17 +586,17 @@ begin(Loader *l, FunctionCallInfo fcinfo, const char *second)
 }
 
 static Datum
-finish(Loader *l)
+finish(AjTelemetryLoader *l)
 {
 	bool		any = false;
 
 	for (int c = 0; c < AJ_CHANNELS; c++)
 		any = any || l->has[c];
 	if (!l->has[AJ_CH_SOC] && !l->has[AJ_CH_CURRENT])
-		refuse(l, "telemetry_columns", any ? "there is neither soc nor current_a" : "no column is a channel", NULL,
-			   "Name columns soc, current_a, voltage_v, temp_c, ..., or map them with the option \"columns\".");
-	order(l);
-	units(l);
+		aj_telemetry_refuse(l, "telemetry_columns", any ? "there is neither soc nor current_a" : "no column is a channel", NULL,
+							"Name columns soc, current_a, voltage_v, temp_c, ..., or map them with the option \"columns\".");
+	aj_telemetry_order(l);
+	aj_telemetry_units(l);
 	write_series(l);
 	return JsonbPGetDatum(summary(l));
 }
@@ -833,7 +607,7 @@ finish(Loader *l)
 Datum
 aj_load_telemetry(PG_FUNCTION_ARGS)
 {
-	Loader		l;
+	AjTelemetryLoader l;
 
 	begin(&l, fcinfo, "csv");
 	read_csv(&l, PG_GETARG_TEXT_PP(1));
@@ -846,13 +620,13 @@ aj_load_telemetry(PG_FUNCTION_ARGS)
 Datum
 aj_load_telemetry_from(PG_FUNCTION_ARGS)
 {
-	Loader		l;
+	AjTelemetryLoader l;
 	MemoryContext context = CurrentMemoryContext;
 
 	begin(&l, fcinfo, "source");
 	/* samples outlive the SPI connection they are read by */
 	l.size = 65536;
-	l.s = MemoryContextAllocHuge(context, sizeof(Sample) * (Size) l.size);
+	l.s = MemoryContextAllocHuge(context, sizeof(AjTelemetrySample) * (Size) l.size);
 	read_table(&l, PG_GETARG_OID(1));
 	SPI_finish();
 	PG_RETURN_DATUM(finish(&l));
