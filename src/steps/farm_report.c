@@ -345,6 +345,7 @@ aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 	r.farm = *farm;
 	r.pos = aj_positions_parse(&output->root);
 	aj_turbine_assign(r.pos, &r.farm);
+	farm = &r.farm;				/* without types that no turbine is of */
 	r.layout = m;
 	aj_html_begin(b, title_of(params, "Wind farm layout", grid->site->name));
 	place_line(b, grid);

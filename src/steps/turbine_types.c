@@ -121,6 +121,7 @@ drop_unused(AjPositions *pos, AjFarmInput *in)
 		at[i] = n++;
 	}
 	in->ntypes = n;
+	in->turbine = in->types[0];
 	for (int i = 0; i < pos->n; i++)
 		pos->type[i] = at[pos->type[i]];
 	if (n == 1)
@@ -198,8 +199,10 @@ aj_turbine_text(const AjFarmInput *in, const int *count)
 	initStringInfo(&b);
 	for (int i = 0; i < in->ntypes; i++)
 	{
-		appendStringInfoString(&b, i == 0 ? "" :
-							   count || i + 1 < in->ntypes ? ", " : " and ");
+		if (count && count[i] == 0)
+			continue;
+		if (b.len > 0)
+			appendStringInfoString(&b, count || i + 1 < in->ntypes ? ", " : " and ");
 		if (count)
 			appendStringInfo(&b, "%d ", count[i]);
 		appendStringInfoString(&b, in->types[i]->name);

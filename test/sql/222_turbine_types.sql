@@ -118,6 +118,14 @@ $$;
 SELECT pg_temp.counts(:'params'::jsonb || '{"target_capacity_kw": 40000, "turbines": [{"turbine": "IEA_3.4MW_130"}, {"turbine": "NREL_5MW_126"}]}');
 SELECT pg_temp.counts(:'params'::jsonb || '{"target_capacity_kw": 40000, "turbines": [{"turbine": "IEA_3.4MW_130", "share": 0.25}, {"turbine": "NREL_5MW_126", "share": 0.75}]}');
 SELECT pg_temp.counts(:'params'::jsonb || '{"turbines": [{"turbine": "IEA_3.4MW_130", "count": 3}]}') AS one_type;
+-- a share too small for a turbine is none
+SELECT asyncjob.submit('full_analysis', :'params'::jsonb || '{"max_evaluations": 100, "flow_map_resolution_m": 0, "contour_interval_m": 0, "target_capacity_kw": 3000,
+    "turbines": [{"turbine": "NREL_5MW_126", "share": 0.1}, {"turbine": "IEA_3.4MW_130", "share": 0.9}]}') AS job \gset
+SELECT state, error_message FROM asyncjob.wait(:job, '60s');
+SELECT asyncjob.step_result(:job, 'layout') -> 'metrics' ->> 'turbine' AS layout, asyncjob.step_result(:job, 'simulation') ->> 'turbine' AS simulation,
+       asyncjob.result(:job) -> 'summary' ->> 'total_capacity_kw' AS kw,
+       (SELECT array_agg(html LIKE '%Turbine</th><td>IEA\_3.4MW\_130: 3370 kW%') FROM (VALUES ('layout_report.html'), ('report.html')) v (name),
+            convert_from(asyncjob.artifact_data(:job, name), 'UTF8') html) AS reports;
 
 --
 -- through the whole analysis, and several starts
