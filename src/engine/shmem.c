@@ -314,12 +314,16 @@ aj_slot_begin_job(int64 job_id, int priority)
 /*
  * The worker has no job in hand any more.  A cancel signal that was sent for
  * the job may still be under way; it is harmless, since whatever it
- * interrupts finds cancel_job to be 0.
+ * interrupts finds cancel_job to be 0.  Progress that wasn't told yet isn't
+ * any more: the slot would tell it as that of the next job.
  */
 void
 aj_slot_end_job(void)
 {
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
+	SpinLockAcquire(&aj_my_slot->mutex);
+	aj_my_slot->published = aj_my_slot->changes;
+	SpinLockRelease(&aj_my_slot->mutex);
 	aj_my_slot->state = AJ_SLOT_IDLE;
 	aj_my_slot->since = GetCurrentTimestamp();
 	aj_my_slot->job_id = 0;
