@@ -107,28 +107,17 @@ loss2(const AjkSurrogate *s, bool gauss, double dx, double dy)
 }
 
 /*
- * The same between the turbines of places t and i of several types, i being
- * dx downwind of t: the wake is that of the one upwind, and a part of the free
- * wind at its hub.
+ * The same between two turbines of several types, dx downwind and dy across
+ * from each other: the wake is that of the one upwind, and a part of the free
+ * wind at its hub.  mine: that is the turbine of place t, else that of i.
  */
 AJK_BODY double
-loss2_mixed(const AjkSurrogate *s, bool gauss, int t, int i, double dx,
-			double dy)
+loss2_mixed(const AjkSurrogate *s, bool gauss, bool mine, int t, int i,
+			double sigma0, double c, double dx, double dy2)
 {
-	bool		mine = dx > 0.0;
-	double		dz = s->hub[i] - s->hub[t];
-	double		dy2 = dy * dy + dz * dz;
-	double		ratio = s->factor2[t] / s->factor2[i];
-	double		loss;
-
-	ratio = mine ? ratio : 1.0 / ratio;
-	if (gauss)
-		loss = gauss_loss2(s->k, mine ? s->place_sigma0[t] : s->place_sigma0[i],
-						   mine ? s->place_c[t] : s->place_c[i], fabs(dx), dy2);
-	else
-		loss = other_loss2(s, s->type[mine ? t : i], s->type[mine ? i : t],
-						   fabs(dx), sqrt(dy2));
-	return loss * ratio;
+	return gauss ? gauss_loss2(s->k, sigma0, c, dx, dy2) :
+		other_loss2(s, s->type[mine ? t : i], s->type[mine ? i : t], dx,
+					sqrt(dy2));
 }
 
 AJK_BODY double
@@ -202,16 +191,41 @@ wakes_of(const AjkSurrogate *s, bool gauss, bool mixed, int d, int w, int t,
 	const double *restrict across = s->across + (size_t) d * s->cap;
 	double		own[AJK_LANES] = {0};
 
+	/* of several types only; single values of place t */
+	const double *restrict sigma0 = mixed ? s->place_sigma0 : down;
+	const double *restrict c = mixed ? s->place_c : down;
+	const double *restrict hub = mixed ? s->hub : down;
+	const double *restrict factor2 = mixed ? s->factor2 : down;
+	double		sigma0_t = sigma0[t];
+	double		c_t = c[t];
+	double		hub_t = hub[t];
+	double		factor2_t = factor2[t];
+
 	for (int i = 0; i < w; i += AJK_LANES)
 	{
 		for (int l = 0; l < AJK_LANES; l++)
 		{
 			double		dx = down[i + l] - u;
-			double		loss = mixed ?
-			loss2_mixed(s, gauss, t, i + l, dx, across[i + l] - v) :
-			loss2(s, gauss, fabs(dx), across[i + l] - v);
-			double		theirs = dx > 0.0 ? loss : 0.0;
+			double		dy = across[i + l] - v;
+			double		loss;
+			double		theirs;
 
+			if (mixed)
+			{
+				bool		mine = dx > 0.0;
+				double		dz = hub[i + l] - hub_t;
+				double		f = factor2[i + l];
+				double		from = mine ? factor2_t : f;
+				double		at = mine ? f : factor2_t;
+
+				loss = loss2_mixed(s, gauss, mine, t, i + l,
+								   mine ? sigma0_t : sigma0[i + l],
+								   mine ? c_t : c[i + l], fabs(dx),
+								   dy * dy + dz * dz) * from / at;
+			}
+			else
+				loss = loss2(s, gauss, fabs(dx), dy);
+			theirs = dx > 0.0 ? loss : 0.0;
 			loss = dx < 0.0 ? loss : 0.0;
 			add[i + l] = theirs;
 			own[l] += loss;
