@@ -120,7 +120,7 @@ make_conninfo(const AjcOptions *options)
 			PQfreemem(message);
 			return false;
 		}
-		for (PQconninfoOption * o = parsed; o->keyword != NULL; o++)
+		for (PQconninfoOption *o = parsed; o->keyword != NULL; o++)
 			add_setting(o->keyword, o->val);
 		PQconninfoFree(parsed);
 	}
@@ -140,7 +140,7 @@ role_name(void)
 	snprintf(name, sizeof(name), "?");
 	for (int i = 1; i >= 0; i--)
 	{
-		for (PQconninfoOption * o = sources[i]; o != NULL && o->keyword != NULL; o++)
+		for (PQconninfoOption *o = sources[i]; o != NULL && o->keyword != NULL; o++)
 			if (strcmp(o->keyword, "user") == 0 && o->val != NULL)
 				snprintf(name, sizeof(name), "%s", o->val);
 		PQconninfoFree(sources[i]);

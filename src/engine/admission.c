@@ -59,7 +59,7 @@ typedef struct Count
 	bool		moved;
 	Oid			owner;
 	char	   *user_id;
-}			Count;
+} Count;
 
 /* Jobs of one group and priority, the first of them a candidate. */
 typedef struct WaitGroup
@@ -70,7 +70,7 @@ typedef struct WaitGroup
 	int			next;
 	bool		more;			/* there may be others after them */
 	bool		done;
-}			WaitGroup;
+} WaitGroup;
 
 /* ---------- counting ---------- */
 
@@ -220,7 +220,7 @@ look_after(AjAdmission *a, TimestampTz first, int64 ms)
 }
 
 static int
-urgency(const AjAdmission *a, const AjWaiter * w)
+urgency(const AjAdmission *a, const AjWaiter *w)
 {
 	int64		waited_ms;
 
@@ -232,16 +232,16 @@ urgency(const AjAdmission *a, const AjWaiter * w)
 
 /* A user's clock, which doesn't run behind that of the queue. */
 static double
-turn_of(AjAdmission *a, const AjWaiter * w)
+turn_of(AjAdmission *a, const AjWaiter *w)
 {
 	return Max(count_of(a->users, w->owner, w->user_id)->vtime, a->limits.vtime);
 }
 
 /* May this job start, as far as its user and key are concerned? */
 static bool
-has_room(AjAdmission *a, const AjWaiter * w)
+has_room(AjAdmission *a, const AjWaiter *w)
 {
-	const		AjLimits *l = &a->limits;
+	const AjLimits *l = &a->limits;
 
 	if (l->max_per_user >= 0 &&
 		count_of(a->users, w->owner, w->user_id)->places >= l->max_per_user)
@@ -263,7 +263,7 @@ has_room(AjAdmission *a, const AjWaiter * w)
 
 /* Should a get a place before b? */
 static bool
-comes_before(AjAdmission *a, const AjWaiter * x, const AjWaiter * y)
+comes_before(AjAdmission *a, const AjWaiter *x, const AjWaiter *y)
 {
 	AjPlace		px = {x->run_at, x->id},
 				py = {y->run_at, y->id};
@@ -282,7 +282,7 @@ comes_before(AjAdmission *a, const AjWaiter * x, const AjWaiter * y)
 }
 
 static double
-weight_of(const AjLimits * l, const char *user_id)
+weight_of(const AjLimits *l, const char *user_id)
 {
 	JsonbValue *v;
 
@@ -301,7 +301,7 @@ weight_of(const AjLimits * l, const char *user_id)
  * the group has none.
  */
 static bool
-lock_head(AjAdmission *a, WaitGroup * g, int external, int max)
+lock_head(AjAdmission *a, WaitGroup *g, int external, int max)
 {
 	if (g->next >= g->nlocked)
 	{
@@ -323,7 +323,7 @@ lock_head(AjAdmission *a, WaitGroup * g, int external, int max)
 
 /* Take note of a job that gets a place. */
 static void
-give_place(AjAdmission *a, const AjWaiter * w)
+give_place(AjAdmission *a, const AjWaiter *w)
 {
 	Count	   *user = count_of(a->users, w->owner, w->user_id);
 
@@ -365,7 +365,7 @@ store_turns(AjAdmission *a)
 int
 aj_admission_give(AjAdmission *a, AjSlice *slice, int max, Oid owner, int external)
 {
-	const		AjLimits *l = &a->limits;
+	const AjLimits *l = &a->limits;
 	AjWaiter   *heads;
 	WaitGroup  *groups;
 	int64	   *ids;

@@ -44,7 +44,7 @@ PG_FUNCTION_INFO_V1(aj_check_alarms);
 
 /* Arguments filter and max_jobs. */
 static int64
-choice_args(FunctionCallInfo fcinfo, int max_arg, AjFilter * filter)
+choice_args(FunctionCallInfo fcinfo, int max_arg, AjFilter *filter)
 {
 	if (PG_ARGISNULL(0))
 		aj_null_argument("filter");
@@ -61,7 +61,7 @@ choice_args(FunctionCallInfo fcinfo, int max_arg, AjFilter * filter)
 
 /* A job that was named has to be there, and dead. */
 static void
-check_named(const AjFilter * filter, const AjCaller *caller)
+check_named(const AjFilter *filter, const AjCaller *caller)
 {
 	AjJobHead	head;
 

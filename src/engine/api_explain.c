@@ -129,7 +129,7 @@ engine_obstacle(const AjCaller *caller, bool ours)
 
 /* What a job that was put aside waits for. */
 static const char *
-waiting_reason(const AjJobHead *head, const AjFacts * facts)
+waiting_reason(const AjJobHead *head, const AjFacts *facts)
 {
 	const char *what = head->waiting_detail ? head->waiting_detail :
 	head->waiting_for;
@@ -146,7 +146,7 @@ waiting_reason(const AjJobHead *head, const AjFacts * facts)
 
 /* Why is its time still to come? */
 static const char *
-not_due_reason(const AjJobHead *head, const AjFacts * facts)
+not_due_reason(const AjJobHead *head, const AjFacts *facts)
 {
 	const char *until = timestamptz_to_str(head->run_at);
 
@@ -164,7 +164,7 @@ not_due_reason(const AjJobHead *head, const AjFacts * facts)
 
 /* What can be said of a job that has ended. */
 static void
-explain_end(StringInfo s, const AjJobHead *head, const AjFacts * facts)
+explain_end(StringInfo s, const AjJobHead *head, const AjFacts *facts)
 {
 	appendStringInfo(s, "It is %s", aj_state_names[head->state]);
 	if (head->state == AJ_COMPLETED && facts->partial)
@@ -185,7 +185,7 @@ explain_end(StringInfo s, const AjJobHead *head, const AjFacts * facts)
 }
 
 static void
-explain_running(StringInfo s, const AjJobHead *head, const AjFacts * facts)
+explain_running(StringInfo s, const AjJobHead *head, const AjFacts *facts)
 {
 	appendStringInfo(s, "It is running step %d of %d.",
 					 head->step_no + 1, head->step_count);
@@ -199,7 +199,7 @@ explain_running(StringInfo s, const AjJobHead *head, const AjFacts * facts)
 
 /* Why a job that is to run doesn't; held is what its queue's limits say. */
 static const char *
-obstacle(const AjCaller *caller, const AjJobHead *head, const AjFacts * facts,
+obstacle(const AjCaller *caller, const AjJobHead *head, const AjFacts *facts,
 		 const char *held, bool ours)
 {
 	const char *why = head->external ? NULL : login_obstacle(head);

@@ -69,7 +69,7 @@ typedef struct Request
 	int			nqueues;
 	int			max;
 	int64		lease_ms;
-}			Request;
+} Request;
 
 /* A step that was claimed, with what its worker is told. */
 typedef struct Claimed
@@ -79,7 +79,7 @@ typedef struct Claimed
 	const char *step;
 	Jsonb	   *input;
 	TimestampTz expires_at;
-}			Claimed;
+} Claimed;
 
 /* ---------- arguments ---------- */
 
@@ -123,7 +123,7 @@ token_arg(FunctionCallInfo fcinfo)
  * The arguments that claim() and claim_wait() share: queues, n, lease.
  */
 static void
-request_args(FunctionCallInfo fcinfo, Request * request)
+request_args(FunctionCallInfo fcinfo, Request *request)
 {
 	Datum	   *names;
 	bool	   *nulls;
@@ -171,7 +171,7 @@ request_args(FunctionCallInfo fcinfo, Request * request)
 /* ---------- claiming ---------- */
 
 static void
-prepare_run(AjRun *run, AjHeld * held, MemoryContext context)
+prepare_run(AjRun *run, AjHeld *held, MemoryContext context)
 {
 	run->job = &held->job;
 	run->context = context;
@@ -188,7 +188,7 @@ prepare_run(AjRun *run, AjHeld * held, MemoryContext context)
  * by itself; *others then says that there may be others to claim.
  */
 static bool
-enter(AjHeld * held, AjRun *run, bool *others)
+enter(AjHeld *held, AjRun *run, bool *others)
 {
 	AjJob	   *job = &held->job;
 	bool		found;
@@ -209,7 +209,7 @@ enter(AjHeld * held, AjRun *run, bool *others)
  * an external worker; it has then been put where it belongs.
  */
 static bool
-brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed, bool *others)
+brief(AjHeld *held, TimestampTz expires_at, Claimed *claimed, bool *others)
 {
 	AjRun		run = {0};
 	AjJob	   *job = &held->job;
@@ -261,7 +261,7 @@ brief(AjHeld * held, TimestampTz expires_at, Claimed * claimed, bool *others)
  * memory context of the call.
  */
 static int
-claim_now(const Request * request, Claimed * *claimed)
+claim_now(const Request *request, Claimed **claimed)
 {
 	MemoryContext context = CurrentMemoryContext;
 	AjCaller	caller;
@@ -362,7 +362,7 @@ append_member(StringInfo s, const char *key, const char *value)
 }
 
 static Datum
-claimed_to_jsonb(const Claimed * claimed, int n)
+claimed_to_jsonb(const Claimed *claimed, int n)
 {
 	StringInfoData s;
 
@@ -479,10 +479,10 @@ aj_claim_wait(PG_FUNCTION_ARGS)
 /* ---------- holding and finishing ---------- */
 
 /* The token doesn't fit: say what became of the job. */
-pg_noreturn static void not_held(int64 job_id, int64 token, const AjHolder * holder) AJ_NORETURN;
+pg_noreturn static void not_held(int64 job_id, int64 token, const AjHolder *holder) AJ_NORETURN;
 
 static void
-not_held(int64 job_id, int64 token, const AjHolder * holder)
+not_held(int64 job_id, int64 token, const AjHolder *holder)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -496,7 +496,7 @@ not_held(int64 job_id, int64 token, const AjHolder * holder)
 
 /* Lock a job that the caller holds under this token. */
 static void
-lock_held(const AjCaller *caller, int64 job_id, int64 token, AjHeld * held)
+lock_held(const AjCaller *caller, int64 job_id, int64 token, AjHeld *held)
 {
 	AjHolder	holder;
 
@@ -544,7 +544,7 @@ aj_heartbeat(PG_FUNCTION_ARGS)
 
 /* Lock a held job and make ready to end its step. */
 static void
-begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
+begin_end(FunctionCallInfo fcinfo, AjHeld *held, AjRun *run)
 {
 	MemoryContext context = CurrentMemoryContext;
 	int64		job_id = aj_job_arg(fcinfo);
@@ -579,7 +579,7 @@ begin_end(FunctionCallInfo fcinfo, AjHeld * held, AjRun *run)
  * the state that the job is in then.
  */
 static AjState
-go_on(AjHeld * held, AjRun *run, AjState state)
+go_on(AjHeld *held, AjRun *run, AjState state)
 {
 	AjJob	   *job = &held->job;
 	bool		external = run->pipeline->steps[job->step_no].external;

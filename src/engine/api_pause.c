@@ -177,7 +177,7 @@ aj_quiesce(PG_FUNCTION_ARGS)
 
 /* Have all these transactions ended? */
 static bool
-all_gone(VirtualTransactionId * vxids, int *n)
+all_gone(VirtualTransactionId *vxids, int *n)
 {
 	while (*n > 0 && VirtualXactLock(vxids[*n - 1], false))
 		(*n)--;

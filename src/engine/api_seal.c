@@ -53,7 +53,7 @@ aj_encryption_keys(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext context = CurrentMemoryContext;
 	AjScope		scope;
-	const		AjKey *keys;
+	const AjKey *keys;
 	int			nkeys,
 				nused;
 	char	  **ids;
@@ -117,7 +117,7 @@ one_batch(int64 after, int batch, int64 *changed, int64 *highest)
 {
 	AjScope		scope;
 	const char *why;
-	const		AjKey *key = aj_key_current(&why);
+	const AjKey *key = aj_key_current(&why);
 	int64		last;
 
 	if (key == NULL)

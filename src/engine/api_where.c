@@ -71,7 +71,7 @@ typedef enum Action
 	CANCEL,
 	RETRY,
 	PURGE
-}			Action;
+} Action;
 
 /* What distinguishes them. */
 static const struct
@@ -100,7 +100,7 @@ typedef enum Reason
 	UNIQUE_KEY,					/* another job has it */
 	HELD,						/* pinned, or in somebody's hands */
 	REASONS
-}			Reason;
+} Reason;
 
 static const char *const reason_names[] = {"ended", "changed", "unique_key", "held"};
 
@@ -112,7 +112,7 @@ typedef struct Tally
 	int64		matched;		/* how many were */
 	int64		done;
 	int64		skipped[REASONS];
-}			Tally;
+} Tally;
 
 /* What the params say. */
 typedef struct Wish
@@ -121,7 +121,7 @@ typedef struct Wish
 	const char *states;
 	char	   *reason;
 	char	   *only_user;
-}			Wish;
+} Wish;
 
 static JsonbValue *
 member(const Jsonb *object, const char *key, JsonbValue *value)
@@ -146,7 +146,7 @@ text_member(const Jsonb *params, const char *key)
 
 /* Read the params, and refuse what is wrong with them. */
 static void
-read_wish(Action action, Jsonb *params, Wish * wish)
+read_wish(Action action, Jsonb *params, Wish *wish)
 {
 	static const char *const keys[] = {"filter", "reason", "only_user"};
 	JsonbIterator *it;
@@ -320,7 +320,7 @@ number_of(const Jsonb *object, const char *key)
 
 /* How far an earlier run came.  Returns false if there was none. */
 static bool
-recall(const AjRun *run, Tally * tally)
+recall(const AjRun *run, Tally *tally)
 {
 	AjMemo		memo = {0};
 
@@ -337,7 +337,7 @@ recall(const AjRun *run, Tally * tally)
 }
 
 static void
-remember(const AjRun *run, const Tally * tally)
+remember(const AjRun *run, const Tally *tally)
 {
 	StringInfoData s;
 
@@ -356,7 +356,7 @@ remember(const AjRun *run, const Tally * tally)
 
 /* The counts as the result of the job. */
 static Datum
-report(Action action, const Tally * tally)
+report(Action action, const Tally *tally)
 {
 	StringInfoData s;
 	int64		skipped = 0;
@@ -382,8 +382,8 @@ report(Action action, const Tally * tally)
 
 /* Work on one job. */
 static void
-steer_one(Action action, const AjCaller *caller, const Wish * wish,
-		  const AjChosen * job, Tally * tally)
+steer_one(Action action, const AjCaller *caller, const Wish *wish,
+		  const AjChosen *job, Tally *tally)
 {
 	AjJobHead	head;
 	AjSteered	steered;
@@ -407,7 +407,7 @@ steer_one(Action action, const AjCaller *caller, const Wish * wish,
 }
 
 static void
-purge_batch(const AjChosen * jobs, int n, Tally * tally)
+purge_batch(const AjChosen *jobs, int n, Tally *tally)
 {
 	int64		ids[BATCH];
 	int64		deleted;
@@ -427,7 +427,7 @@ purge_batch(const AjChosen * jobs, int n, Tally * tally)
  * are the first of the array then.
  */
 static int
-still_chosen(const AjChoice * choice, AjChosen * jobs, int n)
+still_chosen(const AjChoice *choice, AjChosen *jobs, int n)
 {
 	AjChoice	again = *choice;
 	AjChosen   *now;
@@ -456,8 +456,8 @@ still_chosen(const AjChoice * choice, AjChosen * jobs, int n)
 
 /* Work on some jobs, and write down that they are done. */
 static void
-steer_batch(Action action, const AjRun *run, const AjChoice * choice,
-			const Wish * wish, AjChosen * jobs, int n, Tally * tally)
+steer_batch(Action action, const AjRun *run, const AjChoice *choice,
+			const Wish *wish, AjChosen *jobs, int n, Tally *tally)
 {
 	static const Reason gone[] = {ENDED, CHANGED, CHANGED};
 	int64		last = jobs[n - 1].id;
@@ -482,7 +482,7 @@ steer_batch(Action action, const AjRun *run, const AjChoice * choice,
 }
 
 static void
-show_progress(const Tally * tally)
+show_progress(const Tally *tally)
 {
 	char		message[64];
 

@@ -34,7 +34,7 @@ typedef struct Chore
 {
 	long		(*work) (void); /* returns ms to wait before the next time */
 	TimestampTz next;
-}			Chore;
+} Chore;
 
 static long
 check_alarms(void)
@@ -97,7 +97,7 @@ static Chore chores[] =
 
 /* Returns how long to wait, or -1 where the extension has gone. */
 static long
-do_chore(Chore * chore)
+do_chore(Chore *chore)
 {
 	AjScope		scope;
 	long		wait_ms;

@@ -61,7 +61,7 @@ typedef struct Field
 	const char *const *names;	/* of the values from min on */
 	int			nnames;
 	const char *range;			/* what a hint says */
-}			Field;
+} Field;
 
 static const Field fields[] =
 {
@@ -109,7 +109,7 @@ is_word(const char *text, int n, const char *word)
 }
 
 static bool
-refuse(AjCronError *error, const Field * field, const char *item, int n,
+refuse(AjCronError *error, const Field *field, const char *item, int n,
 	   const char *what)
 {
 	snprintf(error->message, sizeof(error->message), "%s \"%.*s\" %s",
@@ -125,7 +125,7 @@ refuse(AjCronError *error, const Field * field, const char *item, int n,
  * none; a number that is too long becomes one that is out of range.
  */
 static int
-value_at(const Field * field, const char **p)
+value_at(const Field *field, const char **p)
 {
 	const char *start = *p;
 	int			value = 0;
@@ -153,7 +153,7 @@ value_at(const Field * field, const char **p)
 
 /* One item of a field's list, from p to end. */
 static bool
-parse_item(const Field * field, const char *p, const char *end,
+parse_item(const Field *field, const char *p, const char *end,
 		   uint64_t *bits, AjCronError *error)
 {
 	const char *item = p;
@@ -218,7 +218,7 @@ parse_item(const Field * field, const char *p, const char *end,
 }
 
 static bool
-parse_field(const Field * field, const char *p, const char *end,
+parse_field(const Field *field, const char *p, const char *end,
 			uint64_t *bits, AjCronError *error)
 {
 	const char *start = p;

@@ -100,10 +100,10 @@ typedef struct Member
 {
 	const char *key;
 	const char *value;			/* or NULL */
-}			Member;
+} Member;
 
 static void
-append_members(StringInfo s, const Member * members, int n)
+append_members(StringInfo s, const Member *members, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -122,13 +122,13 @@ Jsonb *
 aj_error_to_jsonb(const AjError *error, const AjJob *job)
 {
 	StringInfoData s;
-	const		Member members[] = {
+	const Member members[] = {
 		{"sqlstate", unpack_sql_state(error->sqlerrcode)},
 		{"category", aj_error_category(error->sqlerrcode)},
 		{"code", error->code},
 		{"message", job->sealed ? AJ_HIDDEN : error->message},
 	};
-	const		Member texts[] = {
+	const Member texts[] = {
 		{"message", error->message},
 		{"detail", error->detail},
 		{"hint", error->hint},

@@ -17,7 +17,7 @@
 #include "storage/lock.h"
 
 extern bool aj_extension_lock(void);
-extern VirtualTransactionId * aj_extension_lockers(int *n);
+extern VirtualTransactionId *aj_extension_lockers(int *n);
 pg_noreturn extern void aj_extension_refuse(void) AJ_NORETURN;
 extern void aj_check_nargs(FunctionCallInfo fcinfo, int nargs);
 extern Oid	aj_extension_table_owner(void);

@@ -78,7 +78,7 @@ job_number(const JsonbValue *value, const char *key)
 }
 
 static void
-set_ids(AjFilter * filter, Datum *ids, int n)
+set_ids(AjFilter *filter, Datum *ids, int n)
 {
 	filter->values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
 														FLOAT8PASSBYVAL, 'd'));
@@ -86,7 +86,7 @@ set_ids(AjFilter * filter, Datum *ids, int n)
 }
 
 static void
-set_id_array(AjFilter * filter, JsonbContainer *array)
+set_id_array(AjFilter *filter, JsonbContainer *array)
 {
 	JsonbIterator *it = JsonbIteratorInit(array);
 	JsonbIteratorToken token;
@@ -104,7 +104,7 @@ set_id_array(AjFilter * filter, JsonbContainer *array)
 }
 
 static void
-set_one_id(AjFilter * filter, const JsonbValue *value)
+set_one_id(AjFilter *filter, const JsonbValue *value)
 {
 	Datum		id = job_number(value, "job_id");
 
@@ -140,7 +140,7 @@ time_of(const char *key, char *text)
 }
 
 static void
-set_text(AjFilter * filter, int no, const JsonbValue *value)
+set_text(AjFilter *filter, int no, const JsonbValue *value)
 {
 	char	   *text;
 	bool		known = false;
@@ -165,7 +165,7 @@ set_text(AjFilter * filter, int no, const JsonbValue *value)
  * whether the state of a job may be asked for.
  */
 void
-aj_filter_parse(Jsonb *json, bool states, AjFilter * filter)
+aj_filter_parse(Jsonb *json, bool states, AjFilter *filter)
 {
 	JsonbIterator *it = JsonbIteratorInit(&json->root);
 	JsonbIteratorToken token;
@@ -225,7 +225,7 @@ aj_filter_parse(Jsonb *json, bool states, AjFilter * filter)
 
 /* The state that a filter asks for, NULL for any. */
 char *
-aj_filter_state(const AjFilter * filter)
+aj_filter_state(const AjFilter *filter)
 {
 	return filter->nulls[STATE_KEY] == 'n' ? NULL :
 		TextDatumGetCString(filter->values[STATE_KEY]);
@@ -233,7 +233,7 @@ aj_filter_state(const AjFilter * filter)
 
 /* The parameters $1 to $19 of a statement with AJ_VISIBLE and AJ_FILTER. */
 void
-aj_filter_values(const AjFilter * filter, const AjCaller *caller, int64 after,
+aj_filter_values(const AjFilter *filter, const AjCaller *caller, int64 after,
 				 Datum *values, char *nulls)
 {
 	aj_visible_values(caller, after, values, nulls);

@@ -47,11 +47,11 @@ typedef struct AjFilter
 	char		nulls[AJ_FILTER_ARGS];
 	bool		named;			/* one job was named by its id */
 	int64		job_id;			/* which */
-}			AjFilter;
+} AjFilter;
 
-extern void aj_filter_parse(Jsonb *json, bool states, AjFilter * filter);
-extern char *aj_filter_state(const AjFilter * filter);
-extern void aj_filter_values(const AjFilter * filter, const AjCaller *caller,
+extern void aj_filter_parse(Jsonb *json, bool states, AjFilter *filter);
+extern char *aj_filter_state(const AjFilter *filter);
+extern void aj_filter_values(const AjFilter *filter, const AjCaller *caller,
 							 int64 after, Datum *values, char *nulls);
 
 #endif							/* AJ_FILTER_H */

@@ -19,7 +19,7 @@ typedef enum AjPathResult
 	AJ_PATH_NO,
 	AJ_PATH_YES,
 	AJ_PATH_TOO_LONG			/* it was given up */
-}			AjPathResult;
+} AjPathResult;
 
 extern void aj_check_jsonpath(const char *text, const char *what);
 extern AjPathResult aj_jsonpath_true(Jsonb *input, const char *path, int ms);

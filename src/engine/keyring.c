@@ -54,7 +54,7 @@
 #define COMMAND_AGAIN_MS	10000	/* between two runs for want of a key */
 #define COMMAND_SHARE		10	/* part of the time that failures may take */
 
-static AjKey * keys = NULL;
+static AjKey *keys = NULL;
 static int	nkeys = 0;
 static char loaded_path[MAXPGPATH]; /* as the setting has it */
 static struct stat loaded_file; /* all zero: none was read */
@@ -329,7 +329,7 @@ be_current(void)
 }
 
 /* The key to encrypt with; NULL, and why, if there is none. */
-const		AjKey *
+const AjKey *
 aj_key_current(const char **why)
 {
 	be_current();
@@ -353,10 +353,10 @@ find(const char *id)
 }
 
 /* The key of this id; NULL, and why, if there is none. */
-const		AjKey *
+const AjKey *
 aj_key_find(const char *id, const char **why)
 {
-	const		AjKey *key;
+	const AjKey *key;
 
 	be_current();
 	key = find(id);
@@ -372,7 +372,7 @@ aj_key_find(const char *id, const char **why)
 
 /* All of them, the current one last. */
 int
-aj_keys(const AjKey * *all)
+aj_keys(const AjKey **all)
 {
 	be_current();
 	*all = keys;

@@ -21,10 +21,10 @@ typedef struct AjKey
 	char		id[AJ_KEY_ID_LEN + 1];
 	Size		len;
 	char		secret[AJ_KEY_MAX + 1];
-}			AjKey;
+} AjKey;
 
 extern const AjKey *aj_key_current(const char **why);
 extern const AjKey *aj_key_find(const char *id, const char **why);
-extern int	aj_keys(const AjKey * *keys);
+extern int	aj_keys(const AjKey **keys);
 
 #endif							/* AJ_KEYRING_H */

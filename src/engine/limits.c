@@ -62,12 +62,12 @@ typedef struct Window
 	TimestampTz next_sweep;
 	AjSlice		slice;			/* that comes next */
 	TimestampTz next;			/* we meant to look again then */
-}			Window;
+} Window;
 
 static Oid	queue_relid = InvalidOid;
 static uint64 generation = 1;	/* of what there is to know */
 static uint64 filled = 0;		/* of what follows */
-static AjLimits * limited = NULL;
+static AjLimits *limited = NULL;
 static int	nlimited = 0;
 static MemoryContext limits_context = NULL;
 static HTAB *windows = NULL;
@@ -123,7 +123,7 @@ find_limits(int32 queue_id)
 /*
  * Limits of a queue, or NULL.  The caller is in a scope.
  */
-const		AjLimits *
+const AjLimits *
 aj_limits_of(int32 queue_id)
 {
 	be_current();
@@ -141,7 +141,7 @@ aj_limits_known(int32 queue_id)
 bool
 aj_limits_known_rated(int32 queue_id)
 {
-	const		AjLimits *l = nlimited > 0 ? find_limits(queue_id) : NULL;
+	const AjLimits *l = nlimited > 0 ? find_limits(queue_id) : NULL;
 
 	return l != NULL && (l->rate >= 0 || l->key_rate >= 0);
 }
@@ -195,7 +195,7 @@ aj_limits_hold(int32 queue_id, int64 job_id)
 bool
 aj_limits_lock_user(const AjSubmission *s, bool wait)
 {
-	const		AjLimits *l = aj_limits_of(s->queue_id);
+	const AjLimits *l = aj_limits_of(s->queue_id);
 	LOCKTAG		tag;
 	uint32		user;
 
@@ -215,7 +215,7 @@ aj_limits_lock_user(const AjSubmission *s, bool wait)
 void
 aj_limits_check_user(const AjSubmission *s, const char *queue, int added)
 {
-	const		AjLimits *l = aj_limits_of(s->queue_id);
+	const AjLimits *l = aj_limits_of(s->queue_id);
 	int			n;
 
 	if (l == NULL || !l->reject || l->max_per_user < 0)
@@ -350,7 +350,7 @@ window_of(int32 queue_id, TimestampTz now)
  * while all are gone soon.
  */
 static void
-size_window(Window * w, const AjAdmission *a)
+size_window(Window *w, const AjAdmission *a)
 {
 	int			least = 2 * Max(aj_guc_max_workers, 1);
 

@@ -251,7 +251,7 @@ aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches)
 
 /* False if there is no such job. */
 bool
-aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress)
+aj_queue_branch_progress(int64 job_id, AjBranchProgress *progress)
 {
 	MemoryContext context = CurrentMemoryContext,
 				old;

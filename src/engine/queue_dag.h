@@ -46,7 +46,7 @@ typedef struct AjBranchProgress
 	int			step_count;
 	double		done;			/* of the steps under way, in steps */
 	char	   *session_id;		/* or NULL */
-}			AjBranchProgress;
+} AjBranchProgress;
 
 /* queue_dag.c */
 extern bool aj_queue_lock_parent(int64 job_id, AjJob *job, AjState *state,
@@ -71,7 +71,7 @@ extern int	aj_queue_stuck_parents(int64 *ids, int max, int64 after,
 
 /* queue_branch.c */
 extern void aj_queue_branches(int64 job_id, int nsteps, AjBranch *branches);
-extern bool aj_queue_branch_progress(int64 job_id, AjBranchProgress * progress);
+extern bool aj_queue_branch_progress(int64 job_id, AjBranchProgress *progress);
 extern int	aj_queue_fresh_parts(int64 job_id, int after_step, int64 **ids);
 extern bool aj_queue_unfinished_items(int64 job_id, int step_no);
 extern void aj_queue_collect_branch(AjJob *job, int step_no, bool items);

@@ -244,7 +244,7 @@ returned_ids(int n)
  * first; of those of one unique key only the newest, if so wished.
  */
 int
-aj_queue_find_dead(const AjFilter * filter, const AjCaller *caller,
+aj_queue_find_dead(const AjFilter *filter, const AjCaller *caller,
 				   bool newest_of_key, int64 max, int64 **ids)
 {
 	Datum		values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 2];
@@ -355,7 +355,7 @@ aj_queue_set_max_depth(const char *name, int max_depth)
 
 /* Returns false if there is no such pipeline. */
 bool
-aj_queue_set_alarm(const AjAlarm * alarm)
+aj_queue_set_alarm(const AjAlarm *alarm)
 {
 	Datum		values[6];
 	char		nulls[7] = "      ";

@@ -26,9 +26,9 @@ typedef struct AjAlarm
 	const char *pipeline;		/* NULL: all */
 	double		threshold;
 	Interval   *period;
-}			AjAlarm;
+} AjAlarm;
 
-extern int	aj_queue_find_dead(const AjFilter * filter, const AjCaller *caller,
+extern int	aj_queue_find_dead(const AjFilter *filter, const AjCaller *caller,
 							   bool newest_of_key, int64 max, int64 **ids);
 extern Jsonb *aj_queue_merged_params(int64 job_id, Oid reader, Jsonb *params,
 									 int32 *pipeline_id);
@@ -36,7 +36,7 @@ extern bool aj_queue_begin_anew(int64 job_id, Jsonb *params);
 extern int64 aj_queue_delete_jobs(const int64 *ids, int n, bool thorough);
 extern int64 aj_queue_depth(int32 queue_id, int64 limit);
 extern bool aj_queue_set_max_depth(const char *name, int max_depth);
-extern bool aj_queue_set_alarm(const AjAlarm * alarm);
+extern bool aj_queue_set_alarm(const AjAlarm *alarm);
 extern bool aj_queue_drop_alarm(const char *name);
 extern bool aj_queue_any_alarm(void);
 extern int	aj_queue_check_alarms(void);

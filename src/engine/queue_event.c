@@ -586,11 +586,11 @@ typedef struct Unit
 	bool		more;			/* it may come */
 	Datum		payload;
 	Datum		ended;			/* all transactions before have ended */
-}			Unit;
+} Unit;
 
 /* Returns false if it has to be tried again. */
 static bool
-see_to(const Unit * unit)
+see_to(const Unit *unit)
 {
 	Datum		values[2] = {Int64GetDatum(unit->id), unit->ended};
 
@@ -608,7 +608,7 @@ see_to(const Unit * unit)
  * given up, so that the others don't wait for it for ever.
  */
 static bool
-see_to_carefully(const Unit * unit)
+see_to_carefully(const Unit *unit)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;

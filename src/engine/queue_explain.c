@@ -113,7 +113,7 @@ text_of(int col)
 
 /* In the memory context of the call. */
 void
-aj_queue_facts(int64 job_id, AjFacts * facts)
+aj_queue_facts(int64 job_id, AjFacts *facts)
 {
 	MemoryContext context = CurrentMemoryContext,
 				old;

@@ -29,9 +29,9 @@ typedef struct AjFacts
 	char	   *children;		/* unfinished ones, or NULL */
 	char	   *reason;			/* of a cancel, or NULL */
 	TimestampTz finished_at;
-}			AjFacts;
+} AjFacts;
 
-extern void aj_queue_facts(int64 job_id, AjFacts * facts);
+extern void aj_queue_facts(int64 job_id, AjFacts *facts);
 extern char *aj_queue_why_held(const AjCaller *caller, int64 job_id);
 
 #endif							/* AJ_QUEUE_EXPLAIN_H */

@@ -236,7 +236,7 @@ queue_array(const int32 *queues, int n)
  */
 int
 aj_queue_external_lanes(const AjCaller *caller, const int32 *queues, int n,
-						AjExternalLane * *lanes)
+						AjExternalLane **lanes)
 {
 	Datum		values[3] = {ObjectIdGetDatum(caller->role),
 		queue_array(queues, n),
@@ -257,7 +257,7 @@ aj_queue_external_lanes(const AjCaller *caller, const int32 *queues, int n,
 static int
 compare_held(const void *a, const void *b)
 {
-	const		AjHeld *ha = a,
+	const AjHeld *ha = a,
 			   *hb = b;
 	AjPlace		pa = {ha->job.run_at, ha->job.id},
 				pb = {hb->job.run_at, hb->job.id};
@@ -270,8 +270,8 @@ compare_held(const void *a, const void *b)
  * lives in the memory context of the call.
  */
 int
-aj_queue_claim_external(const AjCaller *caller, const AjExternalLane * lane,
-						int max, TimestampTz expires_at, AjHeld * held)
+aj_queue_claim_external(const AjCaller *caller, const AjExternalLane *lane,
+						int max, TimestampTz expires_at, AjHeld *held)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[7];
@@ -318,7 +318,7 @@ aj_queue_claim_external(const AjCaller *caller, const AjExternalLane * lane,
 
 /* The job that a locking statement returned: is it held under this token? */
 static bool
-read_held(int64 token, AjHeld * held, AjHolder * holder, MemoryContext context)
+read_held(int64 token, AjHeld *held, AjHolder *holder, MemoryContext context)
 {
 	char	   *state;
 	bool		isnull;
@@ -343,7 +343,7 @@ read_held(int64 token, AjHeld * held, AjHolder * holder, MemoryContext context)
  */
 bool
 aj_queue_lock_leased(const AjCaller *caller, int64 job_id, int64 token,
-					 AjHeld * held, AjHolder * holder)
+					 AjHeld *held, AjHolder *holder)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[4];
@@ -434,7 +434,7 @@ aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids)
  * under a lease that has expired; one that means nothing any more is removed.
  */
 bool
-aj_queue_lock_expired(int64 job_id, AjHeld * held, Oid *role)
+aj_queue_lock_expired(int64 job_id, AjHeld *held, Oid *role)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[1] = {Int64GetDatum(job_id)};

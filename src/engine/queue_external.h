@@ -23,7 +23,7 @@ typedef struct AjExternalLane
 	int32		queue_id;
 	Oid			owner;
 	int			priority;
-}			AjExternalLane;
+} AjExternalLane;
 
 /* A step in the hands of an external worker. */
 typedef struct AjHeld
@@ -31,7 +31,7 @@ typedef struct AjHeld
 	AjJob		job;
 	int64		token;
 	char	   *queue;
-}			AjHeld;
+} AjHeld;
 
 /* What is said of a lease that doesn't fit. */
 typedef struct AjHolder
@@ -39,23 +39,23 @@ typedef struct AjHolder
 	AjState		state;
 	int64		worker_id;		/* 0: none */
 	bool		cancelled;		/* it is to be */
-}			AjHolder;
+} AjHolder;
 
 extern int	aj_queue_external_lanes(const AjCaller *caller,
 									const int32 *queues, int n,
-									AjExternalLane * *lanes);
+									AjExternalLane **lanes);
 extern int	aj_queue_claim_external(const AjCaller *caller,
-									const AjExternalLane * lane, int max,
-									TimestampTz expires_at, AjHeld * held);
+									const AjExternalLane *lane, int max,
+									TimestampTz expires_at, AjHeld *held);
 extern bool aj_queue_lock_leased(const AjCaller *caller, int64 job_id,
-								 int64 token, AjHeld * held, AjHolder * holder);
+								 int64 token, AjHeld *held, AjHolder *holder);
 extern void aj_queue_extend_lease(int64 job_id, int64 token,
 								  TimestampTz expires_at, double progress,
 								  bool no_progress, const char *message);
 extern TimestampTz aj_queue_drop_lease(int64 job_id);
 extern char *aj_queue_name(int32 queue_id);
 extern int	aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids);
-extern bool aj_queue_lock_expired(int64 job_id, AjHeld * held, Oid *role);
+extern bool aj_queue_lock_expired(int64 job_id, AjHeld *held, Oid *role);
 extern bool aj_queue_offer(int64 job_id);
 extern bool aj_queue_hand_over(AjJob *job, int64 worker_id, bool external);
 extern void aj_queue_external_ready(uint64 queues, TimestampTz since,

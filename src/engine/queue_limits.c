@@ -337,7 +337,7 @@ id_array(int n, const int64 *ids)
 }
 
 static void
-fill_limits(int row, AjLimits * limits)
+fill_limits(int row, AjLimits *limits)
 {
 	bool		isnull;
 
@@ -359,7 +359,7 @@ fill_limits(int row, AjLimits * limits)
 
 /* Limits of all queues that have some, in the memory context of the call. */
 int
-aj_queue_read_limits(AjLimits * *limits)
+aj_queue_read_limits(AjLimits **limits)
 {
 	Datum		values[1] = {BoolGetDatum(true)};
 	int			n = aj_execute(&read_limits, values, NULL, 0);
@@ -376,7 +376,7 @@ aj_queue_read_limits(AjLimits * *limits)
  * the queue has none.
  */
 bool
-aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits * limits)
+aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits *limits)
 {
 	Datum		values[1] = {Int32GetDatum(queue_id)};
 
@@ -397,7 +397,7 @@ aj_queue_has_waiting(int32 queue_id, Oid owner)
 }
 
 static int
-fill_places(int n, AjPlaceHeld * *places)
+fill_places(int n, AjPlaceHeld **places)
 {
 	*places = palloc0((n + 1) * sizeof(AjPlaceHeld));
 	for (int i = 0; i < n; i++)
@@ -419,7 +419,7 @@ fill_places(int n, AjPlaceHeld * *places)
 }
 
 int
-aj_queue_places(int32 queue_id, AjPlaceHeld * *places)
+aj_queue_places(int32 queue_id, AjPlaceHeld **places)
 {
 	Datum		values[1] = {Int32GetDatum(queue_id)};
 
@@ -436,7 +436,7 @@ aj_queue_drop_places(int n, const int64 *job_ids, bool keep_starts)
 
 /* Starts after a time, of jobs that have no place; older ones are forgotten. */
 int
-aj_queue_starts(int32 queue_id, TimestampTz since, AjPlaceHeld * *places)
+aj_queue_starts(int32 queue_id, TimestampTz since, AjPlaceHeld **places)
 {
 	Datum		values[2] = {Int32GetDatum(queue_id), TimestampTzGetDatum(since)};
 
@@ -445,7 +445,7 @@ aj_queue_starts(int32 queue_id, TimestampTz since, AjPlaceHeld * *places)
 }
 
 static int
-fill_waiters(int n, AjWaiter * *waiters)
+fill_waiters(int n, AjWaiter **waiters)
 {
 	*waiters = palloc0((n + 1) * sizeof(AjWaiter));
 	for (int i = 0; i < n; i++)
@@ -470,7 +470,7 @@ fill_waiters(int n, AjWaiter * *waiters)
  */
 int
 aj_queue_waiting_groups(int32 queue_id, int64 after_group, int after_priority,
-						int max, AjWaiter * *heads)
+						int max, AjWaiter **heads)
 {
 	Datum		values[4] = {Int32GetDatum(queue_id), Int64GetDatum(after_group),
 	Int16GetDatum(after_priority), Int32GetDatum(max)};
@@ -483,8 +483,8 @@ aj_queue_waiting_groups(int32 queue_id, int64 after_group, int after_priority,
  * has locked.
  */
 int
-aj_queue_lock_waiters(int32 queue_id, const AjWaiter * after, bool inclusive,
-					  int external, int max, AjWaiter * *waiters)
+aj_queue_lock_waiters(int32 queue_id, const AjWaiter *after, bool inclusive,
+					  int external, int max, AjWaiter **waiters)
 {
 	Datum		values[8] = {Int32GetDatum(queue_id),
 		Int64GetDatum(after->group), Int16GetDatum(after->priority),
@@ -508,7 +508,7 @@ aj_queue_admit(int32 queue_id, int n, const int64 *job_ids, int64 ageing_ms)
 
 /* The users of a fair queue that are ahead of others, and how far. */
 int
-aj_queue_turns(int32 queue_id, AjPlaceHeld * *users, double **vtimes)
+aj_queue_turns(int32 queue_id, AjPlaceHeld **users, double **vtimes)
 {
 	Datum		values[1] = {Int32GetDatum(queue_id)};
 	int			n = aj_execute(&turns, values, NULL, 0);
@@ -596,7 +596,7 @@ aj_queue_count_unfinished(const AjSubmission *s)
  */
 bool
 aj_queue_store_limits(int32 queue_id, Datum *values, const char *nulls,
-					  AjLimits * limits)
+					  AjLimits *limits)
 {
 	bool		isnull,
 				gated;

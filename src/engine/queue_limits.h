@@ -63,7 +63,7 @@ typedef struct AjLimits
 	int64		ageing_ms;
 	double		vtime;			/* fair: the turn that is being given */
 	bool		paused;
-}			AjLimits;
+} AjLimits;
 
 typedef struct AjPlaceHeld
 {
@@ -74,7 +74,7 @@ typedef struct AjPlaceHeld
 	TimestampTz admitted_at;
 	TimestampTz started_at;		/* 0: not yet, or not of interest */
 	int			state;			/* 0 it has ended, 1 not started, 2 runs */
-}			AjPlaceHeld;
+} AjPlaceHeld;
 
 /* A job that waits for a place. */
 typedef struct AjWaiter
@@ -86,24 +86,24 @@ typedef struct AjWaiter
 	Oid			owner;
 	char	   *user_id;
 	char	   *key;
-}			AjWaiter;
+} AjWaiter;
 
-extern int	aj_queue_read_limits(AjLimits * *limits);
-extern bool aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits * limits);
+extern int	aj_queue_read_limits(AjLimits **limits);
+extern bool aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits *limits);
 extern bool aj_queue_has_waiting(int32 queue_id, Oid owner);
-extern int	aj_queue_places(int32 queue_id, AjPlaceHeld * *places);
+extern int	aj_queue_places(int32 queue_id, AjPlaceHeld **places);
 extern void aj_queue_drop_places(int n, const int64 *job_ids, bool keep_starts);
 extern int	aj_queue_starts(int32 queue_id, TimestampTz since,
-							AjPlaceHeld * *starts);
+							AjPlaceHeld **starts);
 extern int	aj_queue_waiting_groups(int32 queue_id, int64 after_group,
 									int after_priority, int max,
-									AjWaiter * *heads);
-extern int	aj_queue_lock_waiters(int32 queue_id, const AjWaiter * after,
+									AjWaiter **heads);
+extern int	aj_queue_lock_waiters(int32 queue_id, const AjWaiter *after,
 								  bool inclusive, int external, int max,
-								  AjWaiter * *waiters);
+								  AjWaiter **waiters);
 extern int	aj_queue_admit(int32 queue_id, int n, const int64 *job_ids,
 						   int64 ageing_ms);
-extern int	aj_queue_turns(int32 queue_id, AjPlaceHeld * *users, double **vtimes);
+extern int	aj_queue_turns(int32 queue_id, AjPlaceHeld **users, double **vtimes);
 extern void aj_queue_store_turn(int32 queue_id, Oid owner, const char *user_id,
 								double vtime);
 extern void aj_queue_store_vtime(int32 queue_id, double vtime);
@@ -112,7 +112,7 @@ extern bool aj_queue_hold(int64 job_id);
 extern void aj_queue_note_place_start(int64 job_id, TimestampTz at);
 extern int	aj_queue_count_unfinished(const AjSubmission *s);
 extern bool aj_queue_store_limits(int32 queue_id, Datum *values,
-								  const char *nulls, AjLimits * limits);
+								  const char *nulls, AjLimits *limits);
 extern void aj_queue_gate(int32 queue_id, bool was_gated, bool gated);
 extern void aj_queue_limits_moved(void);
 extern int64 aj_queue_unfinished(int32 queue_id);

@@ -30,7 +30,7 @@ AJ_STATEMENT(drop, "DELETE FROM asyncjob.redaction WHERE name = $1", TEXTOID);
 
 /* All patterns, in a memory context. */
 int
-aj_queue_redactions(MemoryContext context, AjRedaction * *redactions)
+aj_queue_redactions(MemoryContext context, AjRedaction **redactions)
 {
 	Datum		values[1] = {BoolGetDatum(true)};
 	int			n = aj_execute(&list, values, NULL, 0);

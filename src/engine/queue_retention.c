@@ -195,7 +195,7 @@ aj_queue_shortest_keep_ms(void)
 }
 
 static void
-delete_artifacts(AjSweep * sweep, Datum *values)
+delete_artifacts(AjSweep *sweep, Datum *values)
 {
 	int			n = aj_execute(&old_artifacts, values, NULL, 0);
 	SPITupleTable *rows = SPI_tuptable;
@@ -213,7 +213,7 @@ delete_artifacts(AjSweep * sweep, Datum *values)
 }
 
 static void
-delete_jobs(AjSweep * sweep, Datum *values)
+delete_jobs(AjSweep *sweep, Datum *values)
 {
 	int			n = aj_execute(&old_jobs, values, NULL, 0);
 	int64	   *ids = palloc((n + 1) * sizeof(int64));
@@ -226,7 +226,7 @@ delete_jobs(AjSweep * sweep, Datum *values)
 }
 
 static void
-expire_jobs(AjSweep * sweep, Datum *values)
+expire_jobs(AjSweep *sweep, Datum *values)
 {
 	int			n = aj_execute(&expire, values, NULL, 0);
 
@@ -240,7 +240,7 @@ expire_jobs(AjSweep * sweep, Datum *values)
  * Go on with a sweep, over up to max rows.
  */
 void
-aj_queue_sweep(AjSweep * sweep, int max)
+aj_queue_sweep(AjSweep *sweep, int max)
 {
 	Interval	keep;
 	Datum		values[4];

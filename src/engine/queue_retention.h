@@ -24,9 +24,9 @@ typedef struct AjSweep
 	int64		deleted;
 	int64		artifacts;
 	int64		expired;
-}			AjSweep;
+} AjSweep;
 
-extern void aj_queue_sweep(AjSweep * sweep, int max);
+extern void aj_queue_sweep(AjSweep *sweep, int max);
 extern long aj_queue_shortest_keep_ms(void);
 extern void aj_queue_set_retention(int32 queue_id, const char *kind,
 								   Interval *keep);

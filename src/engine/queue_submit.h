@@ -22,7 +22,7 @@ typedef enum AjUniqueMode
 	AJ_UNIQUE_KEEP,				/* nothing; that job is the one */
 	AJ_UNIQUE_REPLACE,			/* it gets the new parameters */
 	AJ_UNIQUE_DEBOUNCE			/* and the new due time */
-}			AjUniqueMode;
+} AjUniqueMode;
 
 /* What all jobs of one call of submit() or submit_many() have in common. */
 typedef struct AjSubmission

@@ -55,7 +55,7 @@ AJ_STATEMENT(find_newest,
 			 BOOLOID, INT8OID);
 
 static void
-choice_values(const AjChoice * choice, Datum *values, char *nulls)
+choice_values(const AjChoice *choice, Datum *values, char *nulls)
 {
 	memset(nulls, ' ', CHOICE_ARGS);
 	aj_filter_values(choice->filter, choice->caller, choice->after, values,
@@ -69,7 +69,7 @@ choice_values(const AjChoice * choice, Datum *values, char *nulls)
 
 /* How many there are. */
 int64
-aj_queue_count_chosen(const AjChoice * choice)
+aj_queue_count_chosen(const AjChoice *choice)
 {
 	Datum		values[CHOICE_ARGS];
 	char		nulls[CHOICE_ARGS];
@@ -82,7 +82,7 @@ aj_queue_count_chosen(const AjChoice * choice)
 
 /* The next of them, by id, in the memory context of the call; 0: no more. */
 int
-aj_queue_find_chosen(const AjChoice * choice, AjChosen * *chosen)
+aj_queue_find_chosen(const AjChoice *choice, AjChosen **chosen)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[CHOICE_ARGS];

@@ -19,7 +19,7 @@
 /* Which jobs, besides what the filter says. */
 typedef struct AjChoice
 {
-	const		AjFilter *filter;
+	const AjFilter *filter;
 	const AjCaller *caller;
 	const char *states;			/* an array of them, as text */
 	int64		after;			/* ids above this, */
@@ -27,16 +27,16 @@ typedef struct AjChoice
 	int64		job_id;			/* and below this job's, which is not one of
 								 * them, nor is one that it belongs to */
 	bool		by_key;			/* tell who is the newest of its unique_key */
-}			AjChoice;
+} AjChoice;
 
 /* One that was found. */
 typedef struct AjChosen
 {
 	int64		id;
 	bool		newest;
-}			AjChosen;
+} AjChosen;
 
-extern int64 aj_queue_count_chosen(const AjChoice * choice);
-extern int	aj_queue_find_chosen(const AjChoice * choice, AjChosen * *chosen);
+extern int64 aj_queue_count_chosen(const AjChoice *choice);
+extern int	aj_queue_find_chosen(const AjChoice *choice, AjChosen **chosen);
 
 #endif							/* AJ_QUEUE_WHERE_H */

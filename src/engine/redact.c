@@ -44,10 +44,10 @@ typedef struct Pattern
 {
 	regex_t    *regex;
 	char	   *replacement;
-}			Pattern;
+} Pattern;
 
 static MemoryContext patterns_context = NULL;
-static Pattern * patterns = NULL;
+static Pattern *patterns = NULL;
 static int	npatterns = 0;
 static bool current = false;
 static bool callback_registered = false;
@@ -156,7 +156,7 @@ aj_redact_prepare(void)
 
 /* Append a piece of a string of wide characters. */
 static void
-append_wide(StringInfo s, const pg_wchar * wide, size_t len)
+append_wide(StringInfo s, const pg_wchar *wide, size_t len)
 {
 	enlargeStringInfo(s, len * pg_database_encoding_max_length() + 1);
 	s->len += pg_wchar2mb_with_len(wide, s->data + s->len, len);
@@ -167,7 +167,7 @@ append_wide(StringInfo s, const pg_wchar * wide, size_t len)
  * of raising an error if it gives up; then the whole string goes.
  */
 static char *
-replace(const Pattern * pattern, char *string)
+replace(const Pattern *pattern, char *string)
 {
 	size_t		bytes = strlen(string),
 				len,

@@ -27,10 +27,10 @@ typedef struct AjRedaction
 {
 	char	   *pattern;
 	char	   *replacement;
-}			AjRedaction;
+} AjRedaction;
 
 extern int	aj_queue_redactions(MemoryContext context,
-								AjRedaction * *redactions);
+								AjRedaction **redactions);
 extern void aj_queue_set_redaction(const char *name, const char *pattern,
 								   const char *replacement);
 extern bool aj_queue_drop_redaction(const char *name);

@@ -137,7 +137,7 @@ find_functions(const char **why)
 
 /* The pass phrase of a place. */
 static text *
-pass_phrase(const AjKey * key, const AjSealPlace * place)
+pass_phrase(const AjKey *key, const AjSealPlace *place)
 {
 	char	   *name = psprintf(INT64_FORMAT "/%s/%d/%d", place->job_id, place->what,
 								place->step_no, place->item_no);
@@ -162,7 +162,7 @@ pass_phrase(const AjKey * key, const AjSealPlace * place)
 
 /* Encrypt by the current key. */
 static bytea *
-encrypt(const AjSealPlace * place, bytea *plain, const AjKey * *key)
+encrypt(const AjSealPlace *place, bytea *plain, const AjKey **key)
 {
 	const char *why;
 	text	   *phrase;
@@ -181,13 +181,13 @@ encrypt(const AjSealPlace * place, bytea *plain, const AjKey * *key)
 
 /* Decrypt; NULL, and why, if that can't be. */
 static bytea *
-decrypt(const AjSealPlace * place, const char *key_id, bytea *sealed, char **why)
+decrypt(const AjSealPlace *place, const char *key_id, bytea *sealed, char **why)
 {
 	MemoryContext context = CurrentMemoryContext;
 	uint32		holdoff = InterruptHoldoffCount;
 	uint32		cancel_holdoff = QueryCancelHoldoffCount;
 	const char *reason = "";
-	const		AjKey *key = aj_key_find(key_id, &reason);
+	const AjKey *key = aj_key_find(key_id, &reason);
 	text	   *phrase;
 	bytea	   *volatile result = NULL;
 
@@ -310,7 +310,7 @@ from_bytes(bytea *bytes)
 }
 
 static Jsonb *
-make_envelope(const AjKey * key, bytea *sealed)
+make_envelope(const AjKey *key, bytea *sealed)
 {
 	Size		len = VARSIZE_ANY_EXHDR(sealed);
 	Size		room = strlen(key->id) + 1 + pg_b64_enc_len(len);
@@ -340,9 +340,9 @@ make_envelope(const AjKey * key, bytea *sealed)
 
 /* Encrypt a value for its place. */
 Jsonb *
-aj_seal(const AjSealPlace * place, Jsonb *value)
+aj_seal(const AjSealPlace *place, Jsonb *value)
 {
-	const		AjKey *key;
+	const AjKey *key;
 	bytea	   *plain = to_bytes(value);
 	bytea	   *sealed = encrypt(place, plain, &key);
 
@@ -352,7 +352,7 @@ aj_seal(const AjSealPlace * place, Jsonb *value)
 
 /* Open a value; NULL, and why, if that can't be.  One that is clear stays. */
 Jsonb *
-aj_try_open(const AjSealPlace * place, Jsonb *value, char **why)
+aj_try_open(const AjSealPlace *place, Jsonb *value, char **why)
 {
 	JsonbValue	string;
 	char		key_id[AJ_KEY_ID_LEN + 1];
@@ -383,7 +383,7 @@ aj_try_open(const AjSealPlace * place, Jsonb *value, char **why)
 }
 
 Jsonb *
-aj_open(const AjSealPlace * place, Jsonb *value)
+aj_open(const AjSealPlace *place, Jsonb *value)
 {
 	char	   *why = NULL;
 	Jsonb	   *result = aj_try_open(place, value, &why);
@@ -395,10 +395,10 @@ aj_open(const AjSealPlace * place, Jsonb *value)
 
 /* The same for an artifact, or a piece of one. */
 bytea *
-aj_seal_bytes(const AjSealPlace * place, const char *data, Size len,
+aj_seal_bytes(const AjSealPlace *place, const char *data, Size len,
 			  const char **key_id)
 {
-	const		AjKey *key;
+	const AjKey *key;
 	bytea	   *result = encrypt(place,
 								 (bytea *) cstring_to_text_with_len(data, len), &key);
 
@@ -407,7 +407,7 @@ aj_seal_bytes(const AjSealPlace * place, const char *data, Size len,
 }
 
 bytea *
-aj_open_bytes(const AjSealPlace * place, const char *key_id, bytea *sealed)
+aj_open_bytes(const AjSealPlace *place, const char *key_id, bytea *sealed)
 {
 	char	   *why = NULL;
 	bytea	   *result = decrypt(place, key_id, sealed, &why);

@@ -31,17 +31,17 @@ typedef struct AjSealPlace
 	const char *what;
 	int			step_no;
 	int			item_no;
-}			AjSealPlace;
+} AjSealPlace;
 
 extern bool aj_is_sealed(const Jsonb *value);
 extern void aj_refuse_sealed(const Jsonb *value, const char *name);
-extern Jsonb *aj_seal(const AjSealPlace * place, Jsonb *value);
-extern Jsonb *aj_open(const AjSealPlace * place, Jsonb *value);
-extern Jsonb *aj_try_open(const AjSealPlace * place, Jsonb *value,
+extern Jsonb *aj_seal(const AjSealPlace *place, Jsonb *value);
+extern Jsonb *aj_open(const AjSealPlace *place, Jsonb *value);
+extern Jsonb *aj_try_open(const AjSealPlace *place, Jsonb *value,
 						  char **why);
-extern bytea *aj_seal_bytes(const AjSealPlace * place, const char *data,
+extern bytea *aj_seal_bytes(const AjSealPlace *place, const char *data,
 							Size len, const char **key_id);
-extern bytea *aj_open_bytes(const AjSealPlace * place, const char *key_id,
+extern bytea *aj_open_bytes(const AjSealPlace *place, const char *key_id,
 							bytea *sealed);
 extern bool aj_seal_possible(const char **why);
 extern void aj_seal_require(void);

@@ -308,7 +308,7 @@ aj_stale_sql(PG_FUNCTION_ARGS)
 	Jsonb	   *value = PG_GETARG_JSONB_P(0);
 	char	   *at = JsonbToCString(NULL, &value->root, VARSIZE(value));
 	const char *why;
-	const		AjKey *key = aj_key_current(&why);
+	const AjKey *key = aj_key_current(&why);
 	char	   *end;
 	bool		stale;
 
@@ -354,7 +354,7 @@ aj_reseal_sql(PG_FUNCTION_ARGS)
 	Jsonb	   *value = PG_GETARG_JSONB_P(4);
 	char	   *text = JsonbToCString(NULL, &value->root, VARSIZE(value));
 	const char *why;
-	const		AjKey *key = aj_key_current(&why);
+	const AjKey *key = aj_key_current(&why);
 	char	   *at = text,
 			   *end;
 	bool		stale;

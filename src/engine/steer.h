@@ -23,7 +23,7 @@ typedef enum AjSteered
 	AJ_STEER_BRANCH,			/* it is a step of another job */
 	AJ_STEER_STATE,				/* it is in a state that forbids it */
 	AJ_STEER_RIVAL				/* an unfinished job has its unique_key */
-}			AjSteered;
+} AjSteered;
 
 extern AjSteered aj_steer_cancel(const AjCaller *caller, int64 job_id,
 								 const char *reason, AjJobHead *head);

@@ -58,7 +58,7 @@ typedef struct Pairs
 	int		   *from;			/* place in downwind order */
 	double	   *a;
 	double	   *b;
-}			Pairs;
+} Pairs;
 
 typedef struct Work
 {

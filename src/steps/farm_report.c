@@ -399,7 +399,7 @@ aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 
 void
 aj_simulation_report(JsonbContainer *params, const AjFarmInput *farm,
-					 AjPositions *pos, const AjFlowRaster * flow, Jsonb *output)
+					 AjPositions *pos, const AjFlowRaster *flow, Jsonb *output)
 {
 	StringInfo	b = makeStringInfo();
 	JsonbContainer *s = &output->root;

@@ -236,7 +236,7 @@ aj_flow_compute(const AjFlowParams *p, const AjkFarm *farm,
 }
 
 void
-aj_flow_map(const AjFlowRaster * r, const AjPositions *pos, StringInfo out)
+aj_flow_map(const AjFlowRaster *r, const AjPositions *pos, StringInfo out)
 {
 	const AjkFlowGrid *g = &r->grid;
 	double		gx = pos->mx + r->west * pos->k;
@@ -281,7 +281,7 @@ aj_flow_map(const AjFlowRaster * r, const AjPositions *pos, StringInfo out)
  * is known in the same zone, and the turbines by their numbers.
  */
 void
-aj_report_flow(StringInfo b, const AjFlowRaster * r, const AjPositions *pos,
+aj_report_flow(StringInfo b, const AjFlowRaster *r, const AjPositions *pos,
 			   const AjSiteGrid *site)
 {
 	const AjkFlowGrid *g = &r->grid;

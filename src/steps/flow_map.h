@@ -36,21 +36,21 @@ typedef struct AjFlowRaster
 	int			directions;
 	void	   *png;			/* NULL: no memory for it */
 	Size		png_len;
-}			AjFlowRaster;
+} AjFlowRaster;
 
 /* Progress goes from..to. */
-extern AjFlowRaster * aj_flow_compute(const AjFlowParams *p,
-									  const AjkFarm *farm,
-									  const AjPositions *pos,
-									  const AjkWind *climate, double from,
-									  double to);
+extern AjFlowRaster *aj_flow_compute(const AjFlowParams *p,
+									 const AjkFarm *farm,
+									 const AjPositions *pos,
+									 const AjkWind *climate, double from,
+									 double to);
 
 /* Store the artifacts, append "flow_map" to the result. */
-extern void aj_flow_map(const AjFlowRaster * r, const AjPositions *pos,
+extern void aj_flow_map(const AjFlowRaster *r, const AjPositions *pos,
 						StringInfo out);
 
 /* A section of a report; site may be NULL. */
-extern void aj_report_flow(StringInfo b, const AjFlowRaster * r,
+extern void aj_report_flow(StringInfo b, const AjFlowRaster *r,
 						   const AjPositions *pos, const AjSiteGrid *site);
 
 #endif							/* AJ_FLOW_MAP_H */

@@ -105,13 +105,13 @@ typedef struct Rule
 	double		limit;
 	double		actual;
 	bool		passed;
-}			Rule;
+} Rule;
 
 #define NRULES 3
 
 static void
 compliance(const AjSiteGrid *grid, const AjLaidTurbine *t, int n, const AjLayoutPlace *place,
-		   double spacing_m, double min_spacing_m, Rule * rule)
+		   double spacing_m, double min_spacing_m, Rule *rule)
 {
 	double		margin = INFINITY;
 	double		slope = 0;
@@ -201,7 +201,7 @@ put_types(StringInfo b, const AjFarmInput *in, const AjLayoutParams *lp,
 static char *
 metrics_json(const AjSiteGrid *grid, const AjFarmInput *in,
 			 const AjLayoutParams *lp, const AjkLayoutResult *r,
-			 double spacing_m, double min_spacing_m, const Rule * rule,
+			 double spacing_m, double min_spacing_m, const Rule *rule,
 			 const AjLayoutPlace *place)
 {
 	StringInfoData b;
@@ -257,7 +257,7 @@ metrics_json(const AjSiteGrid *grid, const AjFarmInput *in,
 void
 aj_layout_write(const AjLayoutParams *lp, const AjkLayoutResult *result,
 				const AjLaidTurbine *turbine, const AjLayoutPlace *place,
-				AjLaidOut * laid)
+				AjLaidOut *laid)
 {
 	const AjSiteGrid *grid = laid->grid;
 	const AjFarmInput *in = &laid->farm;
@@ -278,7 +278,7 @@ aj_layout_write(const AjLayoutParams *lp, const AjkLayoutResult *result,
 }
 
 Jsonb *
-aj_layout_store(const AjStepInput *input, AjLaidOut * laid)
+aj_layout_store(const AjStepInput *input, AjLaidOut *laid)
 {
 	StringInfoData b;
 	Jsonb	   *output;

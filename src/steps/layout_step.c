@@ -387,7 +387,7 @@ set_types(AjkLayoutProblem *problem, const AjFarmInput *in,
 }
 
 void
-aj_layout_search(const AjStepInput *input, double seed, AjLaidOut * laid)
+aj_layout_search(const AjStepInput *input, double seed, AjLaidOut *laid)
 {
 	AjFarmInput in;
 	AjLayoutParams lp;

@@ -21,7 +21,7 @@ typedef struct AjLaidOut
 	char	   *geojson;		/* the turbines */
 	char	   *metrics;		/* a JSON object */
 	char	   *convergence;	/* CSV */
-}			AjLaidOut;
+} AjLaidOut;
 
 typedef struct AjLayoutParams
 {
@@ -62,13 +62,13 @@ extern double aj_layout_setback(JsonbContainer *params, const AjFarmInput *in,
 
 /* Search; seed < 0: the parameter's. */
 extern void aj_layout_search(const AjStepInput *input, double seed,
-							 AjLaidOut * laid);
+							 AjLaidOut *laid);
 
 /*
  * Store a layout's artifacts and its report; the output of the step.
  * Progress stands at the report.
  */
-extern Jsonb *aj_layout_store(const AjStepInput *input, AjLaidOut * laid);
+extern Jsonb *aj_layout_store(const AjStepInput *input, AjLaidOut *laid);
 
 /* What two types keep, in metres on the ground */
 extern double aj_type_spacing(const AjFarmInput *in, double min_spacing_d,
@@ -82,6 +82,6 @@ extern double aj_type_spacing(const AjFarmInput *in, double min_spacing_d,
 extern void aj_layout_write(const AjLayoutParams *lp,
 							const AjkLayoutResult *result,
 							const AjLaidTurbine *turbine,
-							const AjLayoutPlace *place, AjLaidOut * laid);
+							const AjLayoutPlace *place, AjLaidOut *laid);
 
 #endif							/* AJ_LAYOUT_STEP_H */

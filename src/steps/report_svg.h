@@ -85,7 +85,7 @@ extern void aj_layout_report(JsonbContainer *params, AjSiteGrid *grid,
 							 const AjFarmInput *farm, Jsonb *output);
 extern void aj_simulation_report(JsonbContainer *params,
 								 const AjFarmInput *farm, AjPositions *pos,
-								 const AjFlowRaster * flow, Jsonb *output);
+								 const AjFlowRaster *flow, Jsonb *output);
 
 /* Mean speed by month and hour, where the wind is a series with times. */
 extern void aj_report_wind_means(StringInfo b, JsonbContainer *wind);

@@ -20,7 +20,7 @@ typedef enum AjChannel
 {
 	AJ_CH_SOC, AJ_CH_CURRENT, AJ_CH_VOLTAGE, AJ_CH_TEMP, AJ_CH_CELL_MIN,
 	AJ_CH_CELL_MAX, AJ_CH_PV, AJ_CH_LOAD, AJ_CH_GENERATOR, AJ_CHANNELS
-}			AjChannel;
+} AjChannel;
 
 /* Names as the columns of telemetry_block */
 extern const char *const aj_channel_name[AJ_CHANNELS + 1];

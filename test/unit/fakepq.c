@@ -21,7 +21,7 @@
 
 #define MAX_XIDS 4096
 
-__thread FakeServer fake;
+__thread	FakeServer fake;
 __thread int64_t fake_now = 1000;
 
 static __thread char fate[MAX_XIDS];	/* of transactions: c, a or p */
@@ -538,7 +538,7 @@ PQconninfoParse(const char *conninfo, char **message)
 }
 
 void
-PQconninfoFree(PQconninfoOption * options)
+PQconninfoFree(PQconninfoOption *options)
 {
 	free(options);
 }

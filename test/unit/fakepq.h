@@ -60,7 +60,7 @@ typedef struct FakeServer
 	int			updates[FAKE_JOBS]; /* of each: 1 to FAKE_LAST */
 	bool		foreign[FAKE_JOBS]; /* another role's */
 	char		listening[65536];	/* of the last connection */
-} FakeServer;
+}			FakeServer;
 
 #define FAKE_LAST 5				/* the last update is "completed" */
 

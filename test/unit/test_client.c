@@ -76,7 +76,7 @@ typedef struct Seen
 	char		message[256];
 	int			states[4];		/* how often the connection was in each */
 	char		wrong[256];		/* the first thing that was not as promised */
-} Seen;
+}			Seen;
 
 static Seen seen;
 static int	kind_job = 0,

@@ -28,7 +28,7 @@ typedef struct Thread
 	int			updates;
 	int			refused;
 	asyncjob_client *client;
-} Thread;
+}			Thread;
 
 static void
 on_update(asyncjob_client *c, const asyncjob_update *u, void *arg)

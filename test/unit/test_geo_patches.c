@@ -23,7 +23,7 @@ typedef struct Seen
 {
 	int			n;
 	AjkPatch	patch[NC * NR];
-} Seen;
+}			Seen;
 
 static AjkError
 keep(void *arg, const AjkPatch *patch)
