@@ -69,17 +69,17 @@ CREATE FUNCTION asyncjob.create_pipeline(
     RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_create_pipeline';
 COMMENT ON FUNCTION asyncjob.create_pipeline(text, jsonb, text, text) IS
-'Make a pipeline, or a new version of one''s own; returns its id. steps is an array of objects with the keys name, handler (a function (jsonb) RETURNS jsonb or a procedure (INOUT jsonb)), after (names of steps it needs, default the one before), max_attempts (1..100), backoff (array of delays such as "5s", the last one repeats, or an object for exponential delays and jitter), backoff_for (an object of such by SQLSTATE or category), timeout (such as "5 min"), optional (true: the job goes on without it), when (a jsonpath on the input; if it finds nothing, false or null the step is skipped), for_each (a jsonpath on the input: runs once for each item), batch (true: jobs may share a transaction, see docs/writing-a-step.md). validator is a function (jsonb) RETURNS void that submit() calls as the submitter to refuse bad params.';
+'Make a pipeline, or a new version of one''s own; returns its id. steps is an array of objects with the keys name, handler (a function (jsonb) RETURNS jsonb or a procedure (INOUT jsonb)), after (names of steps it needs, default the one before), max_attempts (1..100), backoff (array of delays such as "5s", the last one repeats, or an object for exponential delays and jitter), backoff_for (an object of such by SQLSTATE or category), timeout (such as "5 min"), optional (true: the job goes on without it), when (a jsonpath on the input; if it finds nothing, false or null the step is skipped), for_each (a jsonpath on the input: runs once for each item), batch (true: jobs may share a transaction, see docs/writing-a-step.md), cache_ttl (such as "1 hour": how long other jobs reuse the output for an equal input). Handler external, or external (true), is a step for claim(). validator is a function (jsonb) RETURNS void that submit() calls as the submitter to refuse bad params.';
 
 CREATE FUNCTION asyncjob.drop_pipeline(name text) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_drop_pipeline';
 COMMENT ON FUNCTION asyncjob.drop_pipeline(text) IS
-'Retire a pipeline: no further job can be submitted; those that were keep their version. Its owner only.';
+'Retire a pipeline: no further job can be submitted; those that were keep their version. Its owner and superusers. Errors: 42704 no such pipeline, 42501.';
 
 CREATE FUNCTION asyncjob.grant_pipeline(pipeline text, role regrole) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_grant_pipeline';
 COMMENT ON FUNCTION asyncjob.grant_pipeline(text, regrole) IS
-'Let another role (and its members) submit a pipeline. Its jobs run with the submitter''s rights. Its owner only.';
+'Let another role (and its members) submit a pipeline. Its jobs run with the submitter''s rights. Its owner and superusers. Errors: 42704 no such pipeline, 42501.';
 
 CREATE FUNCTION asyncjob.resume() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_resume';
@@ -97,7 +97,7 @@ CREATE FUNCTION asyncjob.submit(
     RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_submit';
 COMMENT ON FUNCTION asyncjob.submit(text, jsonb, text, text, timestamptz, text, text, text, text, text) IS
-'Submit a job in the caller''s transaction; returns its id. It runs as the caller, after commit. priority is 0..10 (higher is more urgent) or LOW, MEDIUM, HIGH, URGENT; run_at at most 366 days ahead. With a unique_key and an unfinished job of the same key and role, that job''s id is returned: with unique_mode keep it stays as it is, with replace it gets these params, with debounce also this run_at; where it has started, replace and debounce submit another. concurrency_key is what a queue''s limits per key count by. Errors: 42704 unknown pipeline, queue or session, 42501 not granted, or a handler that the caller may not execute, 42883 one that is gone, 22023 out of range, 53400 the queue accepts no more of this user, and those of the pipeline''s validator; nothing is stored then.';
+'Submit a job in the caller''s transaction; returns its id. It runs as the caller, after commit. priority is 0..10 (higher is more urgent) or LOW, MEDIUM, HIGH, URGENT; run_at at most 366 days ahead. With a unique_key and an unfinished job of the same key and role, that job''s id is returned: with unique_mode keep it stays as it is, with replace it gets these params, with debounce also this run_at; where it has started, replace and debounce submit another. concurrency_key is what a queue''s limits per key count by. Errors: 42704 unknown pipeline, queue or session, 42501 not granted, or a handler that the caller may not execute, 42883 one that is gone, 22023 out of range, 53400 the queue is full, or accepts no more of this user, and those of the pipeline''s validator; nothing is stored then.';
 
 CREATE FUNCTION asyncjob.submit_many(
         pipeline text, params jsonb[], queue text DEFAULT 'default',

@@ -243,4 +243,4 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     FROM found f
 $$;
 COMMENT ON FUNCTION asyncjob.health() IS
-'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes, schedules that pg_cron does not call) or down (no job can start); problems is an array of item and detail.';
+'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes, owners that cannot connect, rights that are missing, schedules that pg_cron does not call) or down (no job can start); problems is an array of item and detail.';
