@@ -59,16 +59,17 @@ AJ_STATEMENT(find_lanes,
 
 /*
  * The queue, $2, isn't paused, and if it has limits the job has a place, or is
- * a branch of one that has.  The first EXISTS is evaluated once a statement,
- * the others only where it says no.
+ * a branch of one that has.  The first EXISTS stands for itself, so that it is
+ * evaluated once and no row of a paused queue is looked at; the second is
+ * evaluated once, too, and the third only where that says no.
  */
 #define MAY_START(j) \
-	" (EXISTS (SELECT FROM asyncjob.queue q" \
-	"   WHERE q.id = $2 AND " AJ_QUEUE_OPEN("q") " AND NOT q.gated)" \
-	"  OR EXISTS (SELECT FROM asyncjob.queue q" \
-	"    WHERE q.id = $2 AND " AJ_QUEUE_OPEN("q") ")" \
-	"   AND (" j ".item_no IS NOT NULL" \
-	"    OR EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = " j ".id)))"
+	" EXISTS (SELECT FROM asyncjob.queue q" \
+	"   WHERE q.id = $2 AND " AJ_QUEUE_OPEN("q") ")" \
+	" AND (EXISTS (SELECT FROM asyncjob.queue q" \
+	"    WHERE q.id = $2 AND NOT q.gated)" \
+	"  OR " j ".item_no IS NOT NULL" \
+	"  OR EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = " j ".id))"
 
 /*
  * The subquery must be a scalar one, which runs once.  As a table of a join

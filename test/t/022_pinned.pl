@@ -39,7 +39,14 @@ SELECT asyncjob.create_pipeline('branching', '[{"name": "a", "handler": "public.
     {"name": "b", "handler": "public.quick", "after": []},
     {"name": "c", "handler": "public.quick", "after": ["a", "b"]}]');
 SELECT asyncjob.grant_pipeline(p, 'app') FROM unnest('{flaky,napping,branching}'::text[]) p;
+
+-- the most urgent jobs of all, of a queue that is paused
+SELECT asyncjob.create_queue('stopped');
+SELECT asyncjob.pause_queue('stopped');
+SET ROLE app;
+SELECT count(*) FROM asyncjob.submit_many('noop', array_fill('{}'::jsonb, ARRAY[3000]), queue => 'stopped', priority => '10');
 SQL
+my $ours = q(queue_id <> (SELECT id FROM asyncjob.queue WHERE name = 'stopped'));
 
 # Jobs of a pipeline, in three queues and at any priority; returns how many
 # entries of each index of the jobs were read for one of them.
@@ -54,7 +61,7 @@ sub entries_read
 
 	$node->safe_psql('postgres', "SET ROLE app; SELECT count(asyncjob.submit('$pipeline', '{}', queue => 'q' || i % 3, priority => (i % 11)::text)) FROM generate_series(1, $jobs) i");
 	aj_until($node, "jobs of $pipeline to end",
-		"SELECT NOT EXISTS (SELECT FROM asyncjob.job WHERE state NOT IN ('completed', 'failed'))")
+		"SELECT NOT EXISTS (SELECT FROM asyncjob.job WHERE state NOT IN ('completed', 'failed') AND $ours)")
 	  or die "jobs of $pipeline did not end";
 	# autovacuum goes by what a worker tells of its jobs, in batches or not
 	aj_until($node, "the worker to tell what it did with jobs of $pipeline", "SELECT ($updates) >= $updated")
