@@ -217,6 +217,7 @@ aj_at_commit_job_ready(Oid owner, int32 queue_id, int priority,
 		{
 			if (aj_place_before(place, ready->first))
 				ready->first = place;
+			pending_look = true;	/* one worker may be too few */
 			return;
 		}
 	}

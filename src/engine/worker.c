@@ -397,21 +397,22 @@ aj_worker_main(Datum arg)
 			break;
 
 		job = MemoryContextAllocZero(job_context, sizeof(AjJob));
+		woken = pg_atomic_exchange_u32(&aj_my_slot->woken, 0);
 		if (aj_batch_wanted() && may_claim(&alone_job) && alone_job == 0)
 			found = run_batch(job, &pipeline, &gone);
 		else
 			found = claim(job, &pipeline, &gone) ?
 				AJ_BATCH_SINGLE : AJ_BATCH_NOTHING;
-
-		/*
-		 * From its claim on the slot is busy, so whoever makes another job
-		 * ready asks the coordinator himself.
-		 */
-		woken = pg_atomic_exchange_u32(&aj_my_slot->woken, 0);
 		if (found != AJ_BATCH_NOTHING)
 		{
-			/* there may be work for one more */
-			if (was_idle && woken != 1)
+			/*
+			 * There may be work for one more: for what others woke us until
+			 * the slot was busy, and, if nobody said for how many jobs we
+			 * were woken, for all there is.  Whoever makes a job ready while
+			 * we are busy asks the coordinator himself.
+			 */
+			woken += pg_atomic_exchange_u32(&aj_my_slot->woken, 0);
+			if (woken > 1 || (was_idle && woken == 0))
 				aj_ask_coordinator(MyDatabaseId);
 			was_idle = false;
 			if (found == AJ_BATCH_SINGLE)
