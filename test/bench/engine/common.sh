@@ -82,7 +82,7 @@ settings()
     remark "$(sql 'SELECT version()')"
     remark "$(nproc) processors, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(sed -n 's/^MemTotal: *//p' /proc/meminfo)"
     for name in fsync synchronous_commit full_page_writes wal_sync_method \
-        wal_level shared_buffers max_wal_size checkpoint_timeout autovacuum \
+        wal_level shared_buffers max_wal_size min_wal_size checkpoint_timeout autovacuum \
         jit asyncjob.max_workers asyncjob.notify_interval \
         asyncjob.worker_idle_timeout asyncjob.poll_interval; do
         remark "$name = $(sql "SHOW $name")"
