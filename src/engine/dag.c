@@ -46,7 +46,6 @@
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "dag.h"
@@ -62,6 +61,7 @@
 #include "wake.h"
 
 #define SWEEP_AT_ONCE	100
+#define SWEEP_MS		500		/* after it others have their turn */
 #define SETTLE_MS		200		/* for a lock on a row of a job's */
 
 static bool sweep_wanted = false;
@@ -509,58 +509,45 @@ aj_dag_settle(int64 parent_id)
 	MemoryContextDelete(context);
 }
 
+static void
+settle_soon(void *parent_id)
+{
+	int			nestlevel = aj_scope_wait_for_locks(SETTLE_MS);
+
+	aj_dag_settle(*(int64 *) parent_id);
+	AtEOXact_GUC(false, nestlevel);
+}
+
 /*
- * The same where nobody must suffer from it: in a subtransaction, so that a job
- * that can't be settled (its key is missing, or a session holds one of its rows
- * locked) stays as it is for the next look.
+ * The same where nobody must suffer from it: a job that can't be settled (its
+ * key is missing, or a session holds one of its rows locked) stays as it is
+ * for the next look.
  */
 static void
 settle_if_possible(int64 parent_id)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	uint32		holdoff = QueryCancelHoldoffCount;
+	ErrorData  *error = aj_try(settle_soon, &parent_id);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		int			nestlevel = aj_scope_wait_for_locks(SETTLE_MS);
-
-		aj_dag_settle(parent_id);
-		AtEOXact_GUC(false, nestlevel);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		/* an error lets go of what our caller holds off */
-		QueryCancelHoldoffCount = holdoff;
-		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(edata);
-		if (edata->sqlerrcode != AJ_ERRCODE_NO_KEY &&
-			edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-			ereport(LOG,
-					(errcode(edata->sqlerrcode),
-					 errmsg("asyncjob cannot go on with job " INT64_FORMAT, parent_id),
-					 errdetail_internal("%s", edata->message)));
-		FreeErrorData(edata);
-	}
-	PG_END_TRY();
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	if (error->sqlerrcode != AJ_ERRCODE_NO_KEY &&
+		error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("asyncjob cannot go on with job " INT64_FORMAT, parent_id),
+				 errdetail_internal("%s", error->message)));
+	FreeErrorData(error);
 }
 
 /*
  * A branch has ended, and that is committed.  While other items of its step
  * are unfinished there is nothing to be done, unless it failed.
+ *
+ * Background processes don't wait for long for the job's rows, which any
+ * session may have locked: then the sweep comes back to it.  A client that
+ * ends an external step waits, as there may be no sweep.
  */
 void
 aj_dag_branch_ended(const AjRun *run, AjState state)
@@ -570,7 +557,7 @@ aj_dag_branch_ended(const AjRun *run, AjState state)
 	if (job->item_no > 0 && state == AJ_COMPLETED &&
 		aj_queue_unfinished_items(job->parent_id, job->step_no))
 		return;
-	if (job->sealed)
+	if (job->sealed || MyBackendType == B_BG_WORKER)
 		settle_if_possible(job->parent_id);
 	else
 		aj_dag_settle(job->parent_id);
@@ -578,21 +565,34 @@ aj_dag_branch_ended(const AjRun *run, AjState state)
 
 /*
  * Look for jobs, of an owner or (0) of all, whose branches have ended without
- * anybody having noticed.
+ * anybody having noticed.  Those whose rows are locked take time, so after a
+ * while the rest is left for the next look, which goes on there.
  */
 void
 aj_dag_sweep(Oid owner)
 {
+	static int64 go_on = 0;
 	int64		ids[SWEEP_AT_ONCE];
-	int64		last = 0;
+	int64		last = OidIsValid(owner) ? 0 : go_on;
+	TimestampTz start = GetCurrentTimestamp();
 	int			n;
 
 	do
 	{
 		n = aj_queue_stuck_parents(ids, SWEEP_AT_ONCE, last, owner);
 		for (int i = 0; i < n; i++)
+		{
 			settle_if_possible(last = ids[i]);
+			if (!OidIsValid(owner) &&
+				TimestampDifferenceExceeds(start, GetCurrentTimestamp(), SWEEP_MS))
+			{
+				go_on = last;
+				return;
+			}
+		}
 	} while (n == SWEEP_AT_ONCE);
+	if (!OidIsValid(owner))
+		go_on = 0;
 }
 
 /* This process ended a branch without looking after the job. */

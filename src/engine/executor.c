@@ -38,7 +38,6 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -326,6 +325,24 @@ success_message(const AjRun *run)
 					run->pipeline->nsteps);
 }
 
+typedef struct ChatWrite
+{
+	int64		job_id;
+	const char *content;
+	AjState		state;
+} ChatWrite;
+
+static void
+write_chat(void *arg)
+{
+	const ChatWrite *w = arg;
+
+	if (!aj_queue_write_chat(w->job_id, w->content, w->state))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the session does not exist any more")));
+}
+
 /*
  * Best effort: the job's end must not depend on the chat.  A failure is
  * logged in the job.
@@ -333,51 +350,24 @@ success_message(const AjRun *run)
 void
 aj_tell_chat(AjRun *run, const char *content, AjState state)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	uint32		holdoff = QueryCancelHoldoffCount;
+	ChatWrite	w = {run->job->id, content, state};
+	ErrorData  *error;
+	AjLogLine	line = {.level = "warning"};
 
 	if (run->job->session_id == NULL)
 		return;
+	error = aj_try(write_chat, &w);
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);	/* run() and drain(): the caller's */
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		if (!aj_queue_write_chat(run->job->id, content, state))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("the session does not exist any more")));
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-		AjLogLine	line;
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		/* an error lets go of what our caller holds off */
-		QueryCancelHoldoffCount = holdoff;
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(edata);	/* run() and drain(): the caller's */
-
-		aj_latency_note_failed(AJ_LATENCY_CHAT);
-		line.at = GetCurrentTimestamp();
-		line.level = "warning";
-		line.message = psprintf("could not write to chat session \"%s\": %s",
-								run->job->session_id, edata->message);
-		line.data = NULL;
-		aj_queue_log(run->job, list_make1(&line));
-		FreeErrorData(edata);
-	}
-	PG_END_TRY();
+	aj_latency_note_failed(AJ_LATENCY_CHAT);
+	line.at = GetCurrentTimestamp();
+	line.message = psprintf("could not write to chat session \"%s\": %s",
+							run->job->session_id, error->message);
+	aj_queue_log(run->job, list_make1(&line));
+	FreeErrorData(error);
 }
 
 /*

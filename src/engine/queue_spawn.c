@@ -75,7 +75,7 @@ AJ_STATEMENT(wake_parent,
 			 "  WHERE w.id IN (SELECT $1 UNION ALL SELECT b.id FROM asyncjob.job b"
 			 "    WHERE b.parent_id = $1 AND b.item_no IS NOT NULL)"
 			 "   AND w.state = 'waiting' AND w.waiting_for = 'children'"
-			 "   AND " NONE_LEFT("$1") "),"
+			 "   AND " NONE_LEFT("$1") " FOR UPDATE OF w SKIP LOCKED),"
 			 WAKE_FOUND,
 			 INT8OID);
 

@@ -37,7 +37,6 @@
 
 #include "access/xact.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -122,6 +121,22 @@ can_submit_now(const AjSchedule *s)
 	return submission.queue_id == 0 || aj_limits_lock_user(&submission, false);
 }
 
+typedef struct DueRun
+{
+	const AjSchedule *schedule;
+	int64		job;
+} DueRun;
+
+static void
+submit_due(void *arg)
+{
+	DueRun	   *run = arg;
+	const AjSchedule *s = run->schedule;
+	AjSubmission submission = submission_of(s);
+
+	run->job = aj_submit_for(&submission, s->pipeline, s->queue, s->params);
+}
+
 /*
  * Submit the job of a due time that nobody has seen to.  Returns whether there
  * is one.
@@ -129,33 +144,14 @@ can_submit_now(const AjSchedule *s)
 static bool
 submit_run(const AjSchedule *s, TimestampTz due)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int64 job = 0;
-	char	   *volatile reason = NULL;
+	DueRun		run = {.schedule = s};
+	ErrorData  *error = aj_try(submit_due, &run);
+	int64		job = error == NULL ? run.job : 0;
+	char	   *reason = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	if (error != NULL)
 	{
-		AjSubmission submission = submission_of(s);
-
-		job = aj_submit_for(&submission, s->pipeline, s->queue, s->params);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		switch (edata->sqlerrcode)
+		switch (error->sqlerrcode)
 		{
 				/* ours to end, or to be tried again with the next tick */
 			case ERRCODE_QUERY_CANCELED:
@@ -165,11 +161,10 @@ submit_run(const AjSchedule *s, TimestampTz due)
 			case ERRCODE_LOCK_NOT_AVAILABLE:
 			case ERRCODE_OUT_OF_MEMORY:
 			case ERRCODE_DISK_FULL:
-				ReThrowError(edata);
+				ReThrowError(error);
 		}
-		reason = pstrdup(edata->message);
+		reason = error->message;
 	}
-	PG_END_TRY();
 
 	aj_queue_schedule_end_run(s->id, due,
 							  job != 0 ? AJ_RUN_SUBMITTED : AJ_RUN_REFUSED,

@@ -49,6 +49,7 @@
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -231,6 +232,41 @@ aj_scope_commit(AjScope *scope)
 {
 	aj_scope_leave(scope);
 	CommitTransactionCommand();
+}
+
+/*
+ * Do something that may fail without harm to the rest: in a subtransaction,
+ * which is rolled back then.  Returns the error, in the memory context of the
+ * call, or NULL.
+ */
+ErrorData *
+aj_try(void (*work) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = QueryCancelHoldoffCount;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		/* an error lets go of what our caller holds off */
+		QueryCancelHoldoffCount = holdoff;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return error;
 }
 
 /*

@@ -49,6 +49,7 @@ extern void aj_scope_leave(AjScope *scope);
 extern int	aj_scope_wait_for_locks(int ms);
 extern bool aj_scope_begin(AjScope *scope);
 extern void aj_scope_commit(AjScope *scope);
+extern ErrorData *aj_try(void (*work) (void *arg), void *arg);
 extern int	aj_execute(AjStatement *stmt, Datum *values, const char *nulls,
 					   long limit);
 extern int	aj_execute_latest(AjStatement *stmt, Datum *values,
