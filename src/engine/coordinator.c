@@ -14,7 +14,8 @@
  *
  * Everybody's jobs depend on it, so it waits for no row that a session may have
  * locked (SKIP LOCKED, and a look again soon), and an error in one part of a
- * round ends that part only.
+ * round ends that part only.  One in giving back jobs or in running suspects
+ * ends the process, and the next one begins with that.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -48,6 +49,7 @@
 #include "pause.h"
 #include "publish.h"
 #include "queue.h"
+#include "queue_event.h"
 #include "schedule_chore.h"
 #include "scope.h"
 #include "shmem.h"
@@ -219,6 +221,21 @@ ms_until(TimestampTz next)
 
 /* ---------- parts of a round ---------- */
 
+/*
+ * Whose jobs these are.  Before any of ours is run, the workers have to know
+ * whether somebody wants to hear of its end: a restart forgets that.
+ */
+static long
+tend_origin(void)
+{
+	bool		is_ours = aj_origin_is_ours();
+
+	if (is_ours && !ours && aj_queue_chains_wanted())
+		pg_atomic_write_u32(&aj_my_db->chains, 1);
+	ours = is_ours;
+	return aj_guc_poll_interval;
+}
+
 /* Places of queues with limits. */
 static long
 tend_places(void)
@@ -267,7 +284,7 @@ tend_lanes(void)
 
 	MemoryContextSwitchTo(round_context);
 	ready_owners = NIL;
-	ours = aj_origin_is_ours();
+	(void) tend_origin();
 	if (ours && aj_guc_enabled)
 	{
 		int			buried;
@@ -369,7 +386,6 @@ static long
 tend_queue(void)
 {
 	ListCell   *cell;
-	bool		were_ours = ours;
 	long		wait_ms = aj_guc_poll_interval;
 
 	round_context = CurrentMemoryContext;
@@ -384,7 +400,7 @@ tend_queue(void)
 	/* that transaction may have heard of something for the others */
 	for (int i = 0; i < lengthof(parts) && ours && aj_guc_enabled; i++)
 	{
-		if (!were_ours || (parts[i].news() && parts[i].work != tend_places))
+		if (parts[i].news() && parts[i].work != tend_places)
 			wait_ms = 0;
 	}
 	if (aj_limits_stale() && ours && aj_guc_enabled)
@@ -524,8 +540,10 @@ aj_coordinator_main(Datum arg)
 
 			if (aj_staff_reap() || (orphans_again != 0 && orphans_again <= now))
 				requeue_orphans();
+			if (!ours)
+				(void) tend(tend_origin);
 			/* first, so that nobody begins a long job just before */
-			if (!aj_my_db->paused && aj_guc_enabled)
+			if (ours && aj_guc_enabled)
 				alone_ms = aj_suspects_tend();
 			wait_ms = Min(tend_queue(), alone_ms);
 			if (!aj_my_db->paused)
