@@ -61,7 +61,7 @@
 #define AFTER_ERROR_MS		1000
 
 AjDatabase *aj_my_db = NULL;
-static bool first_round = true;
+static int64 counted_from = 0;	/* loss of workers with lower ids is free */
 static TimestampTz orphans_again = 0;	/* 0: none are left */
 static bool external_news = false;
 static bool ours = false;		/* not a copy's */
@@ -139,13 +139,14 @@ aj_coordinator_begin(AjScope *scope)
 
 /*
  * Give back the jobs of all workers that are no more.  Those whose rows a
- * session holds locked are left for later.
+ * session holds locked are left for later.  lost says that a worker was lost
+ * just now; the first time the server may have been restarted.
  *
  * When the server is shut down, workers may go before the signal has reached
  * us.  That must be charged to nobody, so give it a moment to arrive.
  */
 static void
-requeue_orphans(void)
+requeue_orphans(bool lost)
 {
 	bool		left;
 	int64	   *living = palloc(aj_shared->nslots * sizeof(int64));
@@ -154,7 +155,7 @@ requeue_orphans(void)
 	int			count;
 	AjScope		scope;
 
-	if (!first_round && orphans_again == 0)
+	if (lost && counted_from != 0)
 	{
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 SHUTDOWN_MS, PG_WAIT_EXTENSION);
@@ -171,13 +172,17 @@ requeue_orphans(void)
 			living[n++] = slot->worker_id;
 	}
 	LWLockRelease(aj_shared->lock);
+	if (counted_from == 0)
+		counted_from = limit;
 
 	aj_coordinator_begin(&scope);
-	count = aj_queue_requeue_orphans(living, n, limit, first_round, &left);
+	count = aj_queue_requeue_orphans(living, n, limit, counted_from, &left);
 	aj_scope_commit(&scope);
 	orphans_again = left ?
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ORPHANS_AGAIN_MS) : 0;
-	aj_lanes_reset(aj_my_db->dbid);
+	/* a lost worker may have had queued jobs locked */
+	if (lost || count > 0)
+		aj_lanes_reset(aj_my_db->dbid);
 	if (count > 0)
 		ereport(LOG,
 				(errmsg("asyncjob gave back %d jobs of lost workers", count)));
@@ -502,8 +507,7 @@ aj_coordinator_main(Datum arg)
 	LWLockRelease(aj_shared->lock);
 
 	aj_suspects_note();
-	requeue_orphans();
-	first_round = false;
+	requeue_orphans(true);
 
 	for (;;)
 	{
@@ -530,16 +534,17 @@ aj_coordinator_main(Datum arg)
 		if (pg_atomic_exchange_u32(&aj_my_db->orphans, 0) != 0)
 		{
 			if (aj_staff_reap())
-				requeue_orphans();
+				requeue_orphans(true);
 			next_look = 0;
 		}
 		now = GetCurrentTimestamp();
 		if (pg_atomic_exchange_u32(&aj_my_db->work, 0) != 0 || next_look <= now)
 		{
 			long		alone_ms = AJ_GATHER_AGAIN_MS;
+			bool		lost = aj_staff_reap();
 
-			if (aj_staff_reap() || (orphans_again != 0 && orphans_again <= now))
-				requeue_orphans();
+			if (lost || (orphans_again != 0 && orphans_again <= now))
+				requeue_orphans(lost);
 			if (!ours)
 				(void) tend(tend_origin);
 			/* first, so that nobody begins a long job just before */

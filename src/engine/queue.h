@@ -105,8 +105,7 @@ extern bool aj_queue_write_chat(int64 job_id, const char *content,
 extern bool aj_queue_origin_matches(int64 system_identifier, Oid dbid);
 extern void aj_queue_set_origin(int64 system_identifier, Oid dbid);
 extern int	aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
-									 bool free_of_charge,
-									 bool *left);
+									 int64 counted, bool *left);
 extern void aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes,
 								  bool dead);
 extern List *aj_queue_ready_owners(TimestampTz *next_due);

@@ -137,30 +137,35 @@ AJ_STATEMENT(other_system,
 			 INT8OID);
 
 /*
- * Workers' jobs whose workers are gone; workers with ids from $4 on are new.
+ * Workers' jobs whose workers are gone; workers with ids from $2 on are new.
  * Those that somebody has locked are left.
  */
 #define IS_ORPHAN(j) \
-	j ".state = 'running' AND " j ".worker_id >= 0 AND " j ".worker_id < $4" \
+	j ".state = 'running' AND " j ".worker_id >= 0 AND " j ".worker_id < $2" \
 	" AND " j ".worker_id <> ALL ($1)"
-#define FREE_ORPHANS \
+#define FREE_ORPHANS(that) \
 	" id = ANY (ARRAY(SELECT o.id FROM asyncjob.job o WHERE " IS_ORPHAN("o") \
-	"  FOR UPDATE SKIP LOCKED))"
+	"  AND " that " FOR UPDATE SKIP LOCKED))"
 
+/* cancelled just then, or lost too often: workers before $3 aren't counted */
+#define IS_DONE_FOR(j) \
+	"(" j ".cancel_requested OR (" j ".worker_id >= $3" \
+	" AND " j ".free_retries >= $4 AND " j ".failures + 1 >= $5))"
+
+/* a cancel() may commit before any statement: what is done for isn't queued */
 AJ_STATEMENT(requeue_orphans,
 			 "UPDATE asyncjob.job SET state = 'queued', worker_id = NULL,"
-			 " free_retries = least(free_retries + $2, 1000),"
-			 " failures = failures +"
-			 "  CASE WHEN $2 > 0 AND free_retries >= $3 THEN 1 ELSE 0 END"
-			 " WHERE" FREE_ORPHANS,
-			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID);
+			 " free_retries = least(free_retries"
+			 "  + CASE WHEN worker_id >= $3 THEN 1 ELSE 0 END, 1000),"
+			 " failures = failures"
+			 "  + CASE WHEN worker_id >= $3 AND free_retries >= $4 THEN 1 ELSE 0 END"
+			 " WHERE" FREE_ORPHANS("NOT " IS_DONE_FOR("o")),
+			 INT8ARRAYOID, INT8OID, INT8OID, INT4OID, INT4OID);
 
 AJ_STATEMENT(any_orphan,
-			 "SELECT FROM asyncjob.job o WHERE " IS_ORPHAN("o")
-			 " AND $2 = $3 LIMIT 1",
-			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID);
+			 "SELECT FROM asyncjob.job o WHERE " IS_ORPHAN("o") " LIMIT 1",
+			 INT8ARRAYOID, INT8OID);
 
-/* those that were lost too often, or were cancelled just then */
 AJ_STATEMENT(bury_orphans,
 			 "UPDATE asyncjob.job SET state = CASE WHEN cancel_requested"
 			 "  THEN 'cancelled'::asyncjob.job_state ELSE 'failed' END,"
@@ -172,10 +177,8 @@ AJ_STATEMENT(bury_orphans,
 			 "   'message', 'the worker was lost ' || free_retries || ' times',"
 			 "   'hint', 'Look into the server log for why workers are terminated, then retry() the job.')"
 			 "  END"
-			 " WHERE" FREE_ORPHANS
-			 " AND (cancel_requested OR ($2 > 0 AND free_retries >= $3"
-			 "  AND failures + 1 >= $5)) RETURNING id",
-			 INT8ARRAYOID, INT4OID, INT4OID, INT8OID, INT4OID);
+			 " WHERE" FREE_ORPHANS(IS_DONE_FOR("o")) " RETURNING id",
+			 INT8ARRAYOID, INT8OID, INT8OID, INT4OID, INT4OID);
 
 /* a job of a batch was not marked running; it is queued still */
 AJ_STATEMENT(mark_suspect,
@@ -360,14 +363,14 @@ aj_queue_set_origin(int64 system_identifier, Oid dbid)
 
 /*
  * Give back every running job whose worker is not among the living.  A
- * worker with an id from limit on came after the living were counted.  After a
- * restart that is nobody's fault; a worker lost in a running server counts
- * as a free retry, of which a step has only so many.  *left says that somebody
- * has some of them locked.
+ * worker with an id from limit on came after the living were counted.  One
+ * with an id from counted on was lost in a running server, which is a free
+ * retry, of which a step has only so many; that of others was nobody's fault.
+ * *left says that somebody has some of them locked.
  */
 int
 aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
-						 bool free_of_charge, bool *left)
+						 int64 counted, bool *left)
 {
 	Datum	   *ids = palloc((n + 1) * sizeof(Datum));
 	Datum		values[5];
@@ -377,14 +380,13 @@ aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
 		ids[i] = Int64GetDatum(living[i]);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8,
 												FLOAT8PASSBYVAL, 'd'));
-	values[1] = Int32GetDatum(free_of_charge ? 0 : 1);
-	values[2] = Int32GetDatum(AJ_MAX_FREE_RETRIES);
-	values[3] = Int64GetDatum(limit);
+	values[1] = Int64GetDatum(limit);
+	values[2] = Int64GetDatum(counted);
+	values[3] = Int32GetDatum(AJ_MAX_FREE_RETRIES);
 	values[4] = Int32GetDatum(aj_guc_max_attempts);
 	count = aj_execute(&bury_orphans, values, NULL, 0);
 	aj_queue_buried(count);
 	count += aj_execute(&requeue_orphans, values, NULL, 0);
-	values[1] = values[2];
 	*left = aj_execute(&any_orphan, values, NULL, 0) > 0;
 	return count;
 }

@@ -108,5 +108,37 @@ $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM asyncjob.wor
 is(aj_wait($node, $unlucky), 'failed', 'its worker was lost too often');
 ok(told($unlucky), 'who subscribed is told of that, too');
 
+# A cancel() that commits while the coordinator is giving jobs back: it sees the
+# row locked when it ends jobs, and free when it queues them.  Between the two it
+# is held up here, by the event of another job's end.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1);
+    RETURN new;
+END $$;
+CREATE TRIGGER hold BEFORE INSERT ON asyncjob.event FOR EACH ROW EXECUTE FUNCTION hold();
+SQL
+$unlucky = aj_submit($node, 'gated');
+my $cancelled = aj_submit($node, 'gated', as => 'app');
+aj_in_step($node, $_) for $unlucky, $cancelled;
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('SELECT pg_advisory_lock(1)', verbose => 0);
+my $canceller = $node->background_psql('postgres');
+$canceller->query_safe('BEGIN', verbose => 0);
+$canceller->query_safe("SELECT asyncjob.cancel($cancelled)", verbose => 0);
+$node->safe_psql('postgres', "UPDATE asyncjob.job SET free_retries = 20, failures = 2 WHERE id = $unlucky");
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 10000) FROM asyncjob.workers() WHERE job_id = $_")
+  for $cancelled, $unlucky;
+ok(aj_until($node, 'the coordinator to be held up', "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"),
+	'the coordinator is between two statements');
+$canceller->query_safe('COMMIT', verbose => 0);
+$canceller->quit;
+$holder->quit;
+ok(aj_until($node, 'the cancelled job to end', "SELECT state = 'cancelled' FROM asyncjob.job WHERE id = $cancelled"),
+	'a job that is cancelled meanwhile ends');
+is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.updates($cancelled) WHERE kind = 'state' AND state = 'running'"),
+	1, 'and is not run again');
+
 $node->stop;
 done_testing();

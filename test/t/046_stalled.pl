@@ -168,6 +168,9 @@ $node->stop('immediate');
 $node->start;
 others_go_on('a prepared transaction with a job that was running');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'mine'", @mallory);
+aj_in_step($node, $id);
+is($node->safe_psql('postgres', "SELECT free_retries FROM asyncjob.job WHERE id = $id"),
+	0, 'the shutdown is charged to nobody, however late it is given back');
 aj_gate($node, 1);
 is(aj_wait($node, $id), 'completed', 'it is run again when its row is free');
 
