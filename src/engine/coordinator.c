@@ -138,9 +138,10 @@ aj_coordinator_begin(AjScope *scope)
 }
 
 /*
- * Give back the jobs of all workers that are no more.  Those whose rows a
- * session holds locked are left for later.  lost says that a worker was lost
- * just now; the first time the server may have been restarted.
+ * Give back the jobs of all workers that are no more, and mark those that were
+ * running when the server crashed.  Those whose rows a session holds locked
+ * are left for later.  lost says that a worker was lost just now; the first
+ * time the server may have been restarted.
  *
  * When the server is shut down, workers may go before the signal has reached
  * us.  That must be charged to nobody, so give it a moment to arrive.
@@ -149,7 +150,9 @@ static void
 requeue_orphans(bool lost)
 {
 	bool		left;
-	int64	   *living = palloc(aj_shared->nslots * sizeof(int64));
+	AjSuspect  *suspects;
+	int			nsuspects = aj_suspects_note(&suspects);
+	int64	   *living = palloc((aj_shared->nslots + nsuspects) * sizeof(int64));
 	int			n = 0;
 	int64		limit;
 	int			count;
@@ -172,13 +175,15 @@ requeue_orphans(bool lost)
 			living[n++] = slot->worker_id;
 	}
 	LWLockRelease(aj_shared->lock);
+	for (int i = 0; i < nsuspects; i++)
+		living[n++] = suspects[i].worker_id;
 	if (counted_from == 0)
 		counted_from = limit;
 
 	aj_coordinator_begin(&scope);
 	count = aj_queue_requeue_orphans(living, n, limit, counted_from, &left);
 	aj_scope_commit(&scope);
-	orphans_again = left ?
+	orphans_again = left || nsuspects > 0 ?
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ORPHANS_AGAIN_MS) : 0;
 	/* a lost worker may have had queued jobs locked */
 	if (lost || count > 0)
@@ -506,7 +511,6 @@ aj_coordinator_main(Datum arg)
 		SetLatch(&aj_shared->launcher->procLatch);
 	LWLockRelease(aj_shared->lock);
 
-	aj_suspects_note();
 	requeue_orphans(true);
 
 	for (;;)

@@ -106,7 +106,7 @@ extern bool aj_queue_origin_matches(int64 system_identifier, Oid dbid);
 extern void aj_queue_set_origin(int64 system_identifier, Oid dbid);
 extern int	aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
 									 int64 counted, bool *left);
-extern void aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes,
+extern bool aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes,
 								  bool dead);
 extern List *aj_queue_ready_owners(TimestampTz *next_due);
 extern void aj_queue_find_lanes(void);

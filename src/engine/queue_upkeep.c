@@ -180,14 +180,22 @@ AJ_STATEMENT(bury_orphans,
 			 " WHERE" FREE_ORPHANS(IS_DONE_FOR("o")) " RETURNING id",
 			 INT8ARRAYOID, INT8OID, INT8OID, INT4OID, INT4OID);
 
-/* a job of a batch was not marked running; it is queued still */
+/*
+ * A job of a batch was not marked running; it is queued still.  One that was
+ * cancelled isn't run any more, so it is as good as any orphan.
+ */
+#define WAS_RUNNING(s) \
+	s ".id = $1 AND NOT " s ".cancel_requested" \
+	" AND (" s ".worker_id = $2 AND " s ".state = 'running'" \
+	"  OR " s ".worker_id IS NULL AND " s ".state = 'queued')"
+#define FREE_SUSPECT \
+	" id = ANY (ARRAY(SELECT s.id FROM asyncjob.job s WHERE " WAS_RUNNING("s") \
+	"  FOR UPDATE SKIP LOCKED))"
+
 AJ_STATEMENT(mark_suspect,
 			 "UPDATE asyncjob.job SET state = 'waiting', suspect = true,"
 			 " crashes = $3, worker_id = NULL"
-			 " WHERE id = ANY (ARRAY(SELECT s.id FROM asyncjob.job s"
-			 "  WHERE s.id = $1 AND (s.worker_id = $2 AND s.state = 'running'"
-			 "   OR s.worker_id IS NULL AND s.state = 'queued')"
-			 "  FOR UPDATE SKIP LOCKED))",
+			 " WHERE" FREE_SUSPECT,
 			 INT8OID, INT8OID, INT2OID);
 
 AJ_STATEMENT(bury_crasher,
@@ -199,10 +207,12 @@ AJ_STATEMENT(bury_crasher,
 			 "  'code', 'handler_crashed',"
 			 "  'message', 'the handler crashed the server ' || $3 || ' times while it ran alone',"
 			 "  'hint', 'Mend the handler, then retry() the job.')"
-			 " WHERE id = ANY (ARRAY(SELECT s.id FROM asyncjob.job s"
-			 "  WHERE s.id = $1 AND s.worker_id = $2 AND s.state = 'running'"
-			 "  FOR UPDATE SKIP LOCKED)) RETURNING id",
+			 " WHERE" FREE_SUSPECT " RETURNING id",
 			 INT8OID, INT8OID, INT2OID);
+
+AJ_STATEMENT(was_running,
+			 "SELECT FROM asyncjob.job s WHERE " WAS_RUNNING("s"),
+			 INT8OID, INT8OID);
 
 /* The lanes of all owners, as in queue.c, and of each the first job. */
 AJ_STATEMENT(all_lanes,
@@ -391,17 +401,20 @@ aj_queue_requeue_orphans(const int64 *living, int n, int64 limit,
 	return count;
 }
 
-/* A job was running, and its process could not say it was a bystander. */
-void
+/*
+ * A job was running, and its process could not say it was a bystander.
+ * Returns false if somebody has it locked, so that it has to be tried again.
+ */
+bool
 aj_queue_mark_suspect(int64 job_id, int64 worker_id, int crashes, bool dead)
 {
 	Datum		values[3] = {Int64GetDatum(job_id), Int64GetDatum(worker_id),
 	Int16GetDatum(crashes)};
+	int			n = aj_execute(dead ? &bury_crasher : &mark_suspect, values, NULL, 0);
 
-	if (dead)
-		aj_queue_buried(aj_execute(&bury_crasher, values, NULL, 0));
-	else
-		aj_execute(&mark_suspect, values, NULL, 0);
+	if (n > 0 && dead)
+		aj_queue_buried(n);
+	return n > 0 || aj_execute(&was_running, values, NULL, 0) == 0;
 }
 
 /* Insert a lane's best job into the list of owners, the best owner first. */

@@ -24,7 +24,6 @@
 #include "utils/timestamp.h"
 
 #include "coordinator.h"
-#include "crashfile.h"
 #include "guc.h"
 #include "queue.h"
 #include "scope.h"
@@ -36,27 +35,35 @@
 
 static TimestampTz next_gathering = 0;
 
-/* Note in the queue who was running when the server crashed. */
-void
-aj_suspects_note(void)
+/*
+ * Note in the queue who was running when the server crashed.  Returns how many
+ * are left for later, as a session has their rows locked, and which: they must
+ * not be given back before.
+ */
+int
+aj_suspects_note(AjSuspect **left)
 {
 	AjSuspect  *suspects;
 	int			n = aj_crashfile_suspects(aj_my_db->dbid, &suspects);
+	bool	   *noted = palloc(n * sizeof(bool));
 	AjScope		scope;
 
+	*left = NULL;
 	if (n == 0)
-		return;
+		return 0;
 	aj_coordinator_begin(&scope);
 	for (int i = 0; i < n; i++)
 	{
 		int			crashes = suspects[i].crashes + (suspects[i].alone ? 1 : 0);
 
-		aj_queue_mark_suspect(suspects[i].job_id, suspects[i].worker_id,
-							  crashes, crashes >= aj_guc_crash_limit);
+		noted[i] = aj_queue_mark_suspect(suspects[i].job_id, suspects[i].worker_id,
+										 crashes, crashes >= aj_guc_crash_limit);
 	}
 	aj_scope_commit(&scope);
 	for (int i = 0; i < n; i++)
 	{
+		if (!noted[i])
+			continue;
 		ereport(LOG,
 				(errmsg("job " INT64_FORMAT " was running when the server crashed",
 						suspects[i].job_id),
@@ -64,6 +71,7 @@ aj_suspects_note(void)
 						   aj_guc_crash_limit)));
 		aj_crashfile_forget(&suspects[i]);
 	}
+	return aj_crashfile_suspects(aj_my_db->dbid, left);
 }
 
 /*

@@ -12,9 +12,11 @@
 
 #include "postgres.h"
 
+#include "crashfile.h"
+
 #define AJ_GATHER_AGAIN_MS	30000
 
-extern void aj_suspects_note(void);
+extern int	aj_suspects_note(AjSuspect **left);
 extern long aj_suspects_tend(void);
 
 #endif							/* AJ_SUSPECTS_H */

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = aj_node('crasher', conf => "restart_after_crash = on\n");
+my $node = aj_node('crasher', conf => "restart_after_crash = on\nmax_prepared_transactions = 1\n");
 my $count = PostgreSQL::Test::Utils::tempdir() . '/crashes';
 aj_role($node, 'app');
 
@@ -98,6 +98,41 @@ CREATE OR REPLACE FUNCTION crash(a jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT 
 SQL
 $node->safe_psql('postgres', "SELECT asyncjob.retry($crasher)");
 is(aj_wait($node, $crasher), 'completed', 'mended and retried, the crasher completes');
+
+# A crasher whose row somebody has locked when the server is back, here by a
+# prepared transaction, is marked when the row is free, and not run before.
+$node->safe_psql('postgres', <<SQL);
+CREATE TABLE mended (yes boolean);
+INSERT INTO mended VALUES (false);
+CREATE FUNCTION crash_once(a jsonb) RETURNS jsonb LANGUAGE plpgsql AS \$\$
+BEGIN
+    PERFORM public.gated(a);
+    IF NOT (SELECT yes FROM public.mended) THEN
+        COPY (SELECT 1) TO PROGRAM 'cat >> $count; kill -SEGV \$PPID; sleep 60';
+    END IF;
+    RETURN a;
+END \$\$;
+SELECT asyncjob.create_pipeline('crash_once', '[{"name": "a", "handler": "public.crash_once"}]');
+SQL
+aj_gate($node, 0);
+my $locked = aj_submit($node, 'crash_once');
+ok(aj_in_step($node, $locked), 'another crasher is in its step');
+my ($coordinator) = aj_pids($node, 'coordinator');
+$node->safe_psql('postgres', "BEGIN; SELECT asyncjob.pin($locked, '1 hour'); PREPARE TRANSACTION 'mine'");
+aj_gate($node, 1);
+ok(aj_until($node, 'the server to be back',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'asyncjob coordinator' AND pid <> $coordinator"),
+	'it crashes the server');
+aj_gate($node, 0);
+$node->safe_psql('postgres', 'UPDATE mended SET yes = true');
+is(aj_wait($node, aj_submit($node, 'quick', as => 'app')), 'completed', 'others go on');
+is($node->safe_psql('postgres', "SELECT state, suspect FROM asyncjob.job WHERE id = $locked"),
+	'running|f', 'the crasher, whose row is locked, is not given back');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'mine'");
+ok(aj_in_step($node, $locked), 'it runs when its row is free');
+is($node->safe_psql('postgres', "SELECT suspect FROM asyncjob.job WHERE id = $locked"), 't', 'alone');
+aj_gate($node, 1);
+is(aj_wait($node, $locked), 'completed', 'and completes');
 
 # A worker that was lost once too often.
 aj_gate($node, 0);
