@@ -312,14 +312,15 @@ tend_lanes(void)
 }
 
 /*
- * A part is done when its time has come, or there is news for it; the first
- * ones only where these jobs are ours.
+ * A part is done when its time has come, or there is news for it; where it
+ * failed, not before it has rested.  Only where these jobs are ours.
  */
 static struct Part
 {
 	long		(*work) (void); /* returns ms to wait before the next time */
 	bool		(*news) (void);
 	TimestampTz next;
+	TimestampTz rests_until;	/* 0: the last time it didn't fail */
 }			parts[] =
 
 {
@@ -337,13 +338,13 @@ static struct Part
 /*
  * Do a part, in a transaction of its own: an error, of which one role's job may
  * be the cause, must not keep others' from running.  Returns how long to wait
- * before the next time, at most.
+ * before the next time, at most, or -1 after an error.
  */
 static long
 tend(long (*work) (void))
 {
 	MemoryContext context = CurrentMemoryContext;
-	volatile long wait_ms = AFTER_ERROR_MS;
+	volatile long wait_ms = -1;
 
 	PG_TRY();
 	{
@@ -358,6 +359,7 @@ tend(long (*work) (void))
 		EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
+		wait_ms = -1;
 		if (work == tend_flow)
 			aj_flow_failed();
 	}
@@ -378,10 +380,15 @@ tend_parts(void)
 		struct Part *part = &parts[i];
 		TimestampTz now = GetCurrentTimestamp();
 
-		if (part->next <= now || part->news())
+		if (part->rests_until <= now && (part->next <= now || part->news()))
+		{
+			long		ms = tend(part->work);
+
 			part->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													 tend(part->work));
-		wait_ms = Min(wait_ms, ms_until(part->next));
+													 ms < 0 ? AFTER_ERROR_MS : ms);
+			part->rests_until = ms < 0 ? part->next : 0;
+		}
+		wait_ms = Min(wait_ms, ms_until(Max(part->next, part->rests_until)));
 	}
 	if (external_news)
 		aj_external_wake_waiters();
@@ -396,12 +403,14 @@ static long
 tend_queue(void)
 {
 	ListCell   *cell;
-	long		wait_ms = aj_guc_poll_interval;
+	long		wait_ms = aj_guc_poll_interval,
+				lanes_ms;
 
 	round_context = CurrentMemoryContext;
 	if (ours && aj_guc_enabled)
 		wait_ms = tend_parts();
-	wait_ms = Min(wait_ms, tend(tend_lanes));
+	lanes_ms = tend(tend_lanes);
+	wait_ms = Min(wait_ms, lanes_ms < 0 ? AFTER_ERROR_MS : lanes_ms);
 
 	LWLockAcquire(aj_shared->lock, LW_EXCLUSIVE);
 	aj_my_db->paused = !ours;
@@ -410,11 +419,10 @@ tend_queue(void)
 	/* that transaction may have heard of something for the others */
 	for (int i = 0; i < lengthof(parts) && ours && aj_guc_enabled; i++)
 	{
-		if (parts[i].news() && parts[i].work != tend_places)
+		if (parts[i].rests_until == 0 &&
+			(parts[i].work == tend_places ? aj_limits_stale() : parts[i].news()))
 			wait_ms = 0;
 	}
-	if (aj_limits_stale() && ours && aj_guc_enabled)
-		wait_ms = 0;
 
 	aj_staff_shed();
 	foreach(cell, ready_owners)

@@ -174,6 +174,32 @@ is($node->safe_psql('postgres', "SELECT free_retries FROM asyncjob.job WHERE id 
 aj_gate($node, 1);
 is(aj_wait($node, $id), 'completed', 'it is run again when its row is free');
 
+# A part of a round that fails rests, whatever news there is for it.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION sleeps(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.sleep('nap', '1 ms');
+    RETURN p;
+END $$;
+SELECT asyncjob.create_pipeline('sleeps', '[{"name": "a", "handler": "public.sleeps"}]');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'not to be woken';
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON asyncjob.job FOR EACH ROW
+    WHEN (old.state = 'waiting' AND new.state = 'queued') EXECUTE FUNCTION refuse();
+SQL
+my $from = -s $node->logfile;
+my ($took) = aj_timed(sub {
+	$id = aj_submit($node, 'sleeps');
+	$node->wait_for_log(qr/not to be woken/, $from);
+	$node->safe_psql('postgres', join ';', map { "SELECT asyncjob.emit('nobody')" } 1 .. 10) for 1 .. 20;
+});
+my $errors = () = slurp_file($node->logfile, $from) =~ /ERROR: .*not to be woken/g;
+cmp_ok($errors, '<=', $took + 1, 'what fails is not tried for each event, but once a second');
+$node->safe_psql('postgres', 'DROP TRIGGER refuse ON asyncjob.job');
+is(aj_wait($node, $id), 'completed', 'and in the end done');
+
 aj_quiet_log($node);
 $node->stop;
 done_testing();
