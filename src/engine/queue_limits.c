@@ -158,6 +158,13 @@ AJ_STATEMENT(forget_turns,
 			 INT4OID, FLOAT8OID);
 
 /*
+ * Does queue $1 have limits still?  They may have gone while we waited for the
+ * lock on them; now that we have it they can't.
+ */
+#define STILL_GATED \
+	"EXISTS (SELECT FROM asyncjob.queue q WHERE q.id = $1 AND q.gated)"
+
+/*
  * Jobs that are queued without a place: from before the queue had limits, or
  * made ready by what knows nothing of them.
  */
@@ -169,13 +176,13 @@ AJ_STATEMENT(hold_strays,
 			 "   (SELECT j.id FROM asyncjob.job j"
 			 "     WHERE j.state = 'queued' AND NOT j.external"
 			 "       AND j.owner = o.role AND j.queue_id = $1"
-			 "       AND j.item_no IS NULL"
+			 "       AND j.item_no IS NULL AND " STILL_GATED
 			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
 			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) s"
 			 "  UNION ALL SELECT e.id FROM"
 			 "   (SELECT j.id FROM asyncjob.job j"
 			 "     WHERE j.state = 'queued' AND j.external AND j.queue_id = $1"
-			 "       AND j.item_no IS NULL"
+			 "       AND j.item_no IS NULL AND " STILL_GATED
 			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
 			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) e))",
 			 INT4OID, INT4OID);
@@ -303,7 +310,7 @@ AJ_STATEMENT(place_strays,
 			 " started_at) SELECT j.id, j.queue_id, j.owner, j.user_id,"
 			 " j.concurrency_key, clock_timestamp() FROM asyncjob.job j"
 			 " WHERE j.state = 'running' AND j.worker_id <> 0 AND j.queue_id = $1"
-			 " AND j.item_no IS NULL"
+			 " AND j.item_no IS NULL AND " STILL_GATED
 			 " AND NOT EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = j.id)"
 			 " ON CONFLICT DO NOTHING",
 			 INT4OID);
