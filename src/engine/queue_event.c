@@ -519,12 +519,53 @@ passes(int64 id, char *filter, Jsonb *payload)
 	return false;
 }
 
+/* Something to see to. */
+typedef struct Unit
+{
+	enum
+	{
+		AN_EVENT, A_WAIT, A_SUBSCRIPTION
+	}			kind;
+	int64		id;				/* of the event, the job that waits, ... */
+	bool		carefully;
+	bool		fired;			/* the event's subscriptions were seen to */
+	bool		found;			/* what the wait waits for is there: payload */
+	bool		more;			/* it may come */
+	Datum		payload;
+	Datum		ended;			/* all transactions before have ended */
+	HeapTuple	row;			/* of subscriptions_of_event */
+	TupleDesc	desc;
+} Unit;
+
+static bool attend_to(const Unit *unit);
+
+/* A job for a subscription, if the event passes its filter. */
+static void
+see_to_subscription(const Unit *unit)
+{
+	char	   *filter = SPI_getvalue(unit->row, unit->desc, 6);
+	Datum		pipeline;
+	bool		isnull;
+
+	if (filter != NULL &&
+		!passes(unit->id, filter,
+				DatumGetJsonbPCopy(SPI_getbinval(unit->row, unit->desc, 5, &isnull))))
+		return;
+	pipeline = SPI_getbinval(unit->row, unit->desc, 4, &isnull);
+	fire(unit->id,
+		 DatumGetObjectId(SPI_getbinval(unit->row, unit->desc, 2, &isnull)),
+		 TextDatumGetCString(SPI_getbinval(unit->row, unit->desc, 3, &isnull)),
+		 pipeline ? DatumGetInt32(pipeline) : 0,
+		 DatumGetJsonbPCopy(SPI_getbinval(unit->row, unit->desc, 5, &isnull)));
+}
+
 /* Jobs for all subscriptions.  Returns false if none could be queued now. */
 static bool
-see_to_subscriptions(Datum *id)
+see_to_subscriptions(Datum *id, bool carefully)
 {
 	int			n = aj_execute(&subscriptions_of_event, id, NULL, 0);
 	SPITupleTable *rows = SPI_tuptable;
+	Unit		unit = {.kind = A_SUBSCRIPTION,.carefully = carefully};
 	const char *why;
 	bool		isnull;
 
@@ -532,61 +573,41 @@ see_to_subscriptions(Datum *id)
 		return false;
 	for (int i = 0; i < n; i++)
 	{
-		HeapTuple	row = rows->vals[i];
-		char	   *filter = SPI_getvalue(row, rows->tupdesc, 6);
-		Datum		pipeline;
-
-		if (filter != NULL &&
-			!passes(DatumGetInt64(SPI_getbinval(row, rows->tupdesc, 1, &isnull)), filter,
-					DatumGetJsonbPCopy(SPI_getbinval(row, rows->tupdesc, 5, &isnull))))
-			continue;
-		pipeline = SPI_getbinval(row, rows->tupdesc, 4, &isnull);
-		fire(DatumGetInt64(SPI_getbinval(row, rows->tupdesc, 1, &isnull)),
-			 DatumGetObjectId(SPI_getbinval(row, rows->tupdesc, 2, &isnull)),
-			 TextDatumGetCString(SPI_getbinval(row, rows->tupdesc, 3, &isnull)),
-			 pipeline ? DatumGetInt32(pipeline) : 0,
-			 DatumGetJsonbPCopy(SPI_getbinval(row, rows->tupdesc, 5, &isnull)));
+		unit.row = rows->vals[i];
+		unit.desc = rows->tupdesc;
+		unit.id = DatumGetInt64(SPI_getbinval(unit.row, unit.desc, 1, &isnull));
+		(void) attend_to(&unit);
 	}
 	return true;
 }
 
 /*
- * All that follows from one event; fired says that its subscriptions have been
- * seen to.  Returns false if it has to be tried again.
+ * All that follows from one event.  Returns false if it has to be tried again.
  */
 static bool
-dispatch_event(int64 id, bool fired)
+dispatch_event(const Unit *event)
 {
-	Datum		values[2] = {Int64GetDatum(id)};
+	Datum		values[2] = {Int64GetDatum(event->id)};
 	int			n = aj_execute(&waits_of_event, values, NULL, 0);
 	SPITupleTable *rows = SPI_tuptable;
+	Unit		wait = {.kind = A_WAIT,.carefully = event->carefully,.found = true};
 	bool		delivered = true,
-				was_fired = fired;
+				fired = event->fired;
 	bool		isnull;
 
 	for (int i = 0; i < n; i++)
-		delivered &= deliver_to(DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1,
-															&isnull)),
-								SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+	{
+		wait.id = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull));
+		wait.payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
+		delivered &= attend_to(&wait);
+	}
 	if (!fired)
-		fired = see_to_subscriptions(values);
+		fired = see_to_subscriptions(values, event->carefully);
 	values[1] = BoolGetDatum(!delivered);
-	if (fired && (delivered || !was_fired))
+	if (fired && (delivered || !event->fired))
 		aj_execute(&dispatched, values, NULL, 0);
 	return delivered && fired;
 }
-
-/* Something to see to: an event, or a wait that is new. */
-typedef struct Unit
-{
-	int64		id;				/* of the event, or the job that waits */
-	bool		is_wait;
-	bool		fired;			/* the event's subscriptions were seen to */
-	bool		found;			/* what the wait waits for is there: payload */
-	bool		more;			/* it may come */
-	Datum		payload;
-	Datum		ended;			/* all transactions before have ended */
-} Unit;
 
 /* Returns false if it has to be tried again. */
 static bool
@@ -594,18 +615,39 @@ see_to(const Unit *unit)
 {
 	Datum		values[2] = {Int64GetDatum(unit->id), unit->ended};
 
-	if (!unit->is_wait)
-		return dispatch_event(unit->id, unit->fired);
-	if (unit->found)
+	if (unit->kind == AN_EVENT)
+		return dispatch_event(unit);
+	if (unit->kind == A_SUBSCRIPTION)
+		see_to_subscription(unit);
+	else if (unit->found)
 		return deliver_to(unit->id, unit->payload);
-	if (!unit->more)
+	else if (!unit->more)
 		aj_execute(&not_fresh, values, NULL, 0);
 	return true;
 }
 
+/* May what raised an error go well another time? */
+static bool
+may_pass(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+		default:
+			return sqlerrcode == AJ_ERRCODE_NO_KEY;
+	}
+}
+
 /*
- * The same where one of many has raised an error: this one, if it does, is
- * given up, so that the others don't wait for it for ever.
+ * The same where one of many has raised an error: this one, if it does and that
+ * may not pass, is given up, so that the others don't wait for it for ever.
+ * Each wait and subscription of an event is one by itself; but all of an
+ * event's subscriptions are seen to at once, or tried again.
  */
 static bool
 see_to_carefully(const Unit *unit)
@@ -613,7 +655,7 @@ see_to_carefully(const Unit *unit)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	uint32		holdoff = QueryCancelHoldoffCount;
-	Datum		values[2] = {Int64GetDatum(unit->id), BoolGetDatum(false)};
+	Datum		values[3] = {Int64GetDatum(unit->id), BoolGetDatum(false)};
 	volatile bool done = true;
 
 	BeginInternalSubTransaction(NULL);
@@ -637,20 +679,37 @@ see_to_carefully(const Unit *unit)
 		CurrentResourceOwner = owner;
 		/* an error lets go of what our caller holds off */
 		QueryCancelHoldoffCount = holdoff;
-		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		done = !may_pass(edata->sqlerrcode);
+		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+			(!done && unit->kind == A_SUBSCRIPTION))
 			ReThrowError(edata);
 		ereport(LOG,
 				(errcode(edata->sqlerrcode),
-				 unit->is_wait ?
+				 !done ? errmsg("asyncjob puts off an event") :
+				 unit->kind == A_WAIT ?
 				 errmsg("asyncjob gave up an event for job " INT64_FORMAT, unit->id) :
+				 unit->kind == A_SUBSCRIPTION ?
+				 errmsg("asyncjob gave up an event for subscription " INT64_FORMAT, unit->id) :
 				 errmsg("asyncjob gave up event " INT64_FORMAT, unit->id),
 				 errdetail_internal("%s", edata->message)));
+		if (unit->kind == A_SUBSCRIPTION)
+		{
+			values[1] = Int64GetDatum(0);
+			values[2] = CStringGetTextDatum(edata->message);
+			aj_execute(&note_fired, values, NULL, 0);
+		}
+		else if (done)
+			aj_execute(unit->kind == A_WAIT ? &drop_wait : &dispatched, values, NULL, 0);
 		FreeErrorData(edata);
-		aj_execute(unit->is_wait ? &drop_wait : &dispatched, values, NULL, 0);
-		done = true;
 	}
 	PG_END_TRY();
 	return done;
+}
+
+static bool
+attend_to(const Unit *unit)
+{
+	return unit->carefully ? see_to_carefully(unit) : see_to(unit);
 }
 
 /*
@@ -666,7 +725,7 @@ aj_queue_dispatch(Oid owner, int64 *after, bool carefully)
 	ObjectIdGetDatum(owner)};
 	Datum		yes[1] = {BoolGetDatum(true)};
 	Datum		ended[2] = {0, ObjectIdGetDatum(owner)};
-	Unit		unit = {0};
+	Unit		unit = {.kind = AN_EVENT,.carefully = carefully};
 	bool		all = true;
 	int			n;
 	SPITupleTable *rows;
@@ -682,12 +741,12 @@ aj_queue_dispatch(Oid owner, int64 *after, bool carefully)
 	{
 		unit.id = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull));
 		unit.fired = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
-		all &= carefully ? see_to_carefully(&unit) : see_to(&unit);
+		all &= attend_to(&unit);
 	}
 	*after = n == DISPATCH_AT_ONCE ? unit.id : 0;
 
 	/* all of them, before what they may want is forgotten */
-	unit.is_wait = true;
+	unit.kind = A_WAIT;
 	unit.id = PG_INT64_MIN;
 	do
 	{
@@ -700,7 +759,7 @@ aj_queue_dispatch(Oid owner, int64 *after, bool carefully)
 			unit.more = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &isnull));
 			unit.payload = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
 			unit.found = !isnull;
-			all &= carefully ? see_to_carefully(&unit) : see_to(&unit);
+			all &= attend_to(&unit);
 		}
 	} while (n == DISPATCH_AT_ONCE);
 
