@@ -116,17 +116,20 @@ static int64
 one_batch(int64 after, int batch, int64 *changed, int64 *highest)
 {
 	AjScope		scope;
-	const char *why;
-	const AjKey *key = aj_key_current(&why);
+	char	   *key_id = aj_seal_key();
 	int64		last;
 
-	if (key == NULL)
-		aj_not_opened(why);
 	aj_scope_enter(&scope, aj_my_slot != NULL);
 	if (*highest == 0)
 		*highest = aj_queue_highest_job();
-	last = aj_queue_reseal(after, batch, key->id, changed);
+	last = aj_queue_reseal(after, batch, key_id, changed);
 	aj_scope_leave(&scope);
+	/* each value was encrypted by the key that was current then */
+	if (strcmp(key_id, aj_seal_key()) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the current key has changed meanwhile"),
+				 errhint("Call reencrypt() again.")));
 	/* workers step over what we hold */
 	if (last != 0)
 		aj_at_end_reset_lanes(true);

@@ -32,7 +32,6 @@
 #include "asyncjob.h"
 #include "clock.h"
 #include "errors.h"
-#include "keyring.h"
 #include "latency.h"
 #include "queue.h"
 #include "scope.h"
@@ -554,18 +553,20 @@ aj_artifact_place(int64 job_id, const char *name, int chunk)
 	return place;
 }
 
-/* An artifact, or a piece of it, as it is stored. */
+/*
+ * An artifact, or a piece of it, as it is stored: encrypted by the key of this
+ * id, or (NULL) clear.
+ */
 static Datum
-stored_bytes(const AjJob *job, const char *name, int chunk, const char *data,
-			 Size len)
+stored_bytes(const AjJob *job, const char *name, int chunk, const char *key_id,
+			 const char *data, Size len)
 {
 	AjSealPlace place;
-	const char *key_id;
 
-	if (!job->sealed)
+	if (key_id == NULL)
 		return PointerGetDatum(cstring_to_text_with_len(data, len));
 	place = aj_artifact_place(aj_job_root(job), name, chunk);
-	return PointerGetDatum(aj_seal_bytes(&place, data, len, &key_id));
+	return PointerGetDatum(aj_seal_bytes(&place, key_id, data, len));
 }
 
 /* Store what the handler made. */
@@ -579,7 +580,7 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 		AjArtifact *artifact = lfirst(cell);
 		Datum		values[9];
 		char		nulls[10] = "         ";
-		const char *why;
+		const char *key_id = job->sealed ? aj_seal_key() : NULL;
 		bool		inline_data = artifact->len <= AJ_CHUNK;
 
 		values[0] = Int64GetDatum(aj_job_root(job));
@@ -592,14 +593,11 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 		values[5] = Int64GetDatum((int64) artifact->len);
 		values[6] = CStringGetTextDatum(sha256_hex(artifact->data, artifact->len));
 		if (inline_data)
-			values[7] = stored_bytes(job, artifact->name, -1, artifact->data,
-									 artifact->len);
+			values[7] = stored_bytes(job, artifact->name, -1, key_id,
+									 artifact->data, artifact->len);
 		else
 			nulls[7] = 'n';
-		if (job->sealed && aj_key_current(&why) == NULL)
-			aj_not_opened(why);
-		values[8] = aj_text_or_null(job->sealed ? aj_key_current(&why)->id : NULL,
-									&nulls[8]);
+		values[8] = aj_text_or_null(key_id, &nulls[8]);
 		aj_execute(&add_artifact, values, nulls, 0);
 
 		for (Size start = 0, no = 0; !inline_data && start < artifact->len;
@@ -608,7 +606,7 @@ aj_queue_store_artifacts(AjJob *job, List *artifacts)
 			Size		len = Min(AJ_CHUNK, artifact->len - start);
 
 			values[2] = Int32GetDatum((int32) no);
-			values[3] = stored_bytes(job, artifact->name, (int) no,
+			values[3] = stored_bytes(job, artifact->name, (int) no, key_id,
 									 artifact->data + start, len);
 			aj_execute(&add_chunk, values, NULL, 0);
 			pfree(DatumGetPointer(values[3]));

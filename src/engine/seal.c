@@ -160,15 +160,16 @@ pass_phrase(const AjKey *key, const AjSealPlace *place)
 	return result;
 }
 
-/* Encrypt by the current key. */
+/* Encrypt by the key of this id, or (NULL) the current one. */
 static bytea *
-encrypt(const AjSealPlace *place, bytea *plain, const AjKey **key)
+encrypt(const AjSealPlace *place, bytea *plain, const char *key_id,
+		const AjKey **key)
 {
 	const char *why;
 	text	   *phrase;
 	bytea	   *result;
 
-	*key = aj_key_current(&why);
+	*key = key_id ? aj_key_find(key_id, &why) : aj_key_current(&why);
 	if (*key == NULL || !find_functions(&why))
 		aj_not_opened(why);
 	phrase = pass_phrase(*key, place);
@@ -344,7 +345,7 @@ aj_seal(const AjSealPlace *place, Jsonb *value)
 {
 	const AjKey *key;
 	bytea	   *plain = to_bytes(value);
-	bytea	   *sealed = encrypt(place, plain, &key);
+	bytea	   *sealed = encrypt(place, plain, NULL, &key);
 
 	explicit_bzero(VARDATA(plain), VARSIZE(plain) - VARHDRSZ);
 	return make_envelope(key, sealed);
@@ -393,17 +394,30 @@ aj_open(const AjSealPlace *place, Jsonb *value)
 	return result;
 }
 
-/* The same for an artifact, or a piece of one. */
+/*
+ * Id of the current key, for what is encrypted in pieces by one key, whatever
+ * becomes of the current one meanwhile.
+ */
+char *
+aj_seal_key(void)
+{
+	const char *why;
+	const AjKey *key = aj_key_current(&why);
+
+	if (key == NULL)
+		aj_not_opened(why);
+	return pstrdup(key->id);
+}
+
+/* Encrypt an artifact, or a piece of one, by the key of this id. */
 bytea *
-aj_seal_bytes(const AjSealPlace *place, const char *data, Size len,
-			  const char **key_id)
+aj_seal_bytes(const AjSealPlace *place, const char *key_id, const char *data,
+			  Size len)
 {
 	const AjKey *key;
-	bytea	   *result = encrypt(place,
-								 (bytea *) cstring_to_text_with_len(data, len), &key);
 
-	*key_id = key->id;
-	return result;
+	return encrypt(place, (bytea *) cstring_to_text_with_len(data, len), key_id,
+				   &key);
 }
 
 bytea *

@@ -39,8 +39,9 @@ extern Jsonb *aj_seal(const AjSealPlace *place, Jsonb *value);
 extern Jsonb *aj_open(const AjSealPlace *place, Jsonb *value);
 extern Jsonb *aj_try_open(const AjSealPlace *place, Jsonb *value,
 						  char **why);
-extern bytea *aj_seal_bytes(const AjSealPlace *place, const char *data,
-							Size len, const char **key_id);
+extern char *aj_seal_key(void);
+extern bytea *aj_seal_bytes(const AjSealPlace *place, const char *key_id,
+							const char *data, Size len);
 extern bytea *aj_open_bytes(const AjSealPlace *place, const char *key_id,
 							bytea *sealed);
 extern bool aj_seal_possible(const char **why);

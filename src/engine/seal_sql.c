@@ -392,10 +392,9 @@ aj_reseal_bytes_sql(PG_FUNCTION_ARGS)
 	AjSealPlace place = place_args(fcinfo);
 	bytea	   *plain = aj_open_bytes(&place, text_to_cstring(PG_GETARG_TEXT_PP(5)),
 									  PG_GETARG_BYTEA_PP(4));
-	const char *key_id;
 
-	PG_RETURN_BYTEA_P(aj_seal_bytes(&place, VARDATA_ANY(plain),
-									VARSIZE_ANY_EXHDR(plain), &key_id));
+	PG_RETURN_BYTEA_P(aj_seal_bytes(&place, NULL, VARDATA_ANY(plain),
+									VARSIZE_ANY_EXHDR(plain)));
 }
 
 /* _seal_problem() returns text: why nothing can be encrypted here, or null */

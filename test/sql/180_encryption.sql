@@ -342,6 +342,28 @@ RESET ROLE;
 SELECT asyncjob.alter_queue('default', encrypt => false);
 SELECT substring(stored() FROM '.{0,200}Secret-.{0,20}') AS leak;
 
+-- a new key in the midst of an artifact, or of reencrypt(): what is one is encrypted by one
+SELECT set_config('regress.keys', :'keys', false) AS ignored \gset
+CREATE FUNCTION regress_enc_rotate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF position(TG_ARGV[0] IN pg_read_file(current_setting('regress.keys'))) = 0 THEN
+        EXECUTE format('COPY (SELECT %L) TO PROGRAM %L', TG_ARGV[0] || repeat('w', 40), 'cat >> ' || current_setting('regress.keys'));
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER regress_enc_rotate BEFORE INSERT ON asyncjob.artifact FOR EACH ROW WHEN (NEW.name = 'big.txt') EXECUTE FUNCTION regress_enc_rotate('k4 ');
+CREATE TRIGGER regress_enc_rotate BEFORE UPDATE ON asyncjob.artifact_chunk FOR EACH ROW EXECUTE FUNCTION regress_enc_rotate('k5 ');
+SET ROLE regress_aj_enc;
+SELECT asyncjob.submit('regress_enc_plainchain', '{"name": "Secret-Pieces"}', queue => 'regress_enc') AS pieces \gset
+SELECT asyncjob.drain() > 0 AS ran;
+SELECT name, convert_from(asyncjob.artifact_data(:pieces, name, size - 9), 'UTF8') AS tail FROM asyncjob.artifacts(:pieces) ORDER BY name;
+RESET ROLE;
+SELECT name, key_id FROM asyncjob.artifact WHERE job_id = :pieces ORDER BY name;
+SELECT code, message FROM tap.err('CALL asyncjob.reencrypt()');
+DROP TRIGGER regress_enc_rotate ON asyncjob.artifact;
+DROP TRIGGER regress_enc_rotate ON asyncjob.artifact_chunk;
+DROP FUNCTION regress_enc_rotate();
+
 \set no_keys 'cat > /dev/null; rm -f ' :keys
 COPY (SELECT '') TO PROGRAM :'no_keys';
 ALTER SYSTEM RESET asyncjob.encryption_key_file;
