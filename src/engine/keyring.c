@@ -25,7 +25,8 @@
  * Instead of a file there may be a command, asyncjob.encryption_key_command,
  * that writes the same lines (keycommand.c).  Nothing says when it would write
  * others, so it is run again after a reload, when a key is missing, and every
- * few minutes; after a failure not at once.
+ * few minutes; after a failure not at once.  One that fails says nothing about
+ * the keys, so those that it told before are kept, until a reload.
  *
  * Why a key is an opaque string of 32 bytes or more, rather than a pass
  * phrase: see seal.c.
@@ -61,6 +62,7 @@ static struct stat loaded_file; /* all zero: none was read */
 static char *loaded_command = NULL; /* NULL: none was run */
 static TimestampTz loaded_at = 0;	/* when it was */
 static long took_ms = 0;
+static bool kept = false;		/* it has failed since */
 static const char *source;		/* words for where keys come from */
 static char problem[256];		/* why there are no keys, or empty */
 
@@ -236,7 +238,13 @@ load_from_command(void)
 										 aj_guc_encryption_key_command);
 	loaded_at = GetCurrentTimestamp();
 	if (aj_key_command_run(loaded_command, text, MAX_FILE + 2, problem, sizeof(problem)))
+	{
+		forget();
 		parse(text);
+		kept = false;
+	}
+	else
+		kept = nkeys > 0;
 	took_ms = TimestampDifferenceMilliseconds(loaded_at, GetCurrentTimestamp());
 	explicit_bzero(text, MAX_FILE + 2);
 	pfree(text);
@@ -248,6 +256,15 @@ is_set(const char *setting)
 	return setting != NULL && setting[0] != '\0';
 }
 
+/* Is the command the one that was run, and that since the last reload? */
+static bool
+is_same_command(void)
+{
+	return loaded_command != NULL && !is_set(aj_guc_encryption_key_file) &&
+		strcmp(loaded_command, aj_guc_encryption_key_command) == 0 &&
+		loaded_at > PgReloadTime;
+}
+
 static void
 load(void)
 {
@@ -256,7 +273,8 @@ load(void)
 
 	if (keys == NULL)
 		keys = MemoryContextAllocZero(TopMemoryContext, MAX_KEYS * sizeof(AjKey));
-	forget();
+	if (!is_same_command())
+		forget();
 	memset(&loaded_file, 0, sizeof(loaded_file));
 	loaded_path[0] = '\0';
 	if (loaded_command != NULL)
@@ -274,11 +292,14 @@ load(void)
 				sizeof(problem));
 
 	/* if the command was cut short, it says nothing about the keys */
-	if (loaded_command != NULL && nkeys == 0 &&
+	if (loaded_command != NULL && (nkeys == 0 || kept) &&
 		(QueryCancelPending || ProcDiePending))
 	{
-		pfree(loaded_command);
-		loaded_command = NULL;
+		if (nkeys == 0)
+		{
+			pfree(loaded_command);
+			loaded_command = NULL;
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -315,10 +336,8 @@ command_rests(void)
 static bool
 command_is_unchanged(void)
 {
-	return loaded_command != NULL && !is_set(aj_guc_encryption_key_file) &&
-		strcmp(loaded_command, aj_guc_encryption_key_command) == 0 &&
-		loaded_at > PgReloadTime &&
-		(nkeys > 0 ? !older_than(COMMAND_AGE_MS) : command_rests());
+	return is_same_command() &&
+		(nkeys > 0 && !kept ? !older_than(COMMAND_AGE_MS) : command_rests());
 }
 
 static void
