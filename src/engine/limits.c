@@ -238,24 +238,33 @@ aj_limits_check_user(const AjSubmission *s, const char *queue, int added)
  * Begin to give out places, unless an owner (0: any) has nothing to gain.  Of
  * somebody else who does so the coordinator has done in a moment, but another
  * session may take as long as its transaction does: only who wants to wait for
- * that does.
+ * that does, and only if his own holds the limits of no queue, so that no two
+ * wait for each other.
  */
 static bool
 begin_here(AjAdmission *a, int32 queue_id, Oid owner, bool wait)
 {
+	static TransactionId holder = InvalidTransactionId; /* ours, of limits */
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SOON_MS);
 
+	if (TransactionIdIsValid(holder) && holder == GetTopTransactionIdIfAny())
+		wait = false;
 	while (!aj_admission_begin(a, queue_id, false))
 	{
 		if (!aj_queue_has_waiting(queue_id, owner))
 			return false;
 		if (wait)
-			return aj_admission_begin(a, queue_id, true);
+		{
+			if (!aj_admission_begin(a, queue_id, true))
+				return false;
+			break;
+		}
 		if (GetCurrentTimestamp() >= until)
 			return false;
 		pg_usleep(1000);
 		CHECK_FOR_INTERRUPTS();
 	}
+	holder = GetTopTransactionIdIfAny();
 	return true;
 }
 

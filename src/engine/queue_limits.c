@@ -43,7 +43,8 @@
 	" coalesce(1000 * extract(epoch FROM l.ageing), 0)::bigint, l.vtime, NOT " AJ_QUEUE_OPEN("q") \
 	" FROM asyncjob.queue_limit l JOIN asyncjob.queue q ON q.id = l.queue_id"
 
-AJ_STATEMENT(read_limits, LIMIT_COLUMNS " WHERE q.gated = $1", BOOLOID);
+AJ_STATEMENT(read_limits, LIMIT_COLUMNS " WHERE q.gated = $1 ORDER BY l.queue_id",
+			 BOOLOID);
 
 AJ_STATEMENT(lock_limits,
 			 LIMIT_COLUMNS " WHERE q.gated AND l.queue_id = $1"
