@@ -42,6 +42,7 @@
 #define CHANNEL_PREFIX	"asyncjob_queue_"
 #define EXPIRE_MAX		100		/* leases ended in one go */
 #define RETRY_MS		100		/* look again at rows others had locked */
+#define RETRY_SHARE		5		/* and rest so many times as long as it took */
 
 /* External jobs of these queues became ready, and are visible. */
 void
@@ -103,6 +104,51 @@ aj_announce_ready(Oid owner, int32 queue_id, int priority, TimestampTz run_at,
 		aj_at_commit_job_ready(owner, queue_id, priority, run_at, id);
 }
 
+/* End a lease that has expired, if its job can be locked now. */
+static bool
+end_lease(int64 job_id)
+{
+	AjHeld		held = {0};
+	AjRun		run = {0};
+	AjError		error = {
+		.sqlerrcode = AJ_ERRCODE_EXTERNAL,
+		.code = "lease_expired",
+		.hint = "Claim with a longer lease, or call asyncjob.heartbeat() while working.",
+	};
+	Oid			role;
+	char	   *rolname;
+	AjState		state;
+	bool		still_held;
+
+	if (!aj_queue_lock_expired(job_id, &held, &role))
+		return false;
+	run.job = &held.job;
+	run.pipeline = aj_pipeline_get(held.job.pipeline_id);
+	run.context = CurrentMemoryContext;
+	if (run.pipeline == NULL || held.job.step_no >= run.pipeline->nsteps)
+		return false;
+	rolname = GetUserNameFromId(role, true);
+	error.message = psprintf("the lease of external worker \"%s\" expired",
+							 rolname ? rolname : "?");
+	(void) aj_queue_drop_lease(held.job.id);
+	state = aj_fail_step(&run, -held.token, &error, false, &still_held);
+	aj_at_commit_changed(held.job.id, held.job.seq, state, held.job.step_no,
+						 run.pipeline->nsteps, held.job.session_id);
+	if (state == AJ_QUEUED)
+		aj_external_at_commit(held.job.queue_id);
+	else if (state == AJ_RUNNING && aj_queue_hand_over(&held.job, -held.token, false))
+	{
+		/* it was optional */
+		aj_at_commit_job_ready(held.job.owner, held.job.queue_id,
+							   held.job.priority, held.job.run_at, held.job.id);
+	}
+	else if (held.job.item_no >= 0 && AJ_STATE_IS_FINAL(state))
+		aj_dag_branch_ended(&run, state);
+	if (aj_limits_of(held.job.queue_id) != NULL)
+		aj_at_commit_look();
+	return true;
+}
+
 /*
  * End leases that have expired, of these queues or (NULL) of all, and of jobs
  * that a role or (0) anybody may work for.  The caller is in a scope.  Returns
@@ -111,52 +157,18 @@ aj_announce_ready(Oid owner, int32 queue_id, int priority, TimestampTz run_at,
 int
 aj_external_expire(const int32 *queues, int n, Oid role)
 {
-	int64	   *ids;
-	int			found = aj_queue_expired(queues, n, role, EXPIRE_MAX, &ids);
+	AjLeasePlace after = {DT_NOBEGIN, 0};
 	int			ended = 0;
+	int			found;
 
-	for (int i = 0; i < found; i++)
+	do
 	{
-		AjHeld		held = {0};
-		AjRun		run = {0};
-		AjError		error = {
-			.sqlerrcode = AJ_ERRCODE_EXTERNAL,
-			.code = "lease_expired",
-			.hint = "Claim with a longer lease, or call asyncjob.heartbeat() while working.",
-		};
-		Oid			role;
-		char	   *rolname;
-		AjState		state;
-		bool		still_held;
+		int64	   *ids;
 
-		if (!aj_queue_lock_expired(ids[i], &held, &role))
-			continue;
-		run.job = &held.job;
-		run.pipeline = aj_pipeline_get(held.job.pipeline_id);
-		run.context = CurrentMemoryContext;
-		if (run.pipeline == NULL || held.job.step_no >= run.pipeline->nsteps)
-			continue;
-		rolname = GetUserNameFromId(role, true);
-		error.message = psprintf("the lease of external worker \"%s\" expired",
-								 rolname ? rolname : "?");
-		(void) aj_queue_drop_lease(held.job.id);
-		state = aj_fail_step(&run, -held.token, &error, false, &still_held);
-		aj_at_commit_changed(held.job.id, held.job.seq, state, held.job.step_no,
-							 run.pipeline->nsteps, held.job.session_id);
-		if (state == AJ_QUEUED)
-			aj_external_at_commit(held.job.queue_id);
-		else if (state == AJ_RUNNING && aj_queue_hand_over(&held.job, -held.token, false))
-		{
-			/* it was optional */
-			aj_at_commit_job_ready(held.job.owner, held.job.queue_id,
-								   held.job.priority, held.job.run_at, held.job.id);
-		}
-		else if (held.job.item_no >= 0 && AJ_STATE_IS_FINAL(state))
-			aj_dag_branch_ended(&run, state);
-		if (aj_limits_of(held.job.queue_id) != NULL)
-			aj_at_commit_look();
-		ended++;
-	}
+		found = aj_queue_expired(queues, n, role, EXPIRE_MAX, &after, &ids);
+		for (int i = 0; i < found; i++)
+			ended += end_lease(ids[i]) ? 1 : 0;
+	} while (found == EXPIRE_MAX && ended < EXPIRE_MAX);
 	return ended;
 }
 
@@ -186,7 +198,12 @@ aj_external_round(AjDatabase *db, bool *news)
 		last = now;
 		next = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
 		if (due != 0 && due <= now)
-			next = TimestampTzPlusMilliseconds(now, RETRY_MS);
+		{
+			TimestampTz end = GetCurrentTimestamp();
+
+			next = TimestampTzPlusMilliseconds(end, Max(RETRY_MS,
+														RETRY_SHARE * TimestampDifferenceMilliseconds(now, end)));
+		}
 		else if (due != 0 && due < next)
 			next = due;
 	}

@@ -115,19 +115,20 @@ AJ_STATEMENT(queue_name,
 			 "SELECT q.name FROM asyncjob.queue q WHERE q.id = $1", INT4OID);
 
 /*
- * $1 null: of all queues; $3 null: whoever may work for them.  Whom somebody
- * has locked isn't counted, so that they don't stand before others.
+ * $1 null: of all queues; $3 null: whoever may work for them.  A page after
+ * another, so that those that somebody has locked don't stand before others.
  */
 AJ_STATEMENT(expired,
-			 "SELECT l.job_id FROM asyncjob.lease l"
+			 "SELECT l.job_id, l.expires_at FROM asyncjob.lease l"
 			 " JOIN asyncjob.job j ON j.id = l.job_id"
 			 " WHERE l.expires_at <= clock_timestamp()"
+			 "  AND (l.expires_at, l.job_id) > ($4, $5)"
 			 "  AND ($1 IS NULL OR j.queue_id = ANY ($1))"
 			 "  AND ($3 IS NULL OR j.owner = $3 OR EXISTS"
 			 "   (SELECT FROM asyncjob.queue_worker w WHERE w.queue_id = j.queue_id"
 			 "     AND pg_has_role($3, w.role, 'USAGE')))"
-			 " ORDER BY l.expires_at LIMIT $2 FOR UPDATE OF j SKIP LOCKED",
-			 INT4ARRAYOID, INT4OID, OIDOID);
+			 " ORDER BY l.expires_at, l.job_id LIMIT $2",
+			 INT4ARRAYOID, INT4OID, OIDOID, TIMESTAMPTZOID, INT8OID);
 
 /* is it no branch, or its parent not locked by others, and so by us now? */
 AJ_STATEMENT(lock_parent_if_free,
@@ -405,14 +406,18 @@ aj_queue_name(int32 queue_id)
 }
 
 /*
- * Jobs whose leases have expired, of these queues or (NULL) of all, that a role
- * or (0) anybody may work for.
+ * The next max jobs whose leases have expired, of these queues or (NULL) of
+ * all, that a role or (0) anybody may work for, after a place, which is then
+ * that of the last.
  */
 int
-aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids)
+aj_queue_expired(const int32 *queues, int n, Oid role, int max, AjLeasePlace *after,
+				 int64 **ids)
 {
-	Datum		values[3] = {0, Int32GetDatum(max), ObjectIdGetDatum(role)};
-	char		nulls[4] = "   ";
+	Datum		values[5] = {0, Int32GetDatum(max), ObjectIdGetDatum(role),
+		TimestampTzGetDatum(after->expires_at),
+	Int64GetDatum(after->job_id)};
+	char		nulls[6] = "     ";
 	bool		isnull;
 	int			found;
 
@@ -426,6 +431,11 @@ aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids)
 	*ids = palloc((found + 1) * sizeof(int64));
 	for (int i = 0; i < found; i++)
 		(*ids)[i] = DatumGetInt64(aj_value(i, 1, &isnull));
+	if (found > 0)
+	{
+		after->job_id = (*ids)[found - 1];
+		after->expires_at = DatumGetTimestampTz(aj_value(found - 1, 2, &isnull));
+	}
 	return found;
 }
 

@@ -41,6 +41,13 @@ typedef struct AjHolder
 	bool		cancelled;		/* it is to be */
 } AjHolder;
 
+/* Where a page of leases ends, in the order in which they expire. */
+typedef struct AjLeasePlace
+{
+	TimestampTz expires_at;
+	int64		job_id;
+} AjLeasePlace;
+
 extern int	aj_queue_external_lanes(const AjCaller *caller,
 									const int32 *queues, int n,
 									AjExternalLane **lanes);
@@ -54,7 +61,8 @@ extern void aj_queue_extend_lease(int64 job_id, int64 token,
 								  bool no_progress, const char *message);
 extern TimestampTz aj_queue_drop_lease(int64 job_id);
 extern char *aj_queue_name(int32 queue_id);
-extern int	aj_queue_expired(const int32 *queues, int n, Oid role, int max, int64 **ids);
+extern int	aj_queue_expired(const int32 *queues, int n, Oid role, int max,
+							 AjLeasePlace *after, int64 **ids);
 extern bool aj_queue_lock_expired(int64 job_id, AjHeld *held, Oid *role);
 extern bool aj_queue_offer(int64 job_id);
 extern bool aj_queue_hand_over(AjJob *job, int64 worker_id, bool external);
