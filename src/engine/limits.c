@@ -160,19 +160,12 @@ aj_limits_may_be(void)
 	return nlimited > 0 || filled != generation;
 }
 
-/* Must each start be noted? */
-bool
-aj_limits_rated(int32 queue_id)
-{
-	be_current();
-	return aj_limits_known_rated(queue_id);
-}
-
 /* A job was claimed.  The caller is in a scope. */
 void
 aj_limits_started(int32 queue_id, int64 job_id, TimestampTz at)
 {
-	if (aj_limits_rated(queue_id))
+	be_current();
+	if (aj_limits_known_rated(queue_id))
 		aj_queue_note_place_start(job_id, at);
 }
 
@@ -374,21 +367,19 @@ size_window(Window *w, const AjAdmission *a)
 
 /*
  * Give out places in all queues with limits.  The caller is in a scope and
- * commits.  Returns whether any were given; *next is when to look again, 0 if
- * only when something changes.
+ * commits.  *next is when to look again, 0 if only when something changes.
  */
-bool
+void
 aj_limits_round(TimestampTz *next)
 {
 	MemoryContext context,
 				old;
 	TimestampTz now = GetCurrentTimestamp();
-	bool		given = false;
 
 	be_current();
 	*next = 0;
 	if (nlimited == 0)
-		return false;
+		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob admission",
 									ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < nlimited; i++)
@@ -415,7 +406,6 @@ aj_limits_round(TimestampTz *next)
 			n = aj_admission_give(&a, &w->slice, w->size - a.unstarted, InvalidOid, -1);
 			if (n > 0)
 				w->last = a.now;
-			given |= n > 0;
 		}
 		w->next = a.next;
 		if (a.next != 0 && (*next == 0 || a.next < *next))
@@ -424,5 +414,4 @@ aj_limits_round(TimestampTz *next)
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
-	return given;
 }
