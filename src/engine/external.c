@@ -172,6 +172,22 @@ aj_external_expire(const int32 *queues, int n, Oid role)
 	return ended;
 }
 
+/* of the coordinator's rounds: when the next is due, what the last one told */
+static TimestampTz next = 0;
+static TimestampTz last = DT_NOBEGIN;
+static TimestampTz last_before = DT_NOBEGIN;
+static uint64 taken = 0;
+
+/* The last round was rolled back: what it was to tell is to be told yet. */
+void
+aj_external_failed(AjDatabase *db)
+{
+	(void) pg_atomic_fetch_or_u64(&db->external, taken);
+	taken = 0;
+	last = last_before;
+	next = 0;
+}
+
 /*
  * The coordinator's round: end leases, and send news of work.  Returns how
  * long to wait before the next; *news says that those who wait in
@@ -180,14 +196,14 @@ aj_external_expire(const int32 *queues, int n, Oid role)
 long
 aj_external_round(AjDatabase *db, bool *news)
 {
-	static TimestampTz next = 0;
-	static TimestampTz last = DT_NOBEGIN;
 	uint64		queues = pg_atomic_exchange_u64(&db->external, 0);
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
 	List	   *names;
 	ListCell   *cell;
 
+	taken = queues;
+	last_before = last;
 	if (queues != 0 || next <= now)
 	{
 		(void) aj_external_expire(NULL, 0, InvalidOid);

@@ -30,5 +30,6 @@ extern void aj_announce_ready(Oid owner, int32 queue_id, int priority,
 							  TimestampTz run_at, int64 id, bool external);
 extern int	aj_external_expire(const int32 *queues, int n, Oid role);
 extern long aj_external_round(AjDatabase *db, bool *news);
+extern void aj_external_failed(AjDatabase *db);
 
 #endif							/* AJ_EXTERNAL_H */
