@@ -41,7 +41,6 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "external.h"
@@ -643,6 +642,20 @@ may_pass(int sqlerrcode)
 	}
 }
 
+typedef struct Trial
+{
+	const Unit *unit;
+	bool		done;
+} Trial;
+
+static void
+see_to_it(void *arg)
+{
+	Trial	   *trial = arg;
+
+	trial->done = see_to(trial->unit);
+}
+
 /*
  * The same where one of many has raised an error: this one, if it does and that
  * may not pass, is given up, so that the others don't wait for it for ever.
@@ -652,57 +665,35 @@ may_pass(int sqlerrcode)
 static bool
 see_to_carefully(const Unit *unit)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	uint32		holdoff = QueryCancelHoldoffCount;
+	Trial		trial = {.unit = unit};
+	ErrorData  *error = aj_try(see_to_it, &trial);
 	Datum		values[3] = {Int64GetDatum(unit->id), BoolGetDatum(false)};
-	volatile bool done = true;
+	bool		done;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	if (error == NULL)
+		return trial.done;
+	done = !may_pass(error->sqlerrcode);
+	if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		(!done && unit->kind == A_SUBSCRIPTION))
+		ReThrowError(error);
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 !done ? errmsg("asyncjob puts off an event") :
+			 unit->kind == A_WAIT ?
+			 errmsg("asyncjob gave up an event for job " INT64_FORMAT, unit->id) :
+			 unit->kind == A_SUBSCRIPTION ?
+			 errmsg("asyncjob gave up an event for subscription " INT64_FORMAT, unit->id) :
+			 errmsg("asyncjob gave up event " INT64_FORMAT, unit->id),
+			 errdetail_internal("%s", error->message)));
+	if (unit->kind == A_SUBSCRIPTION)
 	{
-		done = see_to(unit);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		values[1] = Int64GetDatum(0);
+		values[2] = CStringGetTextDatum(error->message);
+		aj_execute(&note_fired, values, NULL, 0);
 	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		/* an error lets go of what our caller holds off */
-		QueryCancelHoldoffCount = holdoff;
-		done = !may_pass(edata->sqlerrcode);
-		if (edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-			(!done && unit->kind == A_SUBSCRIPTION))
-			ReThrowError(edata);
-		ereport(LOG,
-				(errcode(edata->sqlerrcode),
-				 !done ? errmsg("asyncjob puts off an event") :
-				 unit->kind == A_WAIT ?
-				 errmsg("asyncjob gave up an event for job " INT64_FORMAT, unit->id) :
-				 unit->kind == A_SUBSCRIPTION ?
-				 errmsg("asyncjob gave up an event for subscription " INT64_FORMAT, unit->id) :
-				 errmsg("asyncjob gave up event " INT64_FORMAT, unit->id),
-				 errdetail_internal("%s", edata->message)));
-		if (unit->kind == A_SUBSCRIPTION)
-		{
-			values[1] = Int64GetDatum(0);
-			values[2] = CStringGetTextDatum(edata->message);
-			aj_execute(&note_fired, values, NULL, 0);
-		}
-		else if (done)
-			aj_execute(unit->kind == A_WAIT ? &drop_wait : &dispatched, values, NULL, 0);
-		FreeErrorData(edata);
-	}
-	PG_END_TRY();
+	else if (done)
+		aj_execute(unit->kind == A_WAIT ? &drop_wait : &dispatched, values, NULL, 0);
+	FreeErrorData(error);
 	return done;
 }
 
