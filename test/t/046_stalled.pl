@@ -11,7 +11,7 @@ use AsyncJobTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = aj_node('main', conf => "max_prepared_transactions = 5\n");
+my $node = aj_node('main', conf => "max_prepared_transactions = 5\nlog_min_messages = error\n");
 my @mallory = (extra_params => [ '-U', 'mallory' ]);
 
 aj_role($node, $_) for qw(mallory app);
@@ -178,7 +178,7 @@ is(aj_wait($node, $id), 'completed', 'it is run again when its row is free');
 $node->safe_psql('postgres', <<'SQL');
 CREATE FUNCTION sleeps(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM asyncjob.sleep('nap', '1 ms');
+    PERFORM asyncjob.sleep('nap', '200 ms');
     RETURN p;
 END $$;
 SELECT asyncjob.create_pipeline('sleeps', '[{"name": "a", "handler": "public.sleeps"}]');
