@@ -145,7 +145,8 @@ ok(told($unlucky), 'who subscribed is told of that, too');
 
 # A cancel() that commits while the coordinator is giving jobs back: it sees the
 # row locked when it ends jobs, and free when it queues them.  Between the two it
-# is held up here, by the event of another job's end.
+# is held up here, by the event of another job's end.  The worker of the job that
+# is cancelled must be gone before, or it would end the job itself.
 $node->safe_psql('postgres', <<'SQL');
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -161,10 +162,12 @@ my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(1)', verbose => 0);
 my $canceller = $node->background_psql('postgres');
 $canceller->query_safe('BEGIN', verbose => 0);
+$canceller->query_safe("SELECT asyncjob.pin($cancelled, '1 hour')", verbose => 0);
+my $kill = "SELECT pg_terminate_backend(pid, 10000) FROM asyncjob.workers() WHERE job_id =";
+$node->safe_psql('postgres', "$kill $cancelled");
 $canceller->query_safe("SELECT asyncjob.cancel($cancelled)", verbose => 0);
 $node->safe_psql('postgres', "UPDATE asyncjob.job SET free_retries = 20, failures = 2 WHERE id = $unlucky");
-$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid, 10000) FROM asyncjob.workers() WHERE job_id = $_")
-  for $cancelled, $unlucky;
+$node->safe_psql('postgres', "$kill $unlucky");
 ok(aj_until($node, 'the coordinator to be held up', "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"),
 	'the coordinator is between two statements');
 $canceller->query_safe('COMMIT', verbose => 0);
