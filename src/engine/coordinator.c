@@ -426,7 +426,11 @@ tend_queue(void)
 
 	aj_staff_shed();
 	foreach(cell, ready_owners)
-		wait_ms = Min(wait_ms, aj_staff_feed(lfirst(cell)));
+	{
+		long		feed_ms = aj_staff_feed(lfirst(cell));
+
+		wait_ms = Min(wait_ms, feed_ms);
+	}
 	ready_owners = NIL;
 	return Max(wait_ms, 0);
 }
@@ -562,9 +566,15 @@ aj_coordinator_main(Datum arg)
 			/* first, so that nobody begins a long job just before */
 			if (ours && aj_guc_enabled)
 				alone_ms = aj_suspects_tend();
-			wait_ms = Min(tend_queue(), alone_ms);
+			/* Min() would do what it compares twice */
+			wait_ms = tend_queue();
+			wait_ms = Min(wait_ms, alone_ms);
 			if (!aj_my_db->paused)
-				wait_ms = Min(wait_ms, aj_chores());
+			{
+				long		chores_ms = aj_chores();
+
+				wait_ms = Min(wait_ms, chores_ms);
+			}
 			if (orphans_again != 0)
 				wait_ms = Min(wait_ms, ORPHANS_AGAIN_MS);
 			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
