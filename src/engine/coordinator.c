@@ -362,6 +362,8 @@ tend(long (*work) (void))
 		wait_ms = -1;
 		if (work == tend_flow)
 			aj_flow_failed();
+		else if (work == tend_leases)
+			aj_external_failed(aj_my_db);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

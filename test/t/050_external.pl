@@ -38,7 +38,7 @@ foreach my $preloaded (1, 0)
 {
 	my $how = $preloaded ? 'preloaded' : 'not preloaded';
 	my $node = aj_node($preloaded ? 'ext' : 'ext_alone', bare => 1,
-		conf => $preloaded ? '' : "shared_preload_libraries = ''\n");
+		conf => $preloaded ? "log_min_messages = error\n" : "shared_preload_libraries = ''\n");
 	my ($id, $claim, $token, $took);
 
 	$node->safe_psql('postgres', "CREATE EXTENSION asyncjob; $setup");
@@ -76,6 +76,31 @@ foreach my $preloaded (1, 0)
 	is($node->safe_psql('postgres', "SELECT asyncjob.complete($id, $token, '2')"),
 		'completed', "$how: the other one finishes it");
 	is($node->safe_psql('postgres', "SELECT asyncjob.result($id)"), '2', "$how: with its output");
+
+	# A round that fails has announced nothing.
+	if ($preloaded)
+	{
+		my $offset = -s $node->logfile;
+		my $other = aj_submit($node, 'ext');
+
+		$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'it is broken';
+END $$;
+CREATE TRIGGER break BEFORE DELETE ON asyncjob.lease FOR EACH ROW EXECUTE FUNCTION break();
+SELECT FROM asyncjob.claim('{default}', 1, '100 ms');
+SQL
+		ok($node->wait_for_log(qr/ERROR:  it is broken/, $offset), "$how: a lease cannot be ended");
+		$psql->query('SELECT 1');
+		$offset = -s $node->logfile;
+		$id = aj_submit($node, 'ext', args => "queue => 'ext', run_at => now() - interval '1 hour'");
+		ok($node->wait_for_log(qr/ERROR:  it is broken/, $offset), "$how: nor when there is work");
+		$node->safe_psql('postgres', "DROP TRIGGER break ON asyncjob.lease; DROP FUNCTION break(); SELECT asyncjob.cancel($other)");
+		ok(hears($psql), "$how: which is announced when it can be");
+		$token = $node->safe_psql('postgres', "SELECT token FROM asyncjob.claim('{ext}')");
+		is($node->safe_psql('postgres', "SELECT asyncjob.complete($id, $token)"), 'completed', "$how: and done");
+	}
 
 	# A heartbeat holds it over the end of the first lease.
 	$id = aj_submit($node, 'ext', args => "queue => 'ext'");
