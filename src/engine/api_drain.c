@@ -86,12 +86,16 @@ turn_clock(Oid role, TimestampTz until)
 {
 	MemoryContext context = CurrentMemoryContext;
 	TimestampTz now = aj_now();
-	TimestampTz due;
+	TimestampTz due,
+				wake,
+				scheduled;
 	AjScope		scope;
 
 	aj_scope_enter(&scope, false);
-	due = Min(aj_queue_next_due(role, now), aj_queue_next_wake(role, now));
-	due = Min(due, aj_queue_schedule_next(role, now));
+	due = aj_queue_next_due(role, now);
+	wake = aj_queue_next_wake(role, now);
+	scheduled = aj_queue_schedule_next(role, now);
+	due = Min(due, Min(wake, scheduled));
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 	if (due == DT_NOEND || due > until)

@@ -573,10 +573,11 @@ cpu_us(void)
 void
 aj_publish_commit(void)
 {
-	int64		began = cpu_us();
+	int64		took = -cpu_us();
 
 	CommitTransactionCommand();
-	digest_us = Min(DIGEST_TIMES * (cpu_us() - began),
+	took += cpu_us();
+	digest_us = Min(DIGEST_TIMES * took,
 					aj_guc_notify_interval * INT64CONST(1000));
 	digest_us = Max(digest_us, DIGEST_MS * 1000);
 	last_sent = GetCurrentTimestamp();
