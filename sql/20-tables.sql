@@ -104,8 +104,7 @@ CREATE TABLE asyncjob.job (
     parent_step      smallint,
     item_no          integer,
     waiting_for      text
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
-        autovacuum_vacuum_cost_delay = 0);
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 COMMENT ON TABLE asyncjob.job IS
 'One row a submitted job. Roles see their own; status(), result() and updates() tell more.';
 COMMENT ON COLUMN asyncjob.job.waiting_for IS 'What a waiting job waits for: sleep, event, children or branches, and run_at is then when it gives up or wakes; or pause, of its pipeline.';
