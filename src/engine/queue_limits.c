@@ -167,7 +167,9 @@ AJ_STATEMENT(forget_turns,
 
 /*
  * Jobs that are queued without a place: from before the queue had limits, or
- * made ready by what knows nothing of them.
+ * made ready by what knows nothing of them.  In the order of the indexes of
+ * queued jobs: a plan that is made while there are no jobs takes the primary
+ * key otherwise, and then reads all jobs, once for each owner.
  */
 AJ_STATEMENT(hold_strays,
 			 "UPDATE asyncjob.job h SET state = 'waiting',"
@@ -179,13 +181,16 @@ AJ_STATEMENT(hold_strays,
 			 "       AND j.owner = o.role AND j.queue_id = $1"
 			 "       AND j.item_no IS NULL AND " STILL_GATED
 			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
-			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) s"
+			 "         WHERE p.job_id = j.id)"
+			 "     ORDER BY j.priority, j.run_at, j.id LIMIT $2 FOR UPDATE SKIP LOCKED) s"
 			 "  UNION ALL SELECT e.id FROM"
 			 "   (SELECT j.id FROM asyncjob.job j"
 			 "     WHERE j.state = 'queued' AND j.external AND j.queue_id = $1"
 			 "       AND j.item_no IS NULL AND " STILL_GATED
 			 "       AND NOT EXISTS (SELECT FROM asyncjob.place p"
-			 "         WHERE p.job_id = j.id) LIMIT $2 FOR UPDATE SKIP LOCKED) e))",
+			 "         WHERE p.job_id = j.id)"
+			 "     ORDER BY j.owner, j.priority, j.run_at, j.id LIMIT $2"
+			 "     FOR UPDATE SKIP LOCKED) e))",
 			 INT4OID, INT4OID);
 
 AJ_STATEMENT(hold,
@@ -313,7 +318,7 @@ AJ_STATEMENT(place_strays,
 			 " WHERE j.state = 'running' AND j.worker_id <> 0 AND j.queue_id = $1"
 			 " AND j.item_no IS NULL AND " STILL_GATED
 			 " AND NOT EXISTS (SELECT FROM asyncjob.place p WHERE p.job_id = j.id)"
-			 " ON CONFLICT DO NOTHING",
+			 " ORDER BY j.worker_id, j.id ON CONFLICT DO NOTHING",
 			 INT4OID);
 
 AJ_STATEMENT(unfinished,

@@ -40,12 +40,18 @@ SELECT asyncjob.create_pipeline('branching', '[{"name": "a", "handler": "public.
     {"name": "c", "handler": "public.quick", "after": ["a", "b"]}]');
 SELECT asyncjob.grant_pipeline(p, 'app') FROM unnest('{flaky,napping,branching}'::text[]) p;
 
+-- seen to at each poll; the coordinator plans that while there are no jobs
+SELECT asyncjob.create_queue('few', max_running => 1);
+
 -- the most urgent jobs of all, of a queue that is paused
 SELECT asyncjob.create_queue('stopped');
 SELECT asyncjob.pause_queue('stopped');
 SET ROLE app;
 SELECT count(*) FROM asyncjob.submit_many('noop', array_fill('{}'::jsonb, ARRAY[3000]), queue => 'stopped', priority => '10');
 SQL
+ok( aj_until($node, 'the limits not to be new any more',
+		q(SELECT clock_timestamp() > created_at + interval '3 s' FROM asyncjob.queue WHERE name = 'few')),
+	'what is queued in a queue with new limits has been looked at');
 my $ours = q(queue_id <> (SELECT id FROM asyncjob.queue WHERE name = 'stopped'));
 
 # Jobs of a pipeline, in three queues and at any priority; returns how many
@@ -87,6 +93,14 @@ foreach my $pipeline (@pipelines)
 }
 is($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.job WHERE state = 'completed' AND item_no IS NULL"),
 	@pipelines * ($many + $some), 'all jobs are completed');
+
+# Polls look for queued jobs, and not among all others.
+my $by_key = q(SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelid = 'asyncjob.job_pkey'::regclass);
+my $read = $node->safe_psql('postgres', $by_key);
+$node->safe_psql('postgres', q(ALTER SYSTEM SET asyncjob.poll_interval = '100ms'));
+$node->reload;
+ok(aj_rounds($node, 'postgres', 200), 'the coordinator polls');
+cmp_ok($node->safe_psql('postgres', $by_key) - $read, '<', 5000, 'polls do not read all jobs');
 
 $old->query_safe('COMMIT');
 $old->quit;
