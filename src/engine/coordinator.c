@@ -252,7 +252,7 @@ tend_places(void)
 {
 	TimestampTz next;
 
-	(void) aj_limits_round(&next);
+	aj_limits_round(&next);
 	return ms_until(next);
 }
 

@@ -59,16 +59,6 @@ aj_local_lonlat(const AjGroundModel *m, double x, double y, double *lon,
 				   lon, lat);
 }
 
-static void
-check(AjkError err)
-{
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
-	if (err != AJK_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory")));
-}
-
 static void *
 cells_alloc(const AjSiteGrid *g, Size width)
 {
@@ -197,7 +187,7 @@ middle_cell(const AjGroundModel *m, uint32 *mask)
 
 	for (Size i = 0; i < n; i++)
 		mask[i] = m->blocked[i];
-	check(ajk_edt(mask, 1, g->ncols, g->nrows, dist, aj_poll, NULL));
+	aj_kernel_check(ajk_edt(mask, 1, g->ncols, g->nrows, dist, aj_poll, NULL));
 	for (Size i = 0; i < n; i++)
 		if (!isinf(dist[i]) && dist[i] > best)
 		{
@@ -247,7 +237,7 @@ aj_ground_model(AjGroundModel *m, const AjLayoutParams *p)
 	if (err == AJK_OK && m->multiplier)
 		err = price_cells(m, mask);
 	aj_compute_end();
-	check(err);
+	aj_kernel_check(err);
 
 	m->has_entry = g->site->has_entry;
 	if (m->has_entry)
@@ -281,7 +271,7 @@ aj_ground_model(AjGroundModel *m, const AjLayoutParams *p)
 	aj_compute_begin();
 	err = ajk_reach(&m->route, &m->entry_cell, 1, m->reach, aj_poll, NULL);
 	aj_compute_end();
-	check(err);
+	aj_kernel_check(err);
 	m->reach_max = 1;
 	for (Size i = 0; i < n; i++)
 		m->reach_max = Max(m->reach_max, m->reach[i]);
@@ -487,7 +477,7 @@ place_kind(AjGroundModel *m, AjLayout *l, int kind, const uint8 *banned)
 						 rest * 2 / 7, FORBIDDEN, m->curvature, m->roughness,
 						 m->suitability);
 	aj_compute_end();
-	check(err);
+	aj_kernel_check(err);
 
 	cand = MemoryContextAllocHuge(CurrentMemoryContext,
 								  (n + 1) * sizeof(Candidate));

@@ -556,6 +556,16 @@ aj_poll_finish(void)
 			 errmsg("computation was stopped")));
 }
 
+void
+aj_kernel_check(AjkError err)
+{
+	if (err == AJK_STOPPED)
+		aj_poll_finish();
+	if (err != AJK_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+						errmsg("out of memory")));
+}
+
 static char *
 bytes_text(double bytes)
 {

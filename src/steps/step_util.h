@@ -21,6 +21,8 @@
 #include "utils/palloc.h"
 #include "utils/resowner.h"
 
+#include "../kernels/kernel.h"
+
 /* PostgreSQL 18 renamed its own; this works with every compiler we build on */
 #define AJ_NORETURN __attribute__((noreturn))
 
@@ -180,6 +182,9 @@ typedef struct AjPoll
 
 extern bool aj_poll(void *arg, double fraction);
 extern void aj_poll_finish(void);
+
+/* What a kernel returned that fails only for being stopped or out of memory. */
+extern void aj_kernel_check(AjkError err);
 
 /*
  * Refuse a computation that needs more than asyncjob.max_step_memory.

@@ -326,16 +326,6 @@ find_rix(Stream *s)
 	aj_terrain_rix(g, &dem, s->d);
 }
 
-static void
-check(AjkError err)
-{
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
-	if (err != AJK_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory")));
-}
-
 static void *
 alloc(Size n, Size width)
 {
@@ -374,7 +364,7 @@ begin(Stream *s)
 	s->buildable.d = s->d;
 	s->buildable.bits = alloc((Size) g->ncols * g->nrows / 8 + 1, 1);
 	s->buildable.least = aj_site_min_cells(g);
-	check(ajk_patches_begin(&s->patches, g->ncols, buildable_patch, &s->buildable));
+	aj_kernel_check(ajk_patches_begin(&s->patches, g->ncols, buildable_patch, &s->buildable));
 	for (int k = 0; k < AJ_NASSET_TYPES; k++)
 	{
 		double		pad = aj_asset_types[k].pad_m;
@@ -383,7 +373,7 @@ begin(Stream *s)
 		{
 			s->d, k, cell_area, Max(ceil(pad * pad / cell_area), 1)
 		};
-		check(ajk_patches_begin(&s->asset[k], g->ncols, usable_patch, &s->usable[k]));
+		aj_kernel_check(ajk_patches_begin(&s->asset[k], g->ncols, usable_patch, &s->usable[k]));
 	}
 }
 
@@ -435,7 +425,7 @@ aj_terrain_stream(AjSiteBands *bands, JsonbContainer *params,
 			aj_compute_begin();
 			err = add_band(s);
 			aj_compute_end();
-			check(err);
+			aj_kernel_check(err);
 			aj_progress(from + (last - from) * (bands->first + bands->nrows) / s->grid->nrows,
 						"analysing the ground in bands");
 		}
@@ -449,7 +439,7 @@ aj_terrain_stream(AjSiteBands *bands, JsonbContainer *params,
 		if (err == AJK_OK)
 			err = end_overview(s);
 		aj_compute_end();
-		check(err);
+		aj_kernel_check(err);
 	}
 	PG_FINALLY();
 	{
