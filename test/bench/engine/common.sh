@@ -163,7 +163,7 @@ fill()
 
 last_id()
 {
-    sql 'SELECT last_value FROM asyncjob.job_id_seq'
+    sql 'SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM asyncjob.job_id_seq'
 }
 
 # count_queued ID QUEUE: jobs after that id
