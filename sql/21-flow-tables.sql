@@ -34,6 +34,7 @@ COMMENT ON TABLE asyncjob.event IS
 CREATE UNIQUE INDEX event_key_idx ON asyncjob.event (owner, event, key) WHERE kept;
 CREATE INDEX event_pending_idx ON asyncjob.event (id) WHERE pending;
 CREATE INDEX event_done_idx ON asyncjob.event (owner, event) WHERE NOT kept;
+CREATE INDEX event_xid_idx ON asyncjob.event (owner, event, xid);
 
 CREATE TABLE asyncjob.event_wait (
     job_id       bigint PRIMARY KEY,
@@ -47,7 +48,7 @@ CREATE TABLE asyncjob.event_wait (
     seen_xid     xid8
 );
 COMMENT ON TABLE asyncjob.event_wait IS 'Jobs that wait for an event.';
-CREATE INDEX event_wait_idx ON asyncjob.event_wait (event_owner, event);
+CREATE INDEX event_wait_idx ON asyncjob.event_wait (event_owner, event, key);
 CREATE INDEX event_wait_fresh_idx ON asyncjob.event_wait (job_id) WHERE fresh;
 
 CREATE TABLE asyncjob.event_grant (

@@ -12,3 +12,4 @@ CREATE TABLE asyncjob.step_cache (
 );
 COMMENT ON TABLE asyncjob.step_cache IS 'Outputs of steps that later jobs of the same owner reuse; artifacts are those of the job they came from.';
 CREATE INDEX step_cache_expires_idx ON asyncjob.step_cache (expires_at);
+CREATE INDEX step_cache_job_idx ON asyncjob.step_cache (job_id, step_no);

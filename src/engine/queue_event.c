@@ -151,41 +151,59 @@ AJ_STATEMENT(chains_wanted,
 
 /*
  * Events of $3 (0: of everybody), and what the jobs and subscriptions of $3
- * want of others'.
+ * want of others'.  Scalar subqueries, since an EXISTS could be answered by
+ * hashing all jobs of $3.
  */
 AJ_STATEMENT(pending,
 			 "SELECT e.id, e.done_xid IS NOT NULL FROM asyncjob.event e"
 			 " WHERE e.pending AND e.id > $2 AND ($3 = 0 OR e.owner = $3"
-			 "  OR EXISTS (SELECT FROM asyncjob.event_wait w JOIN asyncjob.job j"
+			 "  OR (SELECT true FROM asyncjob.event_wait w JOIN asyncjob.job j"
 			 "   ON j.id = w.job_id WHERE w.event_owner = e.owner"
-			 "   AND w.event = e.event AND j.owner = $3)"
-			 "  OR EXISTS (SELECT FROM asyncjob.subscription s"
+			 "   AND w.event = e.event AND j.owner = $3 LIMIT 1)"
+			 "  OR (SELECT true FROM asyncjob.subscription s"
 			 "   WHERE s.event_owner = e.owner AND s.event = e.event"
-			 "   AND s.owner = $3))"
+			 "   AND s.owner = $3 LIMIT 1))"
 			 " ORDER BY e.id LIMIT $1 FOR UPDATE SKIP LOCKED",
 			 INT8OID, INT8OID, OIDOID);
 
 /* who waits for an event; new waits are compared with what there was */
+#define NAMES(e, w) \
+	e ".owner = " w ".event_owner AND " e ".event = " w ".event"
+#define AFTER(e, w) \
+	"NOT pg_visible_in_snapshot(" e ".xid, " w ".since)"
 #define FITS(e, w) \
-	e ".owner = " w ".event_owner AND " e ".event = " w ".event" \
-	" AND (" w ".key IS NULL OR " w ".key = " e ".key)" \
-	" AND (" e ".kept AND " w ".key IS NOT NULL" \
-	"  OR NOT pg_visible_in_snapshot(" e ".xid, " w ".since))"
+	NAMES(e, w) " AND (" w ".key IS NULL OR " w ".key = " e ".key)" \
+	" AND (" e ".kept AND " w ".key IS NOT NULL OR " AFTER(e, w) ")"
 
+/* By key and without, so that the waits for other keys aren't looked at. */
 AJ_STATEMENT(waits_of_event,
-			 "SELECT w.job_id, e.payload FROM asyncjob.event e"
-			 " JOIN asyncjob.event_wait w ON " FITS("e", "w")
-			 " WHERE e.id = $1 ORDER BY w.job_id",
+			 "SELECT f.job_id, e.payload FROM asyncjob.event e"
+			 " CROSS JOIN LATERAL"
+			 "  (SELECT w.job_id FROM asyncjob.event_wait w WHERE " NAMES("e", "w")
+			 "     AND w.key = e.key AND (e.kept OR " AFTER("e", "w") ")"
+			 "   UNION ALL"
+			 "   SELECT w.job_id FROM asyncjob.event_wait w WHERE " NAMES("e", "w")
+			 "     AND w.key IS NULL AND " AFTER("e", "w") ") f"
+			 " WHERE e.id = $1 ORDER BY f.job_id",
 			 INT8OID);
 
 /*
  * An event that is pending still, although we have dispatched what there was,
  * is in the hands of somebody who may not have seen the wait: it stays new.
+ * Of the others there may be many that are kept; one index finds that with the
+ * key, another those that were emitted since.
  */
 AJ_STATEMENT(events_of_waits,
-			 "SELECT w.job_id, coalesce((SELECT e.payload FROM asyncjob.event e"
-			 "  WHERE NOT e.pending AND " FITS("e", "w")
-			 "  ORDER BY e.id LIMIT 1), ("
+			 "SELECT w.job_id, coalesce((SELECT f.payload FROM"
+			 "  (SELECT e.id, e.payload FROM asyncjob.event e"
+			 "    WHERE e.kept AND NOT e.pending AND " NAMES("e", "w")
+			 "      AND e.key = w.key"
+			 "   UNION ALL"
+			 "   SELECT e.id, e.payload FROM asyncjob.event e"
+			 "    WHERE NOT e.pending AND " NAMES("e", "w")
+			 "      AND (w.key IS NULL OR w.key = e.key)"
+			 "      AND e.xid >= pg_snapshot_xmin(w.since) AND " AFTER("e", "w") ") f"
+			 "  ORDER BY f.id LIMIT 1), ("
 			 END_OF_JOB("w.event_owner", "w.event", "w.key") ")),"
 			 " EXISTS (SELECT FROM asyncjob.event e"
 			 "  WHERE e.pending AND " FITS("e", "w") ")"
