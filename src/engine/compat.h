@@ -19,6 +19,8 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/plancat.h"
 #include "postmaster/bgworker.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
@@ -67,6 +69,23 @@
 #else
 #define AJ_WORKER_CONNECT_FLAGS	0
 #define AJ_OWNER_NEEDS_LOGIN	true
+#endif
+
+/* 19 has a hook of another shape where the planner learns of a relation. */
+#if PG_VERSION_NUM >= 190000
+#define aj_relation_hook	build_simple_rel_hook
+#define AJ_RELATION_HOOK_PARAMETERS \
+	PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte
+#define AJ_RELATION_HOOK_ARGUMENTS	root, rel, rte
+#define AJ_RELATION_HOOK_RELID	(rte->rtekind == RTE_RELATION ? rte->relid : InvalidOid)
+typedef build_simple_rel_hook_type AjRelationHook;
+#else
+#define aj_relation_hook	get_relation_info_hook
+#define AJ_RELATION_HOOK_PARAMETERS \
+	PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel
+#define AJ_RELATION_HOOK_ARGUMENTS	root, relid, inhparent, rel
+#define AJ_RELATION_HOOK_RELID	relid
+typedef get_relation_info_hook_type AjRelationHook;
 #endif
 
 /* 18: "pg_noreturn void f(void)"; before, an attribute after it. */

@@ -41,6 +41,7 @@
 #include "extension.h"
 #include "names.h"
 #include "pipeline.h"
+#include "plans.h"
 #include "queue.h"
 #include "scope.h"
 #include "types.h"

@@ -16,6 +16,7 @@
 #include "ddl.h"
 #include "executor.h"
 #include "guc.h"
+#include "plans.h"
 #include "registration.h"
 #include "shmem.h"
 #include "wake.h"
@@ -32,6 +33,7 @@ _PG_init(void)
 	aj_guc_define(preloading);
 	aj_step_api_install();
 	aj_wake_install();
+	aj_plans_install();
 	if (!preloading || IsBinaryUpgrade)
 		return;
 	aj_shmem_install();

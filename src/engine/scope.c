@@ -19,12 +19,7 @@
  * it should be.  The settings nest like those of a function with SET clauses
  * and are back before the transaction goes on.
  *
- * Those that only steer the planner are pinned only when a statement has to
- * be planned.  Every statement of a worker or coordinator reads few rows by
- * an index, whatever the statistics of tables that change so fast make of it,
- * so it gets one generic plan.  An invalidation that arrives after we looked
- * makes the plan cache plan it again behind our back, with the owner's
- * settings; that plan serves once.
+ * What the planner makes of the statements is seen to by plans.c.
  *
  * After an error nothing needs to be undone by hand: the abort of the
  * (sub)transaction restores user and settings.  xact_read_only is restored by
@@ -47,7 +42,6 @@
 #include "utils/float.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/rls.h"
@@ -55,29 +49,10 @@
 #include "utils/syscache.h"
 
 #include "extension.h"
+#include "plans.h"
 #include "scope.h"
 
-static uint64 plan_epoch = 1;
-
 static bool in_worker = false;	/* the innermost scope is a worker's */
-
-static const struct
-{
-	const char *name;
-	const char *value;
-}			planner_settings[] =
-
-{
-	{"enable_bitmapscan", "off"},
-	{"enable_hashjoin", "off"},
-	{"enable_indexonlyscan", "on"},
-	{"enable_indexscan", "on"},
-	{"enable_mergejoin", "off"},
-	{"enable_nestloop", "on"},
-	{"enable_seqscan", "off"},
-	{"enable_sort", "on"},
-	{"jit", "off"},
-};
 
 static void
 set_setting(const char *name, const char *value)
@@ -270,73 +245,6 @@ aj_try(void (*work) (void *arg), void *arg)
 }
 
 /*
- * Forget all plans, because the extension they were made for is gone.
- */
-void
-aj_forget_plans(void)
-{
-	plan_epoch++;
-}
-
-/* Prepare a statement the first time it is used. */
-static SPIPlanPtr
-prepared(AjStatement *stmt)
-{
-	SPIPlanPtr	plan;
-
-	if (stmt->plan != NULL && stmt->epoch == plan_epoch)
-		return stmt->plan;
-	if (stmt->plan != NULL)
-	{
-		SPI_freeplan(stmt->plan);
-		stmt->plan = NULL;
-	}
-	plan = SPI_prepare_cursor(stmt->sql, stmt->nargs, (Oid *) stmt->argtypes,
-							  in_worker ? CURSOR_OPT_GENERIC_PLAN : 0);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare a statement of the engine: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	stmt->plan = plan;
-	stmt->epoch = plan_epoch;
-	return plan;
-}
-
-/* Its generic plan, or NULL if there is none that could be used now. */
-static const CachedPlan *
-valid_plan(SPIPlanPtr plan)
-{
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
-
-	return source->is_valid && source->gplan != NULL &&
-		source->gplan->is_valid ? source->gplan : NULL;
-}
-
-/* Execute with the planner pinned if there is something to plan. */
-static int
-execute_in_worker(AjStatement *stmt, SPIPlanPtr plan, Datum *values,
-				  const char *nulls, bool read_only, long limit)
-{
-	const CachedPlan *before = valid_plan(plan);
-	int			rc;
-
-	if (before == NULL)
-	{
-		int			nestlevel = NewGUCNestLevel();
-
-		for (int i = 0; i < lengthof(planner_settings); i++)
-			set_setting(planner_settings[i].name, planner_settings[i].value);
-		rc = SPI_execute_plan(plan, values, nulls, read_only, limit);
-		AtEOXact_GUC(false, nestlevel);
-		return rc;
-	}
-	rc = SPI_execute_plan(plan, values, nulls, read_only, limit);
-	if (valid_plan(plan) != before)
-		stmt->epoch = 0;		/* prepare it anew */
-	return rc;
-}
-
-/*
  * Run a statement of the engine with a new snapshot, as the isolation level
  * of the transaction has it.  Returns the number of rows; SPI_tuptable holds
  * them.  The current memory context stays what it is.
@@ -345,12 +253,8 @@ int
 aj_execute(AjStatement *stmt, Datum *values, const char *nulls, long limit)
 {
 	MemoryContext context = CurrentMemoryContext;
-	SPIPlanPtr	plan = prepared(stmt);
-	int			rc;
+	int			rc = aj_plan_execute(stmt, in_worker, values, nulls, false, limit);
 
-	rc = in_worker ?
-		execute_in_worker(stmt, plan, values, nulls, false, limit) :
-		SPI_execute_plan(plan, values, nulls, false, limit);
 	MemoryContextSwitchTo(context); /* SPI leaves its own behind */
 	if (rc < 0)
 		elog(ERROR, "a statement of the engine failed: %s",
@@ -366,13 +270,10 @@ int
 aj_execute_latest(AjStatement *stmt, Datum *values, const char *nulls)
 {
 	MemoryContext context = CurrentMemoryContext;
-	SPIPlanPtr	plan = prepared(stmt);
 	int			rc;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	rc = in_worker ?
-		execute_in_worker(stmt, plan, values, nulls, true, 0) :
-		SPI_execute_plan(plan, values, nulls, true, 0);
+	rc = aj_plan_execute(stmt, in_worker, values, nulls, true, 0);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(context);
 	if (rc < 0)

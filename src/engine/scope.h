@@ -64,7 +64,6 @@ aj_value(int row, int col, bool *isnull)
 }
 
 extern Datum aj_text_or_null(const char *text, char *null);
-extern void aj_forget_plans(void);
 extern void aj_worker_defaults(void);
 extern void aj_commit_durably(bool durably);
 
