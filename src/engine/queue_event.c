@@ -193,23 +193,24 @@ AJ_STATEMENT(waits_of_event,
  * Of the others there may be many that are kept; one index finds that with the
  * key, another those that were emitted since.
  */
+#define KEPT_OR_AFTER(cond) \
+	"SELECT e.id, e.payload FROM asyncjob.event e" \
+	" WHERE e.kept AND " cond " AND " NAMES("e", "w") " AND e.key = w.key" \
+	" UNION ALL" \
+	" SELECT e.id, e.payload FROM asyncjob.event e" \
+	" WHERE " cond " AND " NAMES("e", "w") \
+	"  AND (w.key IS NULL OR w.key = e.key)" \
+	"  AND e.xid >= pg_snapshot_xmin(w.since) AND " AFTER("e", "w")
+
 AJ_STATEMENT(events_of_waits,
-			 "SELECT w.job_id, coalesce((SELECT f.payload FROM"
-			 "  (SELECT e.id, e.payload FROM asyncjob.event e"
-			 "    WHERE e.kept AND NOT e.pending AND " NAMES("e", "w")
-			 "      AND e.key = w.key"
-			 "   UNION ALL"
-			 "   SELECT e.id, e.payload FROM asyncjob.event e"
-			 "    WHERE NOT e.pending AND " NAMES("e", "w")
-			 "      AND (w.key IS NULL OR w.key = e.key)"
-			 "      AND e.xid >= pg_snapshot_xmin(w.since) AND " AFTER("e", "w") ") f"
-			 "  ORDER BY f.id LIMIT 1), ("
+			 "SELECT w.job_id, coalesce((SELECT f.payload FROM ("
+			 KEPT_OR_AFTER("NOT e.pending") ") f ORDER BY f.id LIMIT 1), ("
 			 END_OF_JOB("w.event_owner", "w.event", "w.key") ")),"
-			 " EXISTS (SELECT FROM asyncjob.event e"
-			 "  WHERE e.pending AND " FITS("e", "w") ")"
+			 " (SELECT true FROM (" KEPT_OR_AFTER("e.pending") ") p LIMIT 1)"
+			 "  IS NOT NULL"
 			 " FROM asyncjob.event_wait w"
-			 " WHERE w.fresh AND w.job_id > $2 AND ($3 = 0 OR EXISTS"
-			 "  (SELECT FROM asyncjob.job o WHERE o.id = w.job_id AND o.owner = $3))"
+			 " WHERE w.fresh AND w.job_id > $2 AND ($3 = 0 OR"
+			 "  (SELECT o.owner FROM asyncjob.job o WHERE o.id = w.job_id) = $3)"
 			 " ORDER BY w.job_id LIMIT $1",
 			 INT8OID, INT8OID, OIDOID);
 
