@@ -222,40 +222,49 @@ ajk_wind_mean_speed(const AjkWind *wind)
 	return wind->mass > 0.0 ? sum / wind->mass : 0.0;
 }
 
+/* A direction as one at or after the first, so that they ascend */
+static double
+unwrapped(const AjkWind *in, int i)
+{
+	return in->wd[i] < in->wd[0] ? in->wd[i] + 360.0 : in->wd[i];
+}
+
 /*
- * Merge neighbouring directions so that at most max_wd remain.  The
- * optimiser's inner loop works on this; directions must be evenly spaced, as
- * the functions above make them, or few.
+ * Merge neighbouring directions, which go once around the circle, so that at
+ * most max_wd remain: those that lie within 360 / max_wd of a group's first.
+ * The optimiser's inner loop works on this.
  */
 AjkError
 ajk_wind_coarsen(const AjkWind *in, int max_wd, AjkWind *out)
 {
-	int			group = 1;
+	double		width = in->nwd > max_wd ? 360.0 / max_wd * (1 - 1e-9) : 0.0;
 	AjkError	err;
+	int			from = 0;
 
-	while (in->nwd / group > max_wd || in->nwd % group != 0)
-	{
-		if (++group > in->nwd)
-			return AJK_RANGE;
-	}
-	err = ajk_wind_alloc(out, in->nwd / group, in->nws);
+	if (max_wd < 1)
+		return AJK_RANGE;
+	err = ajk_wind_alloc(out, in->nwd < max_wd ? in->nwd : max_wd, in->nws);
 	if (err != AJK_OK)
 		return err;
 	memcpy(out->ws, in->ws, sizeof(double) * (size_t) in->nws);
-	for (int i = 0; i < out->nwd; i++)
+	out->nwd = 0;
+	while (from < in->nwd)
 	{
+		double	   *prob = out->prob + (size_t) out->nwd * in->nws;
 		double		sum = 0.0;
+		int			to = from;
 
-		for (int g = 0; g < group; g++)
+		do
 		{
-			size_t		from = (size_t) (i * group + g);
-
-			sum += in->wd[from];
+			sum += unwrapped(in, to);
 			for (int j = 0; j < in->nws; j++)
-				out->prob[(size_t) i * out->nws + j] +=
-					in->prob[from * in->nws + j];
-		}
-		out->wd[i] = sum / group;
+				prob[j] += in->prob[(size_t) to * in->nws + j];
+			to++;
+		} while (to < in->nwd && width > 0.0 &&
+				 (out->nwd == max_wd - 1 ||
+				  unwrapped(in, to) - unwrapped(in, from) < width));
+		out->wd[out->nwd++] = fmod(sum / (to - from), 360.0);
+		from = to;
 	}
 	add_up(out);
 	return AJK_OK;

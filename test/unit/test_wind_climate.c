@@ -87,6 +87,68 @@ test_turbine(void)
 	   strcmp(what, "rotor_diameter_m") == 0, "NaN diameter is found");
 }
 
+/*
+ * Merged to at most max directions, each direction's share stays within the
+ * width of what it is merged to, whatever their number and where they begin.
+ */
+static bool
+merged_near(int n, double first, double step, int max, int *merged)
+{
+	AjkWind		wind;
+	AjkWind		coarse;
+	bool		good;
+	double		took = 0.0;
+
+	if (ajk_wind_alloc(&wind, n, 1) != AJK_OK)
+		return false;
+	wind.ws[0] = 9.0;
+	for (int i = 0; i < n; i++)
+	{
+		wind.wd[i] = fmod(first + i * step, 360.0);
+		wind.prob[i] = 1.0 + i % 7;
+		wind.mass += wind.prob[i];
+	}
+	good = ajk_wind_coarsen(&wind, max, &coarse) == AJK_OK &&
+		coarse.nwd <= max && fabs(coarse.mass - wind.mass) < 1e-9;
+	for (int i = 0, at = 0; good && at < coarse.nwd; at++)
+	{
+		double		share = 0.0;
+
+		/* in their order, so the shares tell which went where */
+		for (; i < n && share + wind.prob[i] <= coarse.prob[at] + 1e-9; i++)
+		{
+			share += wind.prob[i];
+			good = good && fabs(remainder(wind.wd[i] - coarse.wd[at], 360.0)) <
+				360.0 / max;
+		}
+		good = good && fabs(share - coarse.prob[at]) < 1e-9 &&
+			coarse.wd[at] >= 0.0 && coarse.wd[at] < 360.0;
+		took += share;
+	}
+	good = good && fabs(took - wind.mass) < 1e-9;
+	*merged = good ? coarse.nwd : -1;
+	ajk_wind_free(&wind);
+	ajk_wind_free(&coarse);
+	return good;
+}
+
+static void
+test_merging(void)
+{
+	int			n;
+
+	ok(merged_near(360, 11.25, 1.0, 72, &n) && n == 72,
+	   "a group that goes over north keeps its direction");
+	ok(merged_near(360, 11.25, 1.0, 36, &n) && n == 36, "so with wider ones");
+	ok(merged_near(73, 0.0, 360.0 / 73, 72, &n) && n == 37,
+	   "a prime number of directions isn't merged to one");
+	ok(merged_near(359, 0.0, 1.0, 72, &n) && n == 72, "one is missing");
+	ok(merged_near(100, 200.0, 1.0, 72, &n) && n == 20, "a part of the circle");
+	ok(merged_near(73, 3.0, 5.0 * (1 - 5e-10), 72, &n) && n == 72,
+	   "steps just below the width");
+	ok(merged_near(72, 3.0, 5.0, 72, &n) && n == 72, "few are left alone");
+}
+
 static void
 test_climate(void)
 {
@@ -204,6 +266,7 @@ main(void)
 	test_rotor();
 	test_turbine();
 	test_climate();
+	test_merging();
 	test_rng();
 	return unit_done();
 }
