@@ -34,6 +34,9 @@
 /* a turn of the state of charge by less is noise */
 #define TURN 0.04
 
+/* a step of the state of charge by more is a jump */
+#define JUMP 0.1
+
 /*
  * Current and state of charge are compared over so long: from one sample to
  * the next, noise may hide which way the state of charge goes.
@@ -154,16 +157,22 @@ add_power(const double *v, int i, double hours, double *kwh, double *known_h)
 	}
 }
 
+/* What flows in and what flows out, of which the later sample tells a share */
+static void
+split_at(double a, double b, double later, double hours, double *in, double *out)
+{
+	*in += ((1 - later) * fmax(a, 0) + later * fmax(b, 0)) * hours;
+	*out += ((1 - later) * fmax(-a, 0) + later * fmax(-b, 0)) * hours;
+}
+
 /*
- * Trapezoids of what flows in and of what flows out, each for itself: right
- * on the whole whether a sample is a moment's value or the mean of the
- * interval before or after it.
+ * The same by trapezoids: right on the whole whether a sample is a moment's
+ * value or the mean of the interval before or after it.
  */
 static void
 split(double a, double b, double hours, double *in, double *out)
 {
-	*in += (fmax(a, 0) + fmax(b, 0)) / 2 * hours;
-	*out += (fmax(-a, 0) + fmax(-b, 0)) / 2 * hours;
+	split_at(a, b, 0.5, hours, in, out);
 }
 
 void
@@ -225,10 +234,61 @@ ajk_battery_efficiency(const AjkEnergy *e, double capacity_ah, double mean_v,
 
 /* ---- capacity ---- */
 
+/*
+ * Share of the current between two samples that the later one tells: 1 where
+ * a sample is the mean of the time before it, 0 of the time after it, one half
+ * of moments' values.  On the whole that is the same, but a window begins at
+ * rest and ends under current, so half a step is counted too much or too
+ * little.  Told by regressing steps of the state of charge on both currents.
+ */
+static double
+later_share(const AjkTelemetry *d, double coulombic)
+{
+	double		aa = 0;
+	double		bb = 0;
+	double		ab = 0;
+	double		ay = 0;
+	double		by = 0;
+	double		yy = 0;
+	double		det;
+	double		a;
+	double		b;
+	double		se;
+	int			n = 0;
+
+	for (int i = 1; i < d->n; i++)
+	{
+		double		h = (d->t[i] - d->t[i - 1]) / 3600;
+		double		x = d->current[i - 1] * h * (d->current[i - 1] > 0 ? coulombic : 1);
+		double		z = d->current[i] * h * (d->current[i] > 0 ? coulombic : 1);
+		double		y = d->soc[i] - d->soc[i - 1];
+
+		/* a jump is none of the current's doing */
+		if (ajk_gap_before(d, i) || isnan(x) || isnan(z) || !(fabs(y) < JUMP))
+			continue;
+		aa += x * x;
+		bb += z * z;
+		ab += x * z;
+		ay += x * y;
+		by += z * y;
+		yy += y * y;
+		n++;
+	}
+	det = aa * bb - ab * ab;
+	if (n < 100 || !(det > 1e-3 * aa * bb))
+		return 0.5;
+	a = (bb * ay - ab * by) / det;
+	b = (aa * by - ab * ay) / det;
+	se = sqrt(fmax(yy - a * ay - b * by, 0) / (n - 2) * fmax(aa, bb) / det);
+	if (!(a + b > 0) || se > 0.1 * (a + b))
+		return 0.5;
+	return fmin(fmax(b / (a + b), 0), 1);
+}
+
 /* Fit state of charge over charge in samples from .. to. */
 static bool
 fit_window(const AjkTelemetry *d, int from, int to, double coulombic,
-		   AjkWindow *w)
+		   double later, AjkWindow *w)
 {
 	int			n = to - from + 1;
 	double		q = 0;
@@ -255,8 +315,8 @@ fit_window(const AjkTelemetry *d, int from, int to, double coulombic,
 				double		in = 0;
 				double		out = 0;
 
-				split(d->current[i - 1], d->current[i],
-					  (d->t[i] - d->t[i - 1]) / 3600, &in, &out);
+				split_at(d->current[i - 1], d->current[i], later,
+						 (d->t[i] - d->t[i - 1]) / 3600, &in, &out);
 				q += in * coulombic - out;
 			}
 			if (pass == 0)
@@ -297,11 +357,13 @@ ajk_capacity_windows(const AjkTelemetry *d, double min_dsoc, double coulombic,
 {
 	int			size = 0;
 	int			i = 0;
+	double		later;
 
 	*out = NULL;
 	*nout = 0;
 	if (d->current == NULL || d->soc == NULL)
 		return AJK_OK;
+	later = later_share(d, coulombic);
 	while (i < d->n)
 	{
 		int			start;
@@ -340,7 +402,7 @@ ajk_capacity_windows(const AjkTelemetry *d, double min_dsoc, double coulombic,
 				AjkWindow	w;
 
 				if (fabs(d->soc[to] - d->soc[from]) >= min_dsoc &&
-					fit_window(d, from, to, coulombic, &w))
+					fit_window(d, from, to, coulombic, later, &w))
 				{
 					if (*nout == size)
 					{

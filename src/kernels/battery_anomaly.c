@@ -173,6 +173,7 @@ expected_voltage(const AjkTelemetry *d, double ohm, double *expected,
 {
 	double		band[BANDS];
 	double		spread[BANDS];
+	double		least[BANDS];
 
 	if (!d->voltage || !d->soc || !d->current || isnan(ohm))
 		return false;
@@ -193,6 +194,21 @@ expected_voltage(const AjkTelemetry *d, double ohm, double *expected,
 			spread[b] = ajk_median(scratch, k) * MAD_TO_SIGMA;
 		}
 	}
+
+	/*
+	 * Within a band the open circuit voltage moves itself, and where a
+	 * battery rests at one state of charge most samples of its band are
+	 * alike: from one end of the band to the other is no outlier.
+	 */
+	for (int b = 0; b < BANDS; b++)
+	{
+		double		below = b > 0 && !isnan(band[b - 1]) ? band[b] - band[b - 1] : 0;
+		double		above = b + 1 < BANDS && !isnan(band[b + 1]) ? band[b + 1] - band[b] : 0;
+
+		least[b] = fmax(fabs(below), fabs(above)) / 4;
+	}
+	for (int b = 0; b < BANDS; b++)
+		spread[b] = fmax(spread[b], least[b]);
 	for (int i = 0; i < d->n; i++)
 	{
 		int			b = isnan(d->soc[i]) ? 0 : (int) fmin(fmax(d->soc[i] * BANDS, 0), BANDS - 1);

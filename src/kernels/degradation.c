@@ -181,10 +181,12 @@ ajk_fade_lfp(const double *t_s, const double *soc, const double *temp_c,
 	int			npieces = 0;
 	double		span = 0;
 	AjkFade		f = {0, 1, 1, 1, 0};
+	int64_t		step = 0;
+	int64_t		stride = 1;
 	AjkError	rc = AJK_NOMEM;
 
 	*nout = 0;
-	if (n < 3 || !(t_s[n - 1] > t_s[0]))
+	if (n < 3 || max < 2 || !(t_s[n - 1] > t_s[0]))
 		return AJK_RANGE;
 	p.calendar = malloc(n * sizeof(double));
 	p.thermal = malloc(n * sizeof(double));
@@ -230,8 +232,15 @@ ajk_fade_lfp(const double *t_s, const double *soc, const double *temp_c,
 		{
 			age(&f, &pieces[k]);
 			if (*nout == max)
-				goto done;
-			out[(*nout)++] = f;
+			{
+				/* every second point is enough */
+				for (int i = 0; i < max / 2; i++)
+					out[i] = out[2 * i + 1];
+				*nout = max / 2;
+				stride *= 2;
+			}
+			if (++step % stride == 0 || f.years >= years)
+				out[(*nout)++] = f;
 		}
 		if (poll && poll(arg, fmin(f.years / years, 1)))
 		{

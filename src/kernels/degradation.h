@@ -25,7 +25,8 @@ typedef struct AjkFade
  * Lithium iron phosphate and graphite, large prismatic cells (Gasper et al.
  * 2023 as in NREL's BLAST-Lite): a profile of n samples (seconds ascending
  * from 0, state of charge 0..1, degrees C), repeated for some years.  out gets
- * one entry a day or cycle, at most max; *nout says how many.
+ * one entry a day or cycle; where these are more than max, which is 2 at least,
+ * every second, fourth, ... and the last.  *nout says how many.
  */
 extern AjkError ajk_fade_lfp(const double *t_s, const double *soc,
 							 const double *temp_c, int n, double years,
