@@ -178,8 +178,14 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 	Advice		a;
 	double		v;
 	double		w;
+	bool		lead;
+	bool		plates;
 
 	aj_battery_input(PG_GETARG_JSONB_P(0), false, &b);
+
+	/* lead wants to be full; graphite anodes plate lithium in the cold */
+	lead = strcmp(b.config.chemistry, "lead_acid") == 0;
+	plates = !lead && strcmp(b.config.chemistry, "lto") != 0;
 	valid = aj_battery_step(&b, "validate_telemetry");
 	balance = aj_battery_step(&b, "energy_balance");
 	cycles = aj_battery_step(&b, "cycles");
@@ -204,7 +210,7 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 		advise(&a, "replace_soon", "medium", "Budget a replacement",
 			   "At the present fade the end of life is less than three years away.", "years_left", aj_number_at(x, "years_left"), 3, "years", "trend_forecast");
 	v = aj_number_at2(health, "efficiency", "coulombic");
-	if (v < 0.95 && strcmp(b.config.chemistry, "lead_acid") != 0)
+	if (v < 0.95 && !lead)
 		advise(&a, "coulombic_efficiency", "medium", "Find out where charge is lost",
 			   "Less charge comes out than goes in.", "coulombic", v, 0.95, "share", "capacity_resistance");
 	x = aj_determined(health, "current_offset");
@@ -225,7 +231,7 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 	x = aj_determined(climate, "temperature");
 	if (x)
 	{
-		if (aj_number_at(x, "charged_below_0_c_samples") > 0)
+		if (plates && aj_number_at(x, "charged_below_0_c_samples") > 0)
 			advise(&a, "cold_charge", "high", "Do not charge below freezing",
 				   "Charging below 0 degrees C plates lithium; heat the battery or block the charger.", "charged_below_0_c_samples",
 				   aj_number_at(x, "charged_below_0_c_samples"), 0, "samples", "imbalance_temperature");
@@ -243,7 +249,7 @@ aj_step_battery_recommendations(PG_FUNCTION_ARGS)
 			   psprintf("Cycles go deeper than %.4g %%; raise the lower limit of the state of charge or add capacity.", 100 * b.config.max_dod),
 			   "deeper_than_max_dod", v, 5, "% of cycles", "cycles");
 	v = aj_number_at2(balance, "totals", "soc_mean");
-	if (v > 0.85)
+	if (v > 0.85 && !lead)
 		advise(&a, "rests_full", "low", "Keep the battery less full", "It is nearly full most of the time; a lower upper limit slows calendar ageing.",
 			   "soc_mean", v, 0.85, "share", "energy_balance");
 	x = aj_determined(balance, "solar");

@@ -216,7 +216,9 @@ put_efficiency(StringInfo o, const AjBatteryInput *b, const Charge *c)
 	double		q = isnan(c->q) ? b->config.capacity_ah : c->q;
 	const char *need = "channels current_a and soc, and two full charges";
 
-	if (!(c->e.charge_soc_ah > 2 * b->config.capacity_ah))
+	if (!b->d.current || !b->d.soc)
+		aj_json_not_yet(o, "efficiency", "The telemetry lacks a channel.", NULL, need);
+	else if (!(c->e.charge_soc_ah > 2 * b->config.capacity_ah))
 		aj_json_not_yet(o, "efficiency", "Too little charge has gone through.", NULL, need);
 	else if (c->e.soc_throughput * q < 0.5 * (c->e.charge_soc_ah + c->e.discharge_soc_ah))
 		aj_json_not_yet(o, "efficiency", "The state of charge does not follow the charge.",

@@ -133,6 +133,17 @@ CREATE VIEW regress_day AS SELECT at, soc, current_a, voltage_v, CASE WHEN pv_w 
 SELECT asyncjob.load_telemetry_from('day', 'regress_day') ->> 'samples' AS samples;
 SELECT r #> '{energy_balance,solar}' AS solar, r #>> '{energy_balance,autonomy,of}' AS autonomy_of, d -> 'load_kwh' AS load_kwh, d -> 'generator_kwh' AS generator_kwh
 FROM asyncjob.run('battery_insights', '{"telemetry": "day", "capacity_ah": 200}') r, LATERAL (SELECT r #> '{energy_balance,daily,3}' AS d) d;
+-- nearly full and charged in the frost: that is good for lead, and the cold does not harm titanate
+CREATE VIEW regress_full AS SELECT at, 0.9 + soc / 10 AS soc, current_a, -5.0 AS temp_c FROM regress_telemetry;
+SELECT asyncjob.load_telemetry_from('full', 'regress_full') ->> 'samples' AS samples;
+SELECT c AS chemistry, (SELECT string_agg(x ->> 'code', ' ' ORDER BY x ->> 'code') FROM jsonb_array_elements(r #> '{recommendations,recommendations}') x) AS advice
+FROM unnest(ARRAY['lfp', 'lto', 'lead_acid']) c, LATERAL asyncjob.run('battery_insights', jsonb_build_object('telemetry', 'full', 'capacity_ah', 200, 'chemistry', c)) r;
+-- many cycles a day for many years are still a load to project
+SELECT asyncjob.load_telemetry('busy', E'time,soc,temp_c\n' || string_agg(format('%s,%s,25', to_char(timestamp '2023-01-01' + i * interval '30 min', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), i % 2), E'\n')) ->> 'samples' AS samples
+FROM generate_series(0, 479) i;
+SELECT r #>> '{trend_forecast,projection,status}' AS projection, jsonb_array_length(r #> '{trend_forecast,projection,years}') AS years
+FROM asyncjob.run('battery_insights', '{"telemetry": "busy", "capacity_ah": 200, "horizon_years": 40}') r;
+DELETE FROM asyncjob.telemetry WHERE name IN ('full', 'busy');
 -- currents that come and go between coarse samples are no jumps of the state of charge
 CREATE VIEW regress_coarse AS SELECT at, soc, current_a FROM regress_telemetry WHERE extract(minute FROM at) = 0;
 SELECT asyncjob.load_telemetry_from('coarse', 'regress_coarse') ->> 'samples' AS samples;
