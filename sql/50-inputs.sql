@@ -210,9 +210,10 @@ AS $$
     SELECT d.name
     FROM asyncjob.dem d,
          (SELECT radius_m / 110574.0 AS dlat,
-                 radius_m / (111319.0 * greatest(cos(radians(latitude)), 0.01)) AS dlon) r
+                 radius_m / (111319.0 * greatest(cos(radians(latitude)), 0.01)) AS dlon) r,
+         (VALUES (0), (360), (-360)) v (turn)
     WHERE (d.owner = current_user OR d.owner IS NULL) AND d.complete
-      AND d.west <= longitude - dlon AND longitude + dlon <= d.east
+      AND d.west <= longitude + turn - dlon AND longitude + turn + dlon <= d.east
       AND d.south <= latitude - dlat AND latitude + dlat <= d.north
     ORDER BY d.owner IS NULL, d.cell_m, d.name
     LIMIT 1

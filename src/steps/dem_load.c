@@ -127,7 +127,9 @@ set_bbox(Loader *l)
 				double		lon,
 							lat;
 
+				/* one that goes over the 180th meridian counts on beyond it */
 				ajk_tm_inverse(&tm, x, y, &lon, &lat);
+				lon = tm.lon0_deg + remainder(lon - tm.lon0_deg, 360.0);
 				d->west = Min(d->west, lon);
 				d->east = Max(d->east, lon);
 				d->south_lat = Min(d->south_lat, lat);

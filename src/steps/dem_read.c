@@ -116,7 +116,10 @@ find_named(AjDem *d, const char *name, MemoryContext context)
 	return true;
 }
 
-/* The finest model whose bounding box holds the box. */
+/*
+ * The finest model whose bounding box holds the box.  Longitudes of a model
+ * may count from 0 to 360, or beyond the 180th meridian.
+ */
 static bool
 find_covering(AjDem *d, const double *box, MemoryContext context)
 {
@@ -127,8 +130,10 @@ find_covering(AjDem *d, const double *box, MemoryContext context)
 		values[i] = Float8GetDatum(box[i]);
 	must_select(SPI_execute_with_args("SELECT " DEM_COLUMNS " FROM asyncjob.dem"
 									  " WHERE " VISIBLE " AND complete"
-									  " AND west OPERATOR(pg_catalog.<=) $1 AND south OPERATOR(pg_catalog.<=) $2"
-									  " AND east OPERATOR(pg_catalog.>=) $3 AND north OPERATOR(pg_catalog.>=) $4"
+									  " AND south OPERATOR(pg_catalog.<=) $2 AND north OPERATOR(pg_catalog.>=) $4"
+									  " AND EXISTS (SELECT FROM (VALUES (0), (360), (-360)) v (turn)"
+									  " WHERE west OPERATOR(pg_catalog.<=) ($1 OPERATOR(pg_catalog.+) turn)"
+									  " AND east OPERATOR(pg_catalog.>=) ($3 OPERATOR(pg_catalog.+) turn))"
 									  " ORDER BY owner IS NULL, cell_m, name LIMIT 1",
 									  4, types, values, NULL, true, 1));
 	if (SPI_processed == 0)
@@ -180,9 +185,11 @@ aj_dem_project(const AjDem *d, double lon, double lat, double *x, double *y)
 {
 	if (d->zone == 0)
 	{
-		/* some grids count longitude 0..360 */
+		/* some grids count longitude 0..360, or on beyond the 180th meridian */
 		if (lon < d->west - d->dx && lon + 360.0 <= d->east + d->dx)
 			lon += 360.0;
+		else if (lon > d->east + d->dx && lon - 360.0 >= d->west - d->dx)
+			lon -= 360.0;
 		*x = lon;
 		*y = lat;
 	}

@@ -69,6 +69,15 @@ WHERE a.dem_id = (SELECT dem_id FROM asyncjob.dem WHERE name = 'inputs_wgs84')
   AND b.dem_id = (SELECT dem_id FROM asyncjob.dem WHERE name = 'inputs_pieces');
 SELECT p.min_m = w.min_m AND p.max_m = w.max_m AS same_range, p.rows_loaded
 FROM asyncjob.dem p, asyncjob.dem w WHERE p.name = 'inputs_pieces' AND w.name = 'inputs_wgs84';
+-- longitudes counted from 0 to 360, and a UTM grid that goes over the 180th meridian: found for the sites that
+-- they cover, and for no other on the same latitude
+SELECT asyncjob.load_dem('inputs_360', E'ncols 4\nnrows 4\nxllcorner 239.48\nyllcorner 39.98\ncellsize 0.01\n' || repeat('50 ', 16)) -> 'bbox' AS bbox_360,
+       asyncjob.load_dem('inputs_utm60', E'ncols 3\nnrows 3\nxllcorner 690000\nyllcorner 5735000\ncellsize 10000\n' || repeat('50 ', 9), 32660) ->> 'complete' AS utm60;
+SELECT lon, lat, asyncjob.dem_covering(lon, lat, 200), asyncjob.check_terrain(jsonb_build_object('longitude', lon, 'latitude', lat, 'radius_km', 0.2)) IS NOT NULL AS found
+FROM (VALUES (-120.5, 40), (179.95, 51.9), (-179.95, 51.9)) v (lon, lat);
+SELECT asyncjob.dem_covering(9.2, 51.9), asyncjob.dem_covering(120.5, 40) AS east;
+SELECT asyncjob.check_terrain('{"longitude": 9.2, "latitude": 51.9, "radius_km": 0.2}');
+DELETE FROM asyncjob.dem WHERE name IN ('inputs_360', 'inputs_utm60');
 -- loading again replaces: one row, no tiles left behind
 SELECT asyncjob.load_dem('inputs_pieces', E'ncols 3\nnrows 2\nxllcorner 10\nyllcorner 50\ncellsize 0.01\nNODATA_value -1\n1 2 3\n4 -1 6\n')
        - 'bbox' - 'cell_m' AS replaced;
