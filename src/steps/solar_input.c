@@ -6,8 +6,8 @@
  * The yield step and the report both compute the year, from the same weather
  * and parameters; it takes some 30 ms, and checkpoints stay small.
  *
- * Weather of more or less than a year is brought to a year of 8760 hours by
- * its length; at least 360 days are needed, since a season that is missing
+ * Weather of more or less than a year, a leap year included, is brought to a
+ * year of 8760 hours by its length; at least 360 days are needed, since a season that is missing
  * cannot be told from the others.
  *
  * Copyright (c) 2026, asyncjob contributors
@@ -16,6 +16,7 @@
  */
 #include "dem.h"
 #include "solar.h"
+#include "wind_farm.h"
 
 #include <math.h>
 
@@ -147,6 +148,18 @@ given_horizon(AjSolarYear *y, JsonbContainer *params)
 	y->sys.horizon = y->horizon;
 }
 
+/* From azimuths of a UTM grid, whose north is not quite true north, to true ones */
+static void
+turn_to_true_north(const AjDem *d, double lon, double lat, double *horizon)
+{
+	double		turn = aj_true_north(d->zone, d->south, lon, lat);
+	double		grid[AJK_HORIZON_BINS];
+
+	memcpy(grid, horizon, sizeof(grid));
+	for (int i = 0; i < AJK_HORIZON_BINS; i++)
+		horizon[i] = ajk_horizon_at(grid, i * 360.0 / AJK_HORIZON_BINS + turn);
+}
+
 /* The horizon from an elevation model. */
 static void
 dem_horizon(AjSolarYear *y, JsonbContainer *params, bool compute)
@@ -225,6 +238,8 @@ dem_horizon(AjSolarYear *y, JsonbContainer *params, bool compute)
 					  psprintf("elevation model \"%s\" has no elevation at the array", d->name), NULL,
 					  "Move the array, load a model without the void, or give \"horizon\": \"none\".");
 	pfree(z);
+	if (d->zone)
+		turn_to_true_north(d, lon, lat, y->horizon);
 	y->sys.horizon = y->horizon;
 }
 
@@ -259,7 +274,7 @@ aj_solar_input(JsonbContainer *params, bool values)
 					  psprintf("weather \"%s\" covers %.1f days", y->weather->name, days),
 					  psprintf("A year's yield needs %d days or more.", DAYS_NEEDED),
 					  "Load a whole year with asyncjob.load_weather(name, csv).");
-	y->years = fabs(days - 365) < 6 ? 1 : days / 365.0;
+	y->years = days / 365.0;
 	read_place(y, params);
 	read_system(y, params);
 	read_horizon(y, params, values);
@@ -324,8 +339,8 @@ assumptions(AjSolarYear *y)
 		y->assumptions[n++] = "Global horizontal irradiance is computed from beam and diffuse.";
 	if (w->flags & AJK_WEATHER_DHI_DERIVED)
 		y->assumptions[n++] = "Diffuse irradiance is computed from global and beam.";
-	if (fabs(w->n * w->interval_s / 86400 - 365) >= 6)
-		y->assumptions[n++] = psprintf("The weather covers %.2f years; figures are per year of 365 days.", y->years);
+	if (fabs(y->years - 1) > 1e-6)
+		y->assumptions[n++] = psprintf("The weather covers %.4g days; figures are per year of 365 days.", 365 * y->years);
 	if (y->distance_km > 1)
 		y->assumptions[n++] = psprintf("The weather is from a place %.0f km away.", y->distance_km);
 	if (y->horizon == NULL)

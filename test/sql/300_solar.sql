@@ -70,6 +70,20 @@ SELECT (r -> 'horizon' ->> 'dem') AS dem, jsonb_array_length(r -> 'horizon' -> '
        (r -> 'losses' -> 0 ->> 'kwh')::float8 > 0 AS taken
 FROM asyncjob.step_solar_yield('{"weather": "ridge", "dc_capacity_kw": 10, "dem": "solar_dem", "longitude": -84.27, "latitude": 36.52, "horizon_distance_km": 5}') r;
 
+-- a hill 5 km true north of the array, in a UTM grid whose north points 2.5 degrees away from that
+SELECT asyncjob.load_dem('solar_utm', E'ncols 50\nnrows 100\nxllcorner 335949\nyllcorner 6652015\ncellsize 100\n' ||
+       (SELECT string_agg(CASE WHEN i / 50 BETWEEN 19 AND 21 AND i % 50 BETWEEN 24 AND 26 THEN '400' ELSE '0' END, ' ' ORDER BY i) FROM generate_series(0, 4999) i), 32632) ->> 'complete' AS complete;
+SELECT asyncjob.load_weather('fjord', pg_temp.csv(60), '{"latitude": 60, "longitude": 6.1, "utc_offset_h": 0.4}') ->> 'name' AS name;
+SELECT abs((r #>> '{horizon,elevation_deg,0}')::float8 - degrees(atan(398 / 5013.0))) < 0.5 AS true_north,
+       (SELECT count(*) FROM jsonb_array_elements_text(r #> '{horizon,elevation_deg}') e WHERE e::float8 > 0) AS hills
+FROM asyncjob.step_solar_yield('{"weather": "fjord", "dc_capacity_kw": 10, "dem": "solar_utm"}') r;
+-- figures are of 365 days, also of weather of a leap year or of a few days less
+SELECT days, abs((r ->> 'ghi_kwh_m2')::float8 * days / 365 - (l ->> 'ghi_kwh_m2')::float8) < 0.01 AS of_365_days,
+       (SELECT string_agg(a, '') FROM jsonb_array_elements_text(r -> 'assumptions') a WHERE a LIKE '%days;%') AS says
+FROM (VALUES (361), (365), (366)) v (days), LATERAL asyncjob.load_weather('days' || days, pg_temp.csv(40, days => days), '{"latitude": 40, "longitude": -105, "utc_offset_h": -7}') l,
+     LATERAL asyncjob.step_solar_yield(jsonb_build_object('weather', l ->> 'name', 'dc_capacity_kw', 10)) r ORDER BY days;
+DELETE FROM asyncjob.weather WHERE name LIKE 'days%' OR name = 'fjord';
+
 -- the report: one file, no network, user's text escaped
 SELECT html LIKE '<!DOCTYPE html>%' AS html, html LIKE '%</html>%' AS whole, html !~ '(href|src)="(http|//)' AS no_network,
        html LIKE '%&lt;b&gt;Park&lt;/b&gt;%' AND html NOT LIKE '%<b>Park</b>%' AS escaped, html ~ 'Sun and horizon' AS sun_path, html !~ 'nan|inf' AS finite
