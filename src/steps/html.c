@@ -69,7 +69,7 @@ static const char *const style =
 "footer{color:#56636f;font-size:.85rem;margin-top:22px}"
 "@media screen and (max-width:960px){.figures{grid-template-columns:repeat(3,minmax(0,1fr))}}"
 "@media screen and (max-width:540px){.figures{grid-template-columns:repeat(2,minmax(0,1fr))}.figures b{font-size:1.3rem}}"
-"@media screen and (max-width:760px){.two,.two.even{grid-template-columns:minmax(0,1fr)}main{padding:18px 12px 32px}section{padding:14px}svg.map{min-width:600px}svg.wide{min-width:640px}svg.chart:not(.wide) text{font-size:15px}svg.chart:not(.wide) .axis{font-size:14.5px}h1{font-size:1.5rem}th,td{padding:5px 7px}}"
+"@media screen and (max-width:760px){.two,.two.even{grid-template-columns:minmax(0,1fr)}main{padding:18px 12px 32px}section{padding:14px}svg.map{min-width:700px}svg.wide{min-width:720px}svg.chart.wide text{font-size:16px}svg.chart.wide .axis{font-size:15px}svg.chart:not(.wide) text{font-size:15px}svg.chart:not(.wide) .axis{font-size:14.5px}h1{font-size:1.5rem}th,td{padding:5px 7px}}"
 "@media print{@page{margin:14mm}html{font-size:13px}body{background:#fff;font-size:12px}main{max-width:none;padding:0}"
 "section,.figures div{break-inside:avoid;border-color:#bbb}section.long{break-inside:auto}tr{break-inside:avoid}h2{break-after:avoid}"
 ".figures{grid-template-columns:repeat(3,1fr)}svg.map{max-height:140mm;min-width:0}svg.flow{max-height:120mm}tfoot{display:table-row-group}svg.wide{min-width:0}.scroll{overflow:visible}footer{margin-top:10px;break-before:avoid}"

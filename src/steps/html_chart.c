@@ -21,7 +21,7 @@
 #define TOP 26
 #define BOTTOM 34
 #define LEFT 52
-#define RIGHT 14
+#define RIGHT 20
 
 typedef struct Frame
 {
