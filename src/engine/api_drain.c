@@ -25,6 +25,7 @@
 #include "events.h"
 #include "extension.h"
 #include "foreground.h"
+#include "lanes_here.h"
 #include "limits.h"
 #include "queue.h"
 #include "queue_flow.h"
@@ -116,6 +117,8 @@ aj_drain(PG_FUNCTION_ARGS)
 	TimestampTz until = DT_NOBEGIN;
 	volatile int n = 0;
 	int64		ahead = aj_clock_ahead;
+	AjLanesHere here;
+	bool		looked = true;	/* at everything, after the last run */
 	Oid			caller = GetUserId();	/* in a scope we are the engine */
 	MemoryContext context,
 				old;
@@ -145,6 +148,7 @@ aj_drain(PG_FUNCTION_ARGS)
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "asyncjob drain",
 									ALLOCSET_DEFAULT_SIZES);
+	aj_lanes_here_begin(&here, caller);
 	old = MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
@@ -152,14 +156,23 @@ aj_drain(PG_FUNCTION_ARGS)
 		{
 			MemoryContextReset(context);
 			if (drain_one(caller))
+			{
 				n++;
+				looked = false;
+			}
 			else if (!turn_clock(caller, until))
-				break;
+			{
+				if (looked)
+					break;
+				aj_lanes_here_anew(&here);
+				looked = true;
+			}
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
 	PG_FINALLY();
 	{
+		aj_lanes_here_end(&here);
 		aj_clock_ahead = ahead;
 	}
 	PG_END_TRY();

@@ -27,6 +27,7 @@
 
 #include "clock.h"
 #include "lanes.h"
+#include "lanes_here.h"
 #include "limits.h"
 #include "pause.h"
 #include "queue.h"
@@ -46,7 +47,7 @@ AJ_STATEMENT(find_lanes,
 			 "    WHERE j.state = 'queued' AND NOT j.external AND j.owner = $1"
 			 "      AND (j.queue_id, j.priority) > (l.queue_id, l.priority)"
 			 "    ORDER BY j.queue_id, j.priority LIMIT 1) n)"
-			 " SELECT l.queue_id, l.priority FROM lane l"
+			 " SELECT l.queue_id, l.priority, h.run_at, h.id FROM lane l"
 			 " JOIN asyncjob.queue q ON q.id = l.queue_id AND " AJ_QUEUE_OPEN("q")
 			 " CROSS JOIN LATERAL"
 			 "  (SELECT j.run_at, j.id FROM asyncjob.job j"
@@ -218,41 +219,72 @@ compare_lanes(const void *a, const void *b)
 	return aj_place_before(la->floor, lb->floor) ? -1 : 1;
 }
 
+/* Lanes with jobs that are due by a time, and their heads. */
+static int
+skip_through(Oid owner, TimestampTz by, AjLaneView **views)
+{
+	Datum		values[2] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(by)};
+	int			n = aj_execute(&find_lanes, values, NULL, 0);
+
+	*views = palloc0((n + 1) * sizeof(AjLaneView));
+	for (int i = 0; i < n; i++)
+	{
+		AjLaneView *view = &(*views)[i];
+		bool		isnull;
+
+		view->key.dbid = MyDatabaseId;
+		view->key.owner = owner;
+		view->key.queue_id = DatumGetInt32(aj_value(i, 1, &isnull));
+		view->key.priority = DatumGetInt16(aj_value(i, 2, &isnull));
+		view->index = -1;
+		view->floor.run_at = DatumGetTimestampTz(aj_value(i, 3, &isnull));
+		view->floor.id = DatumGetInt64(aj_value(i, 4, &isnull));
+	}
+	return n;
+}
+
+/* The lanes that drain() remembers; at first those of the index. */
+static int
+remembered_lanes(AjLanesHere *here, AjLaneView **views)
+{
+	if (!here->known)
+	{
+		int			n = skip_through(here->owner, DT_NOEND, views);
+
+		for (int i = 0; i < n; i++)
+			aj_lane_here_add(here, &(*views)[i]);
+		here->known = true;
+	}
+	*views = palloc((here->nlanes + 1) * sizeof(AjLaneView));
+	memcpy(*views, here->lanes, here->nlanes * sizeof(AjLaneView));
+	return here->nlanes;
+}
+
 /*
  * This owner's lanes that may have ready jobs, the most urgent first.  A
- * worker knows them from shared memory, others skip through the index.
+ * worker knows them from shared memory, drain() remembers them, others skip
+ * through the index.
  */
 static int
 find_ready_lanes(Oid owner, TimestampTz now, AjLaneView **views)
 {
-	int			n = 0;
+	AjLanesHere *here = aj_lanes_here(owner);
+	int			all,
+				n = 0;
 
-	if (aj_my_slot != NULL && aj_lanes_complete())
-	{
-		int			all = aj_lanes_list(MyDatabaseId, owner, views);
-
-		for (int i = 0; i < all; i++)
-		{
-			if ((*views)[i].floor.run_at <= now)
-				(*views)[n++] = (*views)[i];
-		}
-		qsort(*views, n, sizeof(AjLaneView), compare_lanes);
-	}
+	if (here != NULL)
+		all = remembered_lanes(here, views);
+	else if (aj_my_slot != NULL && aj_lanes_complete())
+		all = aj_lanes_list(MyDatabaseId, owner, views);
 	else
+		return skip_through(owner, now, views);
+
+	for (int i = 0; i < all; i++)
 	{
-		Datum		values[2] = {ObjectIdGetDatum(owner), TimestampTzGetDatum(now)};
-
-		n = aj_execute(&find_lanes, values, NULL, 0);
-		*views = palloc0((n + 1) * sizeof(AjLaneView));
-		for (int i = 0; i < n; i++)
-		{
-			bool		isnull;
-
-			(*views)[i].key.queue_id = DatumGetInt32(aj_value(i, 1, &isnull));
-			(*views)[i].key.priority = DatumGetInt16(aj_value(i, 2, &isnull));
-			(*views)[i].index = -1;
-		}
+		if ((*views)[i].floor.run_at <= now)
+			(*views)[n++] = (*views)[i];
 	}
+	qsort(*views, n, sizeof(AjLaneView), compare_lanes);
 	return n;
 }
 
@@ -263,10 +295,7 @@ find_ready_lanes(Oid owner, TimestampTz now, AjLaneView **views)
 static void
 lane_values(Oid owner, const AjLaneView *lane, Datum *values, AjPlace *floor)
 {
-	floor->run_at = DT_NOBEGIN;
-	floor->id = 0;
-	if (lane->index >= 0)
-		*floor = aj_lane_scan_begin(lane);
+	*floor = lane->index >= 0 ? aj_lane_scan_begin(lane) : lane->floor;
 	values[0] = ObjectIdGetDatum(owner);
 	values[1] = Int32GetDatum(lane->key.queue_id);
 	values[2] = Int16GetDatum(lane->key.priority);
@@ -333,6 +362,7 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 	bool		paused = aj_any_pipeline_paused();
 	AjLaneView *lanes;
 	int			nlanes = find_ready_lanes(owner, now, &lanes);
+	AjLanesHere *here = aj_lanes_here(owner);
 
 	for (int i = 0; i < nlanes; i++)
 	{
@@ -361,6 +391,9 @@ aj_queue_claim(Oid owner, int64 worker_id, AjJob *job)
 													 * ready */
 		if (lanes[i].index >= 0)
 			aj_lane_scan_end(lanes[i].index, &reached);
+		else if (here != NULL)
+			aj_lane_here_reached(here, &lanes[i].key,
+								 find_place(values, claimed ? reached : floor));
 		if (claimed)
 		{
 			aj_queue_note_start(job);

@@ -26,6 +26,7 @@
 
 #include "external.h"
 #include "lanes.h"
+#include "lanes_here.h"
 #include "limits.h"
 #include "publish.h"
 #include "wake.h"
@@ -209,6 +210,7 @@ aj_at_commit_job_ready(Oid owner, int32 queue_id, int priority,
 	AjPlace		place = {run_at, id};
 	PendingReady *ready;
 
+	aj_lanes_here_ready(&lane, place);
 	pending_any = true;
 	pending_look |= aj_limits_known(queue_id);	/* it may need a place */
 	for (ready = pending_ready; ready; ready = ready->next)
@@ -235,6 +237,8 @@ aj_at_commit_job_ready(Oid owner, int32 queue_id, int priority,
 void
 aj_at_end_reset_lanes(bool moved)
 {
+	if (moved)
+		aj_lanes_here_reset();
 	pending_any = true;
 	pending_reset |= moved;
 	pending_look |= moved;

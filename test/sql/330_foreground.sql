@@ -79,6 +79,45 @@ SELECT state FROM asyncjob.status(:j7);
 SELECT asyncjob.drain();
 SELECT asyncjob.cancel(:j5);
 
+-- each is looked for where the last one was: what a claim reads doesn't grow with what was run before in the transaction
+BEGIN;
+SELECT count(*) FROM asyncjob.submit_many('noop', ARRAY(SELECT '{}'::jsonb FROM generate_series(1, 600)));
+SELECT pg_stat_get_xact_tuples_returned('asyncjob.job_ready_idx'::regclass) AS before \gset
+SELECT asyncjob.drain();
+SELECT pg_stat_get_xact_tuples_returned('asyncjob.job_ready_idx'::regclass) - :before < 20 * 600 AS linear;
+ROLLBACK;
+-- what a handler makes ready that comes before what was run is found, of whatever lane, and also in a drain() of its own
+CREATE TABLE aj_fore.ordered (n serial, what text);
+CREATE FUNCTION aj_fore.note(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO aj_fore.ordered (what) VALUES (p ->> 'what');
+    FOR i IN 0 .. coalesce(jsonb_array_length(p -> 'then'), 0) - 1 LOOP
+        PERFORM asyncjob.submit('regress_note', p -> 'then' -> i, priority => coalesce(p -> 'then' -> i ->> 'priority', '5'),
+            queue => coalesce(p -> 'then' -> i ->> 'queue', 'default'), run_at => now() - coalesce(p -> 'then' -> i ->> 'ago', '1 min')::interval);
+    END LOOP;
+    IF p ? 'drain' THEN PERFORM asyncjob.drain((p ->> 'drain')::int); END IF;
+    IF p ? 'fail' THEN RAISE EXCEPTION 'as wished'; END IF;
+    RETURN p;
+END $$;
+SELECT asyncjob.create_pipeline('regress_note', '[{"name": "note", "handler": "aj_fore.note", "max_attempts": 1}]') > 0 AS made;
+RESET ROLE;
+SELECT asyncjob.create_queue('regress_fore');
+SET ROLE regress_aj_fore;
+-- two queues of one priority, by their due times
+SELECT asyncjob.submit('regress_note', jsonb_build_object('what', n), queue => CASE WHEN n % 3 = 0 THEN 'default' ELSE 'regress_fore' END,
+    run_at => now() - (10 - n) * interval '1 min') > 0 AS made FROM generate_series(9, 1, -1) n;
+SELECT asyncjob.drain();
+SELECT string_agg(what, ' ' ORDER BY n) FROM aj_fore.ordered;
+TRUNCATE aj_fore.ordered;
+SELECT asyncjob.submit('regress_note', '{"what": "1", "then": [{"what": "earlier", "ago": "1 hour"}, {"what": "low", "priority": "2"},
+    {"what": "urgent", "priority": "9"}, {"what": "earlier elsewhere", "queue": "regress_fore", "ago": "2 hours"}]}', run_at => now() - interval '3 min') > 0 AS made;
+SELECT asyncjob.submit('regress_note', '{"what": "2", "drain": 1, "then": [{"what": "inner, urgent", "priority": "9"}, {"what": "inner, earlier", "ago": "1 hour"}]}') > 0 AS made;
+SELECT asyncjob.submit('regress_note', '{"what": "3", "fail": 1, "drain": 5, "then": [{"what": "rolled back"}]}') > 0 AS made;
+SELECT asyncjob.submit('regress_note', '{"what": "4"}', run_at => now() + interval '1 hour') > 0 AS made;
+SELECT asyncjob.drain(until => now() + interval '2 hours');
+SELECT string_agg(what, ', ' ORDER BY n) FROM aj_fore.ordered;
+SELECT state, count(*) FROM asyncjob.job WHERE pipeline_id = (SELECT max(id) FROM asyncjob.pipeline WHERE name = 'regress_note') GROUP BY 1 ORDER BY 1;
+
 -- the clock: retries after a minute, an hour and a day, in a moment
 SELECT asyncjob.submit('regress_fore', '{"n": 8, "bad": 3}') AS j8 \gset
 SELECT asyncjob.submit('regress_fore', '{"n": 9}', run_at => now() + interval '30 min') AS j9 \gset
