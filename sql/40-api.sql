@@ -81,6 +81,11 @@ CREATE FUNCTION asyncjob.grant_pipeline(pipeline text, role regrole) RETURNS voi
 COMMENT ON FUNCTION asyncjob.grant_pipeline(text, regrole) IS
 'Let another role (and its members) submit a pipeline. Its jobs run with the submitter''s rights. Its owner and superusers. Errors: 42704 no such pipeline, 42501.';
 
+CREATE FUNCTION asyncjob.revoke_pipeline(pipeline text, role regrole) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_revoke_pipeline';
+COMMENT ON FUNCTION asyncjob.revoke_pipeline(text, regrole) IS
+'Take back what grant_pipeline() granted; jobs that the role has submitted go on. Its owner and superusers. Errors: 42704 no such pipeline, 42501.';
+
 CREATE FUNCTION asyncjob.resume() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'aj_resume';
 COMMENT ON FUNCTION asyncjob.resume() IS

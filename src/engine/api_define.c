@@ -28,6 +28,7 @@ PG_FUNCTION_INFO_V1(aj_create_queue);
 PG_FUNCTION_INFO_V1(aj_create_pipeline);
 PG_FUNCTION_INFO_V1(aj_drop_pipeline);
 PG_FUNCTION_INFO_V1(aj_grant_pipeline);
+PG_FUNCTION_INFO_V1(aj_revoke_pipeline);
 PG_FUNCTION_INFO_V1(aj_install);
 PG_FUNCTION_INFO_V1(aj_updated);
 PG_FUNCTION_INFO_V1(aj_origin_is_ours_sql);
@@ -144,9 +145,8 @@ aj_drop_pipeline(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* grant_pipeline(pipeline text, role regrole) */
-Datum
-aj_grant_pipeline(PG_FUNCTION_ARGS)
+static Datum
+grant_or_revoke(FunctionCallInfo fcinfo, bool grant)
 {
 	char	   *name = aj_name_arg(fcinfo, 0, "pipeline", 63);
 	Oid			caller = GetUserId();
@@ -158,17 +158,36 @@ aj_grant_pipeline(PG_FUNCTION_ARGS)
 		aj_null_argument("role");
 	role = PG_GETARG_OID(1);
 	rolname = GetUserNameFromId(role, false);
-	PreventCommandIfReadOnly("grant_pipeline()");
+	PreventCommandIfReadOnly(grant ? "grant_pipeline()" : "revoke_pipeline()");
 	aj_scope_enter(&scope, false);
 	require_pipeline_owner(name);
 	if (aj_queue_pipeline_owner(name) != caller && !superuser_arg(caller))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of pipeline \"%s\"", name)));
-	aj_queue_grant_pipeline(name, role);
-	(void) aj_queue_note_owner(role, rolname);
+	if (grant)
+	{
+		aj_queue_grant_pipeline(name, role);
+		(void) aj_queue_note_owner(role, rolname);
+	}
+	else
+		aj_queue_revoke_pipeline(name, role);
 	aj_scope_leave(&scope);
 	PG_RETURN_VOID();
+}
+
+/* grant_pipeline(pipeline text, role regrole) */
+Datum
+aj_grant_pipeline(PG_FUNCTION_ARGS)
+{
+	return grant_or_revoke(fcinfo, true);
+}
+
+/* revoke_pipeline(pipeline text, role regrole): jobs it has submitted go on */
+Datum
+aj_revoke_pipeline(PG_FUNCTION_ARGS)
+{
+	return grant_or_revoke(fcinfo, false);
 }
 
 /* _install(): called once by the install script */

@@ -139,6 +139,10 @@ AJ_STATEMENT(grant_pipeline,
 			 " VALUES ($1, $2) ON CONFLICT DO NOTHING",
 			 TEXTOID, OIDOID);
 
+AJ_STATEMENT(revoke_pipeline,
+			 "DELETE FROM asyncjob.pipeline_grant WHERE pipeline = $1 AND role = $2",
+			 TEXTOID, OIDOID);
+
 AJ_STATEMENT(add_session,
 			 "INSERT INTO asyncjob.chat_session (id, owner, user_id, title)"
 			 " VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
@@ -489,6 +493,14 @@ aj_queue_grant_pipeline(const char *name, Oid role)
 	Datum		values[2] = {CStringGetTextDatum(name), ObjectIdGetDatum(role)};
 
 	aj_execute(&grant_pipeline, values, NULL, 0);
+}
+
+void
+aj_queue_revoke_pipeline(const char *name, Oid role)
+{
+	Datum		values[2] = {CStringGetTextDatum(name), ObjectIdGetDatum(role)};
+
+	aj_execute(&revoke_pipeline, values, NULL, 0);
 }
 
 int32

@@ -72,6 +72,7 @@ extern int32 aj_queue_add_pipeline(const AjPipeline *pipeline, Jsonb *steps,
 extern Oid	aj_queue_pipeline_owner(const char *name);
 extern bool aj_queue_retire_pipeline(const char *name);
 extern void aj_queue_grant_pipeline(const char *name, Oid role);
+extern void aj_queue_revoke_pipeline(const char *name, Oid role);
 extern int32 aj_queue_add_queue(const char *name);
 extern bool aj_queue_add_session(const char *id, Oid owner,
 								 const char *user_id, const char *title);

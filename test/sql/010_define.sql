@@ -153,6 +153,18 @@ GRANT USAGE ON SCHEMA aj_def TO regress_aj_def2;
 SET ROLE regress_aj_def2;
 SELECT name FROM asyncjob.pipelines WHERE name LIKE 'regress%';
 SELECT asyncjob.run('regress_line', '{"by": "grant"}');
+-- and can be taken back
+SELECT code, message FROM tap.err($$SELECT asyncjob.revoke_pipeline('regress_line', 'regress_aj_def2')$$);
+SET ROLE regress_aj_def;
+SELECT (tap.err(s)).* FROM unnest(ARRAY[$$SELECT asyncjob.revoke_pipeline('regress_none', 'regress_aj_def2')$$,
+    $$SELECT asyncjob.revoke_pipeline('regress_line', NULL)$$, $$SELECT asyncjob.revoke_pipeline('regress_line', 'regress_nobody')$$]) s;
+SELECT asyncjob.revoke_pipeline('regress_line', 'regress_aj_def2');
+SELECT asyncjob.revoke_pipeline('regress_line', 'regress_aj_def2');
+SET ROLE regress_aj_def2;
+SELECT code FROM tap.err($$SELECT asyncjob.run('regress_line')$$);
+SELECT name FROM asyncjob.pipelines WHERE name LIKE 'regress%';
+SET ROLE regress_aj_def;
+SELECT asyncjob.grant_pipeline('regress_line', 'regress_aj_def2');
 
 -- a validator refuses as the submitter, and nothing is stored
 SET ROLE regress_aj_def;
