@@ -373,14 +373,12 @@ aj_submit(PG_FUNCTION_ARGS)
 		announce(&target.s, id);
 		aj_at_end_reset_lanes(true);
 	}
+	if (target.s.held && (added || target.s.moved))
+		aj_limits_check_user(&target.s, queue, 1);
 	if (added)
-	{
-		if (target.s.held)
-			aj_limits_check_user(&target.s, queue, 1);
 		announce(&target.s, id);
-	}
 	aj_scope_leave(&scope);
-	if (added && target.max_depth >= 0)
+	if (target.max_depth >= 0 && (added || target.s.moved))
 		aj_require_room(queue, target.s.queue_id, target.max_depth);
 	aj_latency_note(AJ_LATENCY_SUBMIT, start, GetCurrentTimestamp());
 	if (added && aj_guc_synchronous)

@@ -373,6 +373,7 @@ aj_queue_add_job(AjSubmission *s, Jsonb *params, bool *added, bool *changed)
 			if (id != 0)
 			{
 				s->run_at = now.run_at;
+				s->moved = now.moved;
 				*changed = true;
 				return id;
 			}

@@ -40,6 +40,7 @@ typedef struct AjSubmission
 	bool		external;		/* its first step is */
 	bool		held;			/* it has to wait for a place */
 	bool		sealed;			/* it is encrypted (seal.c) */
+	bool		moved;			/* replaced, it was another queue's or user's */
 } AjSubmission;
 
 extern bool aj_queue_read_pipeline(int32 id, AjPipeline *pipeline,

@@ -30,6 +30,12 @@
 	" (j.started_at IS NULL AND NOT j.suspect AND (j.state = 'queued'" \
 	"  OR j.state = 'waiting' AND j.limit_group IS NOT NULL))"
 
+AJ_STATEMENT(lock_waiting,
+			 "SELECT j.queue_id <> $3 OR j.user_id IS DISTINCT FROM $4"
+			 " FROM asyncjob.job j WHERE j.owner = $1 AND j.unique_key = $2"
+			 " AND" NOT_STARTED " FOR UPDATE",
+			 OIDOID, TEXTOID, INT4OID, TEXTOID);
+
 AJ_STATEMENT(replace_waiting,
 			 "UPDATE asyncjob.job j SET pipeline_id = $3, queue_id = $4,"
 			 " priority = $5, user_id = $6, session_id = $7,"
@@ -56,8 +62,9 @@ AJ_STATEMENT(take_key,
 
 /*
  * Make the job that has this key and hasn't started what is submitted now;
- * s->run_at of 0 leaves its due time, and is set to it.  Returns its id, or 0
- * if there is none: one that has started has given up the key then.
+ * s->run_at of 0 leaves its due time, and is set to it; s->moved says whether it
+ * was in another queue or another user's.  Returns its id, or 0 if there is
+ * none: one that has started has given up the key then.
  */
 int64
 aj_queue_replace_job(AjSubmission *s, Jsonb *params)
@@ -70,7 +77,12 @@ aj_queue_replace_job(AjSubmission *s, Jsonb *params)
 	BoolGetDatum(s->sealed)};
 	char		nulls[14] = "             ";
 	bool		isnull;
+	Datum		place[4] = {values[0], values[1], values[3]};
+	char		place_nulls[5] = "    ";
 
+	place[3] = aj_text_or_null(s->user_id, &place_nulls[3]);
+	if (aj_execute(&lock_waiting, place, place_nulls, 0) == 1)
+		s->moved = DatumGetBool(aj_value(0, 1, &isnull));
 	values[5] = aj_text_or_null(s->user_id, &nulls[5]);
 	values[6] = aj_text_or_null(s->session_id, &nulls[6]);
 	values[10] = aj_text_or_null(s->concurrency_key, &nulls[10]);

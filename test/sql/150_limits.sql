@@ -155,6 +155,15 @@ SELECT string_agg(input::text, ' ') FROM asyncjob.claim('{regress_lim}', 1);
 SELECT code FROM tap.err($$SELECT asyncjob.submit('regress_lim', '3', queue => 'regress_lim', user_id => 'ann')$$);
 SELECT aj_lim.done('regress_lim');
 SELECT asyncjob.submit('regress_lim', '3', queue => 'regress_lim', user_id => 'ann') > 0 AS accepted;
+-- a job of another queue or user can't become one that is refused; one that is there already may change
+SELECT asyncjob.submit('regress_lim', '4', user_id => 'ann', unique_key => 'k') AS j \gset
+SELECT code, message FROM tap.err($$SELECT asyncjob.submit('regress_lim', '5', queue => 'regress_lim', user_id => 'ann', unique_key => 'k', unique_mode => 'replace')$$);
+SELECT queue, asyncjob.params(job_id) FROM asyncjob.status(:j);
+SELECT asyncjob.submit('regress_lim', '5', queue => 'regress_lim', user_id => 'eve', unique_key => 'k', unique_mode => 'replace') = :j AS same;
+SELECT code FROM tap.err($$SELECT asyncjob.submit('regress_lim', '6', queue => 'regress_lim', user_id => 'ann', unique_key => 'k', unique_mode => 'replace')$$);
+SELECT asyncjob.submit('regress_lim', '7', queue => 'regress_lim', user_id => 'eve') > 0 AS accepted;
+SELECT asyncjob.submit('regress_lim', '8', queue => 'regress_lim', user_id => 'eve', unique_key => 'k', unique_mode => 'replace') = :j AS same;
+SELECT code FROM tap.err($$SELECT asyncjob.submit('regress_lim', '9', queue => 'regress_lim', user_id => 'eve')$$);
 SELECT count(*) FROM asyncjob.job;
 RESET ROLE;
 TRUNCATE asyncjob.job, asyncjob.place, asyncjob.lease;

@@ -153,8 +153,14 @@ SELECT * FROM tap.err($$SELECT asyncjob.submit_many('regress_dead', ARRAY['{}', 
 SELECT asyncjob.submit('regress_dead', '{}', queue => 'regress_dead') IS NOT NULL AS last_one;
 SELECT * FROM tap.err($$SELECT asyncjob.submit('regress_dead', '{}', queue => 'regress_dead')$$);
 SELECT count(*) FROM asyncjob.job WHERE queue_id = (SELECT id FROM asyncjob.queue WHERE name = 'regress_dead') AND state = 'queued';
--- what is there already may be named, and other queues have room
+-- what is there already may be named, and replaced; what is elsewhere can't come in
 SELECT asyncjob.submit('regress_dead', '{}', queue => 'regress_dead', unique_key => 'full') = :full AS the_same;
+SELECT asyncjob.submit('regress_dead', '{}', queue => 'regress_dead', unique_key => 'full', unique_mode => 'replace') = :full AS the_same;
+SELECT asyncjob.submit('regress_dead', '{"good": 1}', unique_key => 'out', run_at => now() + interval '1 hour') AS out \gset
+SELECT code, message FROM tap.err($$SELECT asyncjob.submit('regress_dead', '{"good": 1}', queue => 'regress_dead', unique_key => 'out', unique_mode => 'replace')$$);
+SELECT queue FROM asyncjob.status(:out);
+SELECT asyncjob.cancel(:out);
+-- other queues have room
 SELECT asyncjob.submit('regress_dead', '{"good": 1}') IS NOT NULL AS elsewhere;
 SELECT asyncjob.drain();
 SELECT asyncjob.submit('regress_dead', '{}', queue => 'regress_dead') IS NOT NULL AS room_again;
