@@ -64,6 +64,8 @@ extern int64 aj_submit_for(const struct AjSubmission *s, const char *pipeline,
 						   const char *queue, Jsonb *params);
 extern void aj_validate_params(const struct AjPipeline *pipeline,
 							   Jsonb *params);
+extern void aj_validate_params_of(Oid owner, const struct AjPipeline *pipeline,
+								  Jsonb *params);
 extern void aj_require_room(const char *queue, int32 queue_id, int max_depth);
 pg_noreturn extern void aj_unknown_queue(const char *queue) AJ_NORETURN;
 pg_noreturn extern void aj_null_argument(const char *name) AJ_NORETURN;

@@ -116,7 +116,7 @@ redrive(int64 job_id, const AjCaller *caller, Jsonb *changes, bool named)
 	if (params != NULL)
 		aj_refuse_sealed(params, "params");
 	if (params != NULL)
-		aj_validate_params(aj_pipeline_read(pipeline_id), params);
+		aj_validate_params_of(head.owner, aj_pipeline_read(pipeline_id), params);
 
 	aj_scope_enter(&scope, false);
 	MemoryContextSwitchTo(context);

@@ -18,8 +18,10 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -211,6 +213,33 @@ aj_validate_params(const AjPipeline *pipeline, Jsonb *params)
 	fcinfo->args[0].value = JsonbPGetDatum(params);
 	fcinfo->args[0].isnull = false;
 	(void) FunctionCallInvoke(fcinfo);
+}
+
+/*
+ * The same for a job of another role's: as that role, whose right it is to see
+ * to its own, and whose code must not run with the rights of somebody who
+ * steers everybody's jobs.  So nothing may be left behind for a time when the
+ * user is the caller again.
+ */
+void
+aj_validate_params_of(Oid owner, const AjPipeline *pipeline, Jsonb *params)
+{
+	Oid			userid;
+	int			sec_context,
+				nestlevel;
+
+	if (owner == GetUserId() || pipeline->validator == NULL)
+	{
+		aj_validate_params(pipeline, params);
+		return;
+	}
+	GetUserIdAndSecContext(&userid, &sec_context);
+	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	nestlevel = NewGUCNestLevel();
+	aj_validate_params(pipeline, params);
+	AtEOXact_GUC(false, nestlevel);
+	SetUserIdAndSecContext(userid, sec_context);
 }
 
 /* The application's user, which asyncjob.user_id may dictate. */

@@ -68,6 +68,23 @@ SELECT asyncjob.redrive(jsonb_build_object('job_ids', jsonb_build_array(:j7, :j8
 SELECT id = :j8 AS newer FROM asyncjob.job WHERE state = 'queued';
 SELECT asyncjob.cancel(:j8);
 
+-- somebody who steers everybody's jobs has the validator asked as their owner, who can't become more by it
+CREATE FUNCTION aj_dead.who(p jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF p ? 'who' THEN
+        PERFORM set_config('search_path', 'aj_dead', false);
+        RAISE EXCEPTION 'asked as %, % after SET ROLE', current_user, (SELECT message FROM tap.err('SET ROLE NONE'));
+    END IF;
+END $$;
+SELECT asyncjob.create_pipeline('regress_dead_who', '[{"name": "first", "handler": "aj_dead.second", "max_attempts": 1}]', validator => 'aj_dead.who') > 0 AS made;
+SELECT asyncjob.submit('regress_dead_who') AS who \gset
+SELECT asyncjob.drain();
+RESET ROLE;
+SELECT code, message FROM tap.err(format($$SELECT asyncjob.redrive('%s', '{"who": 1}')$$, :who));
+SELECT current_user = session_user AS myself, current_setting('search_path') AS search_path, asyncjob.redrive(:'who', '{"other": 1}');
+SET ROLE regress_aj_dead;
+SELECT asyncjob.cancel(:who);
+
 -- another role's are not there
 SET ROLE regress_aj_dead2;
 SELECT count(*) FROM asyncjob.dead_letters;
