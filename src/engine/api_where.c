@@ -252,14 +252,15 @@ submit_where(FunctionCallInfo fcinfo, Action action, const char *reason,
 	LOCAL_FCINFO(call, SUBMIT_ARGS);
 	AjCaller	caller;
 	StringInfoData params;
+	Jsonb	   *filter;
 
 	if (PG_ARGISNULL(0))
 		aj_null_argument("filter");
+	filter = aj_filter_settle(PG_GETARG_JSONB_P(0));
 	aj_caller(&caller);
 	initStringInfo(&params);
 	appendStringInfo(&params, "{\"filter\": %s",
-					 JsonbToCString(NULL, &PG_GETARG_JSONB_P(0)->root,
-									VARSIZE(PG_GETARG_JSONB_P(0))));
+					 JsonbToCString(NULL, &filter->root, VARSIZE(filter)));
 	if (reason != NULL)
 	{
 		appendStringInfoString(&params, ", \"reason\": ");

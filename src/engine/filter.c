@@ -16,9 +16,11 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
 
 #include "filter.h"
 #include "types.h"
@@ -216,11 +218,45 @@ aj_filter_parse(Jsonb *json, bool states, AjFilter *filter)
 							 states ? " state," : "")));
 		if (no > 0)
 			set_text(filter, no, &value);
+		else if (filter->named)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the filter has both \"job_id\" and \"job_ids\""),
+					 errhint("Name all jobs in job_ids.")));
 		else if (value.type == jbvBinary && JsonContainerIsArray(value.val.binary.data))
 			set_id_array(filter, value.val.binary.data);
 		else
 			bad_value(key, "an array of job ids");
 	}
+}
+
+/*
+ * The same filter for another session to read: what "today" is, or
+ * "2026-11-01", depends on when and with which time zone and date style it is
+ * read.
+ */
+Jsonb *
+aj_filter_settle(Jsonb *json)
+{
+	AjFilter	filter;
+	StringInfoData times;
+
+	aj_filter_parse(json, true, &filter);
+	initStringInfo(&times);
+	for (int i = 0; i < AJ_FILTER_ARGS; i++)
+	{
+		if (!keys[i].time || filter.nulls[i] == 'n')
+			continue;
+		appendStringInfo(&times, "%s\"%s\": \"%s\"", times.len > 0 ? ", " : "{",
+						 keys[i].key,
+						 timestamptz_to_str(DatumGetTimestampTz(filter.values[i])));
+	}
+	if (times.len == 0)
+		return json;
+	appendStringInfoChar(&times, '}');
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(json),
+											  DirectFunctionCall1(jsonb_in,
+																  CStringGetDatum(times.data))));
 }
 
 /* The state that a filter asks for, NULL for any. */

@@ -50,6 +50,7 @@ typedef struct AjFilter
 } AjFilter;
 
 extern void aj_filter_parse(Jsonb *json, bool states, AjFilter *filter);
+extern Jsonb *aj_filter_settle(Jsonb *json);
 extern char *aj_filter_state(const AjFilter *filter);
 extern void aj_filter_values(const AjFilter *filter, const AjCaller *caller,
 							 int64 after, Datum *values, char *nulls);

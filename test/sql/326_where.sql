@@ -62,6 +62,20 @@ CALL asyncjob.await(:job, '30 s');
 CALL asyncjob.await(:hang, '30 s');
 SELECT state FROM asyncjob.status(:later);
 
+-- a time is what it is where it is said, not where the worker is
+SELECT asyncjob.submit('noop', queue => 'regress_where', run_at => now() + interval '1 hour') AS timed \gset
+BEGIN;
+SET LOCAL TimeZone = 'Etc/GMT+11';
+SET LOCAL DateStyle = 'SQL, DMY';
+SELECT asyncjob.cancel_where(jsonb_build_object('job_ids', ARRAY[:timed], 'created_after', (now() - interval '1 hour')::text,
+    'created_before', (now() + interval '1 hour')::text)) AS job \gset
+COMMIT;
+CALL asyncjob.await(:job, '30 s');
+SELECT asyncjob.cancel_where('{"job_ids": [], "created_before": "today", "finished_after": "infinity"}') AS job \gset
+SELECT params -> 'filter' ->> 'finished_after' AS for_ever, (params -> 'filter' ->> 'created_before')::timestamptz = 'today' AS today,
+    params -> 'filter' ->> 'created_before' ~ '^\d{4}-\d\d-\d\d 00:00:00[+-]\d' AS settled FROM asyncjob.job WHERE id = :job;
+CALL asyncjob.await(:job, '30 s');
+
 -- the rest in drain(), whose transaction it can't commit
 RESET ROLE;
 \i :engine_off
