@@ -35,6 +35,8 @@
 #include "types.h"
 #include "wake.h"
 
+#define MAX_PERIOD_DAYS	366
+
 PG_FUNCTION_INFO_V1(aj_redrive);
 PG_FUNCTION_INFO_V1(aj_purge);
 PG_FUNCTION_INFO_V1(aj_set_max_depth);
@@ -281,7 +283,8 @@ aj_set_alarm(PG_FUNCTION_ARGS)
 	char	   *metric = aj_text_arg(fcinfo, 0);
 	char	   *queue = aj_text_arg(fcinfo, 2);
 	char	   *name = aj_text_arg(fcinfo, 5);
-	Interval	zero = {0};
+	Interval	zero = {0},
+				longest = {.day = MAX_PERIOD_DAYS};
 
 	if (metric == NULL)
 		aj_null_argument("metric");
@@ -312,11 +315,13 @@ aj_set_alarm(PG_FUNCTION_ARGS)
 		aj_null_argument("period");
 	alarm.period = PG_GETARG_INTERVAL_P(4);
 	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(alarm.period),
-										  IntervalPGetDatum(&zero))) <= 0)
+										  IntervalPGetDatum(&zero))) <= 0 ||
+		DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(alarm.period),
+										  IntervalPGetDatum(&longest))) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("period is out of range"),
-				 errhint("Give more than 0.")));
+				 errhint("Give more than 0 and at most %d days.", MAX_PERIOD_DAYS)));
 	alarm.pipeline = aj_text_arg(fcinfo, 3);
 	if (name == NULL)
 	{

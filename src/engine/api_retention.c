@@ -22,6 +22,7 @@
 #include "queue_retention.h"
 
 #define MAX_PIN_DAYS	30
+#define MAX_KEEP_DAYS	366000	/* so long before now there are times, too */
 #define PRUNE_AT_ONCE	10000
 
 PG_FUNCTION_INFO_V1(aj_set_retention);
@@ -102,11 +103,13 @@ aj_set_retention(PG_FUNCTION_ARGS)
 
 	aj_require_admin("set retention");
 	kind = kind_arg(fcinfo);
-	if (keep != NULL && compare_days(keep, 0) < 0)
+	if (keep != NULL &&
+		(compare_days(keep, 0) < 0 || compare_days(keep, MAX_KEEP_DAYS) > 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("keep is below 0"),
-				 errhint("Give an interval from 0, or null for ever.")));
+				 errmsg("keep is out of range"),
+				 errhint("Give an interval from 0 to %d days, or null for ever.",
+						 MAX_KEEP_DAYS)));
 	PreventCommandIfReadOnly("set_retention()");
 	queue_id = queue_arg(fcinfo, 2, kind);
 	aj_scope_enter(&scope, false);

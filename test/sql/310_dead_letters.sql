@@ -159,7 +159,7 @@ SELECT (tap.err(s)).* FROM unnest(ARRAY[
     $$SELECT asyncjob.set_alarm('queue_depth', -1)$$, $$SELECT asyncjob.set_alarm('queue_depth', 'NaN')$$,
     $$SELECT asyncjob.set_alarm('failure_rate', 2)$$, $$SELECT asyncjob.set_alarm('queue_depth', queue => 'none')$$,
     $$SELECT asyncjob.set_alarm('queue_depth', pipeline => 'none')$$, $$SELECT asyncjob.set_alarm('queue_depth', period => '0')$$,
-    $$SELECT asyncjob.set_alarm('queue_depth', period => '-1 day')$$, $$SELECT asyncjob.set_alarm('queue_depth', name => 'a b')$$]) s;
+    $$SELECT asyncjob.set_alarm('queue_depth', period => '-1 day')$$, $$SELECT asyncjob.set_alarm('failure_rate', period => '10000 years')$$, $$SELECT asyncjob.set_alarm('queue_depth', name => 'a b')$$]) s;
 SELECT asyncjob.drop_alarm(name) FROM asyncjob.alarms;
 
 -- back-pressure

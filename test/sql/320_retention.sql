@@ -121,7 +121,7 @@ SELECT count(*) AS pins FROM asyncjob.pin;
 SELECT aj_keep.make('any', '{}', '0');
 SELECT job AS any FROM aj_keep.made WHERE what = 'any' \gset
 SELECT (tap.err(s)).* FROM unnest(ARRAY[$$SELECT asyncjob.set_retention('results', '1 day')$$, $$SELECT asyncjob.set_retention('artifact:', '1 day')$$,
-    $$SELECT asyncjob.set_retention(NULL, '1 day')$$, $$SELECT asyncjob.set_retention('result', '-1 day')$$,
+    $$SELECT asyncjob.set_retention(NULL, '1 day')$$, $$SELECT asyncjob.set_retention('result', '-1 day')$$, $$SELECT asyncjob.set_retention('artifact', '10000 years')$$,
     $$SELECT asyncjob.set_retention('result', '1 day', 'none')$$, $$SELECT asyncjob.reset_retention('result', 'none')$$,
     'SELECT asyncjob.pin(0)', 'SELECT asyncjob.unpin(0)', format($$SELECT asyncjob.pin(%s, '0')$$, :any),
     format($$SELECT asyncjob.pin(%s, '31 days')$$, :any), format('SELECT asyncjob.pin(%s, NULL)', :any)]) s;
