@@ -13,7 +13,9 @@ SELECT q.name AS queue, q.paused, q.max_depth,
            FILTER (WHERE j.state = 'queued' AND j.run_at <= clock_timestamp())), 0)::double precision AS oldest_due_s
 FROM asyncjob.queue q
 LEFT JOIN asyncjob.job j ON j.queue_id = q.id AND j.state IN ('queued', 'running', 'waiting', 'failed')
-GROUP BY q.id;
+GROUP BY q.id
+-- of dropped queues those with dead letters
+HAVING NOT q.dropped OR count(j.id) > 0;
 COMMENT ON VIEW asyncjob.queue_stats IS
 'Jobs of each queue by state, and for how many seconds the oldest due one has waited.';
 
@@ -163,10 +165,10 @@ CREATE FUNCTION asyncjob.metrics() RETURNS text
         (8, 'asyncjob_workers_max', 'gauge', 'Setting asyncjob.max_workers, for the whole server.'),
         (9, 'asyncjob_alarm_raised', 'gauge', 'Whether an alarm is raised.'),
         (10, 'asyncjob_last_hour_jobs', 'gauge', 'Jobs that ended within the last hour, by pipeline and state.'),
-        (11, 'asyncjob_last_hour_start_latency_seconds', 'gauge', 'From being due to the first start, over the last hour.'),
-        (12, 'asyncjob_last_hour_duration_seconds', 'gauge', 'From the first start to the end, over the last hour.'),
+        (11, 'asyncjob_last_hour_start_latency_seconds', 'summary', 'From being due to the first start, over the last hour.'),
+        (12, 'asyncjob_last_hour_duration_seconds', 'summary', 'From the first start to the end, over the last hour.'),
         (13, 'asyncjob_last_hour_chat_writes', 'gauge', 'Messages to chat sessions of jobs that ended within the last hour, by outcome.'),
-        (14, 'asyncjob_last_hour_chat_size_bytes', 'gauge', 'Size of these messages with their artifacts and thought steps.'),
+        (14, 'asyncjob_last_hour_chat_size_bytes', 'summary', 'Size of these messages with their artifacts and thought steps.'),
         (15, 'asyncjob_submit_seconds', 'histogram', 'Calls of submit() and submit_many(), without the commit.'),
         (16, 'asyncjob_notify_latency_seconds', 'histogram', 'From the commit of a change of state to that of its NOTIFY.'),
         (17, 'asyncjob_chat_write_seconds', 'histogram', 'Writing a message to a chat session.'),
@@ -217,7 +219,8 @@ CREATE FUNCTION asyncjob.metrics() RETURNS text
         FROM (VALUES (18, 'asyncjob_notices_lost_total', 'notify'), (19, 'asyncjob_chat_write_failures_total', 'chat_write')) c (place, name, what)
         JOIN bucket b ON b.what = c.what AND b.upper_s = 'Infinity')
     SELECT string_agg(format(E'# TYPE %s %s\n# HELP %s %s\n', f.name, f.type, f.name, f.help) || s.lines, '' ORDER BY f.place)
-        || E'# EOF\n'
+        -- the end of the last line is whoever prints it: psql ends it, and a second one would be an error
+        || '# EOF'
     FROM family f
     JOIN (SELECT s.place, string_agg(s.line, '' ORDER BY s.line) AS lines FROM sample s GROUP BY s.place) s ON s.place = f.place
 $$;
@@ -228,7 +231,8 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp AS $$
     WITH found (grave, item, detail) AS (
-        SELECT c.item NOT IN ('max_worker_processes', 'owners', 'rights', 'quiesced', 'schedules'), c.item, c.detail || '. ' || c.hint
+        SELECT c.item NOT IN ('max_worker_processes', 'login', 'owners', 'rights', 'encryption', 'quiesced', 'schedules'),
+               c.item, rtrim(c.detail, '.') || '. ' || c.hint
         FROM asyncjob.check() c WHERE NOT c.ok AND c.item <> 'pg_cron'
         UNION ALL
         SELECT false, 'alarm', format('alarm %s is raised since %s: %s is %s, above %s',
@@ -243,4 +247,4 @@ CREATE FUNCTION asyncjob.health(OUT status text, OUT problems jsonb)
     FROM found f
 $$;
 COMMENT ON FUNCTION asyncjob.health() IS
-'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes, owners that cannot connect, rights that are missing, schedules that pg_cron does not call) or down (no job can start); problems is an array of item and detail.';
+'One row for a health check: status is ok, degraded (the database is quiesced, an alarm is raised, a job of a queue that is not paused has been due for ten minutes, too few processes, owners that cannot connect, rights or keys that are missing, schedules that pg_cron does not call) or down (no job can start); problems is an array of item and detail.';

@@ -198,6 +198,8 @@ set_keys();
 aj_gate($node, 1);
 ok(aj_until($node, 'the job to be put aside', "SELECT waiting_for = 'key' FROM asyncjob.job WHERE id = $gated"), 'what cannot be stored is not, and the job waits');
 like($node->safe_psql('postgres', "SELECT asyncjob.explain($gated)"), qr/cannot be opened/, 'and says why');
+is($node->safe_psql('postgres', "SELECT status, p ->> 'item' FROM asyncjob.health(), jsonb_array_elements(problems) p WHERE p ->> 'item' = 'encryption'"),
+	'degraded|encryption', 'other queues go on, so the server is not down');
 set_keys(3, 2);
 is(aj_wait($node, $gated), 'completed', 'and goes on');
 is(aj_status($node, $gated, 'attempt'), '1', 'no attempt was spent');
