@@ -470,6 +470,7 @@ aj_wait_for_children(PG_FUNCTION_ARGS)
 	if (unfinished == 0 || (until != 0 && until <= aj_now()))
 		PG_RETURN_JSONB_P(children);
 	why.wake_at = until;
-	why.message = psprintf("%d jobs that it spawned", unfinished);
+	why.message = psprintf("%d job%s that it spawned", unfinished,
+						   unfinished == 1 ? "" : "s");
 	aj_suspend(run, &why);
 }

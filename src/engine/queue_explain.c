@@ -77,6 +77,10 @@ AJ_STATEMENT(facts_of,
 	"    WHERE x.queue_id = j.queue_id" of_start \
 	"     AND x.started_at > clock_timestamp() - " interval ") s)"
 
+/* none of them need have started yet */
+#define UNTIL(time) \
+	"coalesce('until ' || (" time "), 'by jobs that have a place and are about to start')"
+
 AJ_STATEMENT(why_held,
 			 "SELECT CASE"
 			 " WHEN l.max_running = 0 THEN format('max_running of queue \"%s\" is 0, so nothing of it starts', q.name)"
@@ -84,8 +88,8 @@ AJ_STATEMENT(why_held,
 			 " WHEN l.max_running_per_user <= c.of_user THEN format('max_running_per_user of queue \"%s\" is %s, and as many jobs of %s have a place (%s); it may go when one of them ends', q.name, l.max_running_per_user,"
 			 "  coalesce('user \"' || j.user_id || '\"', 'those without a user'), " HELD_BY(OF_USER) ")"
 			 " WHEN l.max_running_per_key <= c.of_key THEN format('max_running_per_key of queue \"%s\" is %s, and as many jobs of key \"%s\" have a place (%s); it may go when one of them ends', q.name, l.max_running_per_key, j.concurrency_key, " HELD_BY(OF_KEY) ")"
-			 " WHEN l.rate_limit <= r.n THEN format('rate_limit of queue \"%s\" is %s in %s, which is used up until %s', q.name, l.rate_limit, l.rate_interval, coalesce(r.first + l.rate_interval, clock_timestamp()))"
-			 " WHEN l.rate_limit_per_key <= k.n THEN format('rate_limit_per_key of queue \"%s\" is %s in %s, which key \"%s\" has used up until %s', q.name, l.rate_limit_per_key, l.rate_interval_per_key, j.concurrency_key, coalesce(k.first + l.rate_interval_per_key, clock_timestamp()))"
+			 " WHEN l.rate_limit <= r.n THEN format('rate_limit of queue \"%s\" is %s in %s, which is used up %s', q.name, l.rate_limit, l.rate_interval, " UNTIL("r.first + l.rate_interval") ")"
+			 " WHEN l.rate_limit_per_key <= k.n THEN format('rate_limit_per_key of queue \"%s\" is %s in %s, which key \"%s\" has used up %s', q.name, l.rate_limit_per_key, l.rate_interval_per_key, j.concurrency_key, " UNTIL("k.first + l.rate_interval_per_key") ")"
 			 " ELSE format('it is in line for a place in queue \"%s\", behind others if there are any', q.name) END"
 			 " FROM asyncjob.job j JOIN asyncjob.queue q ON q.id = j.queue_id"
 			 " JOIN asyncjob.queue_limit l ON l.queue_id = q.id"
