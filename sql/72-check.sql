@@ -98,7 +98,7 @@ BEGIN
                 THEN format('role %I may submit, follow and administer', current_user)
                 ELSE format('role %I may submit and follow', current_user) END,
            CASE WHEN count(*) > 0
-                THEN format('Run asyncjob.grant_usage(%L) again: an update does not grant the functions that it adds.',
+                THEN format('Run asyncjob.grant_usage(%L) again.',
                             current_user) END
     INTO ok, detail, hint
     FROM (SELECT DISTINCT p.proname || '()' AS f FROM pg_proc p

@@ -3,7 +3,7 @@
 #
 #   make check          all tests in private clusters; SUITES="unit regress"
 #                       runs some stages, TESTS="submit" some tests
-#   make check-matrix   the same on PostgreSQL 15, 17 and 18 (root; chroots)
+#   make check-matrix   the same on PostgreSQL 15, 17, 18 and 19 (root; chroots)
 #   make demo           a full analysis on real terrain, report in ./demo
 #   make bench          test/bench/*.sh, or BENCH="engine peers" of them
 #   make unitcheck      the kernels' unit tests: no server, under ASan, UBSan
@@ -13,7 +13,7 @@
 
 TOOL_ENV = PG_CONFIG='$(PG_CONFIG)' CI='$(CI)' SUITES='$(SUITES)' TESTS='$(TESTS)'
 C_FILES = $(sort $(wildcard src/*/*.[ch] test/unit/*.[ch]))
-MATRIX = 15 17 18
+MATRIX = 15 17 18 19
 
 $(CLIENT_OBJS): override CPPFLAGS += -DAJC_VERSION='"$(EXTVERSION)"'
 
