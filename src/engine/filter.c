@@ -50,6 +50,7 @@ static const struct
 };
 
 #define STATE_KEY	6
+#define MESSAGE_KEY	9
 
 pg_noreturn static void bad_value(const char *key, const char *what) AJ_NORETURN;
 
@@ -150,6 +151,15 @@ set_text(AjFilter *filter, int no, const JsonbValue *value)
 	if (value->type != jbvString)
 		bad_value(keys[no].key, keys[no].time ? "a time" : "a text");
 	text = pnstrdup(value->val.string.val, value->val.string.len);
+	if (no == MESSAGE_KEY)
+	{
+		const char *at = text;
+
+		while (*at != '\0' && (at[0] != '\\' || at[1] != '\0'))
+			at += at[0] == '\\' ? 2 : 1;
+		if (*at != '\0')
+			bad_value("message", "a LIKE pattern: it ends with an escape");
+	}
 	if (no == STATE_KEY)
 	{
 		for (int s = AJ_QUEUED; s <= AJ_CANCELLED; s++)

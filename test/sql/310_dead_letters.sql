@@ -98,7 +98,7 @@ SELECT (tap.err(s)).* FROM unnest(ARRAY[
     $$SELECT asyncjob.redrive('{"pipline": "x"}')$$, $$SELECT asyncjob.redrive('{"state": "queued"}')$$,
     $$SELECT asyncjob.redrive('[]')$$, $$SELECT asyncjob.redrive('"x"')$$, $$SELECT asyncjob.redrive('1.5')$$,
     $$SELECT asyncjob.redrive('{"job_ids": 5}')$$, $$SELECT asyncjob.purge('{"job_id": 1, "job_ids": [2]}')$$, $$SELECT asyncjob.redrive('{"job_ids": ["5"]}')$$,
-    $$SELECT asyncjob.redrive('{"queue": 5}')$$, $$SELECT asyncjob.redrive('{"created_after": "soon"}')$$, $$SELECT asyncjob.redrive('{"job_id": 1e300}')$$,
+    $$SELECT asyncjob.redrive('{"queue": 5}')$$, $$SELECT asyncjob.redrive('{"message": "x%\\\\\\"}')$$, $$SELECT asyncjob.redrive('{"created_after": "soon"}')$$, $$SELECT asyncjob.redrive('{"job_id": 1e300}')$$,
     $$SELECT asyncjob.redrive('{}', '[]')$$, $$SELECT asyncjob.redrive('{}', max_jobs => -1)$$,
     $$SELECT asyncjob.redrive(NULL)$$, $$SELECT asyncjob.purge(NULL)$$, $$SELECT asyncjob.redrive('0')$$,
     format('SELECT asyncjob.redrive(to_jsonb(%s))', :j8), format('SELECT asyncjob.purge(to_jsonb(%s))', :j8)]) s;
