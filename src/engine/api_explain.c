@@ -110,7 +110,7 @@ engine_obstacle(const AjCaller *caller, bool ours)
 	db = aj_database_find(MyDatabaseId);
 	if (db == NULL || db->state == AJ_DB_ABSENT)
 		why = "this database is not served; see asyncjob.databases and asyncjob.max_databases";
-	else if (db->state != AJ_DB_RUNNING)
+	else if (db->state != AJ_DB_RUNNING && !aj_shared->no_process)
 		why = "the coordinator of this database is starting";
 	else if (db->evicting > 0)
 		why = "the database is being dropped, renamed or copied";

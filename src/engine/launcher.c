@@ -169,6 +169,7 @@ tend_databases(void)
 						 Int32GetDatum(start), &dbid, sizeof(dbid),
 						 &handles[start]))
 	{
+		aj_shared->no_process = false;
 		warned = false;
 		return wait_ms;
 	}
@@ -178,6 +179,7 @@ tend_databases(void)
 	aj_shared->databases[start].state = AJ_DB_WANTED;
 	aj_shared->databases[start].retry_at =
 		TimestampTzPlusMilliseconds(now, RETRY_MS);
+	aj_shared->no_process = true;
 	LWLockRelease(aj_shared->lock);
 	if (!warned)
 		ereport(LOG,

@@ -127,5 +127,12 @@ for my $streak (1 .. 2)
 }
 
 aj_quiet_log($node);
+
+# Not even the coordinator.
+$node->append_conf('postgresql.conf', 'max_worker_processes = 1');
+$node->restart;
+my $alone = aj_submit($node, 'quick', as => 'first');
+ok(aj_until($node, 'explain()', "SELECT asyncjob.explain($alone) ~ 'no background process is free; raise max_worker_processes'"),
+	'explain() says that no process is free for the coordinator');
 $node->stop;
 done_testing();
