@@ -400,6 +400,7 @@ aj_submit(PG_FUNCTION_ARGS)
 	{
 		/* it may have stood elsewhere, and have had a place */
 		announce(&target.s, id);
+		aj_at_commit_look();
 		aj_at_end_reset_lanes(true);
 	}
 	if (target.s.held && (added || target.s.moved))

@@ -68,8 +68,11 @@ AJ_STATEMENT(all_places,
 			 " WHERE p.queue_id = $1",
 			 INT4OID);
 
+/* one that a session has locked, with its job, is left for the next time */
 AJ_STATEMENT(drop_places,
-			 "WITH gone AS (DELETE FROM asyncjob.place p WHERE p.job_id = ANY ($1)"
+			 "WITH gone AS (DELETE FROM asyncjob.place p WHERE p.job_id = ANY (ARRAY("
+			 "   SELECT l.job_id FROM asyncjob.place l WHERE l.job_id = ANY ($1)"
+			 "   FOR UPDATE SKIP LOCKED))"
 			 "  RETURNING p.queue_id, p.owner, p.key, p.started_at)"
 			 " INSERT INTO asyncjob.queue_start (queue_id, owner, key, started_at)"
 			 " SELECT g.queue_id, g.owner, g.key, g.started_at FROM gone g"

@@ -53,6 +53,10 @@ AJ_STATEMENT(replace_waiting,
 			 OIDOID, TEXTOID, INT4OID, INT4OID, INT2OID, TEXTOID, TEXTOID,
 			 JSONBOID, TIMESTAMPTZOID, BOOLOID, TEXTOID, BOOLOID, BOOLOID);
 
+/* it would go on counting where the job isn't any more */
+AJ_STATEMENT(drop_place,
+			 "DELETE FROM asyncjob.place WHERE job_id = $1", INT8OID);
+
 AJ_STATEMENT(take_key,
 			 "UPDATE asyncjob.job j SET unique_key = NULL"
 			 " WHERE j.owner = $1 AND j.unique_key = $2"
@@ -90,8 +94,11 @@ aj_queue_replace_job(AjSubmission *s, Jsonb *params)
 		nulls[8] = 'n';
 	if (aj_execute(&replace_waiting, values, nulls, 0) == 1)
 	{
+		Datum		id[1] = {Int64GetDatum(DatumGetInt64(aj_value(0, 1, &isnull)))};
+
 		s->run_at = DatumGetTimestampTz(aj_value(0, 2, &isnull));
-		return DatumGetInt64(aj_value(0, 1, &isnull));
+		aj_execute(&drop_place, id, NULL, 0);
+		return DatumGetInt64(id[0]);
 	}
 	aj_execute(&take_key, values, NULL, 0);
 	return 0;

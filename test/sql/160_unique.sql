@@ -83,8 +83,34 @@ SELECT asyncjob.drain();
 RESET ROLE;
 SELECT params, state FROM asyncjob.job WHERE unique_key = 'l' ORDER BY id;
 
+-- a place isn't kept where the job goes elsewhere: each queue counts what is in it
+TRUNCATE asyncjob.job, asyncjob.lease, asyncjob.place;
+SELECT asyncjob.create_queue('regress_uni2', max_running => 1);
+SET ROLE regress_aj_uni;
+SELECT asyncjob.submit('regress_uni', '{"n": 20}', unique_key => 'm', queue => 'regress_uni2') AS j \gset
+-- it gets a place there, but somebody else's claim doesn't start it
+SET asyncjob.user_id = 'zoe';
+SELECT count(*) FROM asyncjob.claim('{regress_uni2}', 10);
+RESET asyncjob.user_id;
+SELECT state FROM asyncjob.job WHERE id = :j;
+SELECT asyncjob.submit('regress_uni', '{"n": 21}', unique_key => 'm', unique_mode => 'replace', queue => 'regress_uni') = :j AS same;
+SELECT count(*) FROM asyncjob.submit_many('regress_uni', ARRAY['3', '4']::jsonb[], queue => 'regress_uni');
+SELECT count(*) FROM asyncjob.submit_many('regress_uni', ARRAY['5', '6']::jsonb[], queue => 'regress_uni2');
+SELECT input FROM asyncjob.claim('{regress_uni}', 10);
+SELECT input FROM asyncjob.claim('{regress_uni}', 10);
+SELECT input FROM asyncjob.claim('{regress_uni2}', 10);
+SELECT asyncjob.complete(l.job_id, l.token) FROM asyncjob.list_jobs(state => 'running') s, LATERAL (SELECT id AS job_id, -worker_id AS token FROM asyncjob.job WHERE id = s.job_id) l;
+SELECT asyncjob.submit('regress_uni', '{"n": 22}', unique_key => 'm', queue => 'regress_uni2', priority => '10') AS j \gset
+SET asyncjob.user_id = 'zoe';
+SELECT count(*) FROM asyncjob.claim('{regress_uni2}', 10);
+RESET asyncjob.user_id;
+SELECT asyncjob.submit('regress_uni', '{"n": 23}', unique_key => 'm', unique_mode => 'debounce', run_at => now() + interval '1 hour') = :j AS same;
+SELECT input FROM asyncjob.claim('{regress_uni2}', 10);
+RESET ROLE;
+
 TRUNCATE asyncjob.job, asyncjob.lease, asyncjob.place;
 SELECT asyncjob.drop_queue('regress_uni');
+SELECT asyncjob.drop_queue('regress_uni2');
 \i :engine_on
 SET client_min_messages = warning;
 DROP VIEW jobs;
