@@ -59,12 +59,16 @@ AJ_STATEMENT(set_external_aside, SET_ASIDE("c.external"),
 			 OIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
 			 INT8OID);
 
-/* groups of pipelines that aren't paused any more */
+/*
+ * Groups of pipelines that aren't paused any more.  And of limits that are gone:
+ * who made a job wait may have committed after who took them away.
+ */
 AJ_STATEMENT(groups_to_call,
 			 "WITH RECURSIVE g AS ("
 			 " SELECT q.id AS queue_id, f.limit_group FROM asyncjob.queue q"
 			 "  CROSS JOIN LATERAL (SELECT j.limit_group FROM asyncjob.job j"
-			 "   WHERE j.state = 'waiting' AND j.limit_group >= " AJ_PAUSE_GROUPS
+			 "   WHERE j.state = 'waiting' AND j.limit_group >= CASE WHEN q.gated"
+			 "     THEN " AJ_PAUSE_GROUPS " ELSE -" AJ_PAUSE_GROUPS " END"
 			 "    AND j.queue_id = q.id"
 			 "   ORDER BY j.limit_group LIMIT 1) f"
 			 " UNION ALL"
@@ -146,8 +150,9 @@ aj_queue_set_aside(const AjLaneKey *lane, TimestampTz now, AjPlace from,
 }
 
 /*
- * Queue jobs of an owner, or (0) of all, again that were set aside for
- * pipelines that aren't paused any more, some at a time.  Returns how many.
+ * Queue jobs of an owner, or (0) of all, again that wait for the end of a pause
+ * or for a place where there are none any more, some at a time.  Returns how
+ * many.
  */
 int
 aj_queue_call_back(Oid owner)
