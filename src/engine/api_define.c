@@ -64,6 +64,27 @@ aj_create_queue(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Whose handler is looked up, and what it is called, where an error comes. */
+static void
+handler_context(void *arg)
+{
+	const AjStep *step = arg;
+
+	errcontext("handler \"%s\" of step \"%s\"", step->handler, step->name);
+}
+
+/* See what a step names as its handler, as the caller. */
+static void
+find_handler(AjStep *step, Oid owner)
+{
+	ErrorContextCallback context = {.callback = handler_context,.arg = step};
+
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	step->handler = aj_handler_signature(step->handler, owner, false);
+	error_context_stack = context.previous;
+}
+
 /*
  * create_pipeline(name text, steps jsonb, description text, validator text):
  * the id of the new version.
@@ -88,8 +109,7 @@ aj_create_pipeline(PG_FUNCTION_ARGS)
 	for (int i = 0; i < pipeline.nsteps; i++)
 	{
 		if (!pipeline.steps[i].external)
-			pipeline.steps[i].handler =
-				aj_handler_signature(pipeline.steps[i].handler, pipeline.owner, false);
+			find_handler(&pipeline.steps[i], pipeline.owner);
 	}
 	if (!PG_ARGISNULL(3))
 		pipeline.validator = aj_handler_signature(aj_text_arg(fcinfo, 3),

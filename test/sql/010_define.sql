@@ -118,6 +118,10 @@ SELECT code, message FROM tap.err(format($$SELECT asyncjob.create_pipeline('regr
 :mk '[{"name": "a", "handler": "aj_def.rows"}]'));
 :mk '[{"name": "a", "handler": "aj_def.proc"}]'));
 :mk '[{"name": "a", "handler": "aj_def.check_it"}]'));
+-- whose it is
+\set SHOW_CONTEXT always
+SELECT asyncjob.create_pipeline('regress_x', '[{"name": "a", "handler": "aj_def.echo"}, {"name": "b", "handler": "aj_def.echo("}]');
+\set SHOW_CONTEXT never
 SELECT code, message, hint FROM tap.err($$SELECT asyncjob.create_pipeline('regress_x',
     '[{"name": "a", "handler": "aj_def.echo"}]', validator => 'aj_def.none')$$);
 SELECT code, message, hint FROM tap.err($$SELECT asyncjob.create_pipeline('regress_x',
