@@ -31,6 +31,7 @@
 #include "queue_schedule.h"
 #include "queue_submit.h"
 #include "schedule.h"
+#include "seal.h"
 #include "types.h"
 #include "wake.h"
 
@@ -157,6 +158,7 @@ apply_arguments(FunctionCallInfo fcinfo, const AjCaller *caller, AjSchedule *s)
 		s->pipeline = text;
 	if (!PG_ARGISNULL(3))
 		s->params = PG_GETARG_JSONB_P(3);
+	aj_refuse_sealed(s->params, "params");
 	if ((text = aj_text_arg(fcinfo, 4)) != NULL)
 		s->time_zone = text;
 	if ((text = aj_text_arg(fcinfo, 5)) != NULL)

@@ -84,6 +84,7 @@ SELECT (tap.err('SELECT asyncjob.schedule(' || a || ')')).* FROM unnest(ARRAY[
     $$'a', NULL, 'regress_sc'$$, $$'a', '@daily', NULL$$, $$'a', '@daily', 'regress_sc', NULL$$,
     $$'a', '0 24 * * *', 'regress_sc'$$, $$'a', '0 0 30 2 *', 'regress_sc'$$,
     $$'a', '@daily', 'regress_sc_none'$$, $$'a', '@daily', 'regress_sc', '{"bad": 1}'$$,
+    $$'a', '@daily', 'regress_sc', '{"$encrypted": "x"}'$$,
     $$'a', '@daily', 'regress_sc', time_zone => 'Mars/Phobos'$$, $$'a', '@daily', 'regress_sc', queue => 'none'$$,
     $$'a', '@daily', 'regress_sc', priority => '11'$$, $$'a', '@daily', 'regress_sc', overlap => NULL$$,
     $$'a', '@daily', 'regress_sc', catch_up => 'some'$$, $$'a', '@daily', 'regress_sc', catch_up_limit => 0$$,
