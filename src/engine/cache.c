@@ -5,9 +5,9 @@
  *
  * A step with a "cache_ttl" whose handler and input are those of a step that
  * another job of the same owner finished less than that ago isn't run: its
- * output and artifacts are that job's.  The input is compared by a SHA-256 of
- * its text, which is the same for equal jsonb values; the function's row
- * version is part of it, so a handler that was replaced is run.
+ * output and artifacts are that job's.  The input is compared by a SHA-256 that
+ * is the same for equal jsonb values; the function's row version is part of it,
+ * so a handler that was replaced is run.
  *
  * The output is looked up in a subtransaction that is rolled back, so that no
  * lock on the engine's tables is held while the handler runs after all.  It is
@@ -28,6 +28,7 @@
 #include "common/sha2.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
@@ -52,6 +53,37 @@ function_version(Oid function)
 	return xmin;
 }
 
+/*
+ * Append a jsonb so that what is equal looks equal: jsonb has sorted the keys,
+ * but 1 and 1.0 are the same number.
+ */
+static void
+append_comparable(StringInfo s, Jsonb *jb)
+{
+	JsonbIterator *it = JsonbIteratorInit(&jb->root);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		appendStringInfoChar(s, (char) token);
+		if (token == WJB_BEGIN_ARRAY && v.val.array.rawScalar)
+			appendStringInfoChar(s, '1');	/* not in an array at all */
+		if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
+			continue;
+		appendStringInfoChar(s, (char) v.type);
+		if (v.type == jbvString)
+		{
+			appendStringInfo(s, "%d:", v.val.string.len);
+			appendBinaryStringInfo(s, v.val.string.val, v.val.string.len);
+		}
+		else if (v.type == jbvNumeric)
+			appendStringInfo(s, "%s ", numeric_normalize(v.val.numeric));
+		else if (v.type == jbvBool)
+			appendStringInfoChar(s, v.val.boolean ? 't' : 'f');
+	}
+}
+
 static void
 make_key(AjRun *run, Jsonb *input)
 {
@@ -63,7 +95,7 @@ make_key(AjRun *run, Jsonb *input)
 
 	initStringInfo(&s);
 	appendStringInfo(&s, "%s\n%u\n", step->handler, function_version(function));
-	JsonbToCString(&s, &input->root, VARSIZE(input));
+	append_comparable(&s, input);
 	if (pg_cryptohash_init(ctx) < 0 ||
 		pg_cryptohash_update(ctx, (const uint8 *) s.data, s.len) < 0 ||
 		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)

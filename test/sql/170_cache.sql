@@ -31,10 +31,10 @@ SELECT * FROM tap.err($$SELECT asyncjob.create_pipeline('regress_x', '[{"name": 
 SELECT * FROM tap.err($$SELECT asyncjob.create_pipeline('regress_x', '[{"name": "a", "handler": "aj_cache.report", "cache_ttl": "-1 h"}]')$$);
 SELECT * FROM tap.err($$SELECT asyncjob.create_pipeline('regress_x', '[{"name": "a", "handler": "external", "cache_ttl": "1 h"}]')$$);
 
--- equal input: key order and spaces don't matter
+-- equal input: key order, spaces and trailing zeros don't matter
 SELECT asyncjob.submit('regress_cache', '{"site": "alpha", "n": 1}') AS a \gset
 SELECT asyncjob.drain();
-SELECT asyncjob.submit('regress_cache', '{ "n":1,  "site": "alpha" }') AS b \gset
+SELECT asyncjob.submit('regress_cache', '{ "n":1.0,  "site": "alpha" }') AS b \gset
 SELECT asyncjob.submit('regress_cache', '{"site": "beta", "n": 1}') AS c \gset
 SELECT asyncjob.submit('regress_cache1', '{"site": "alpha", "n": 1}') AS d \gset
 SELECT asyncjob.drain();
@@ -45,6 +45,9 @@ SELECT kind, step, state, level, regexp_replace(message, '\d+', 'N') AS message 
 SELECT name, step, size, sha256 = (SELECT sha256 FROM asyncjob.artifacts(:a) x WHERE x.name = b.name) AS same FROM asyncjob.artifacts(:b) b;
 SELECT convert_from(asyncjob.artifact_data(:d, 'map'), 'UTF8') AS map, length(asyncjob.artifact_data(:d, 'big')) AS big;
 SELECT asyncjob.run('regress_cache1', '{"site": "alpha", "n": 1}');
+-- a number isn't an array of it
+SELECT asyncjob.create_pipeline('regress_cache3', '[{"name": "only", "handler": "aj_cache.report", "cache_ttl": "1 hour"}]') > 0 AS made;
+SELECT asyncjob.run('regress_cache3', '7'), asyncjob.run('regress_cache3', '[7]'), asyncjob.run('regress_cache3', '["7"]'), asyncjob.run('regress_cache3', '7.00');
 -- what failed isn't kept
 SELECT asyncjob.submit('regress_cache1', '{"fail": true}') AS f \gset
 SELECT asyncjob.drain(), asyncjob.retry(:f), asyncjob.drain();
