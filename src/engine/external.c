@@ -136,14 +136,19 @@ end_lease(int64 job_id)
 						 run.pipeline->nsteps, held.job.session_id);
 	if (state == AJ_QUEUED)
 		aj_external_at_commit(held.job.queue_id);
-	else if (state == AJ_RUNNING && aj_queue_hand_over(&held.job, -held.token, false))
+	else if (state == AJ_RUNNING)
 	{
-		/* it was optional */
-		aj_at_commit_job_ready(held.job.owner, held.job.queue_id,
-							   held.job.priority, held.job.run_at, held.job.id);
+		/* it was optional, and another may follow that is external, too */
+		bool		external = run.pipeline->steps[held.job.step_no].external;
+
+		if (aj_queue_hand_over(&held.job, -held.token, external))
+			aj_announce_ready(held.job.owner, held.job.queue_id, held.job.priority,
+							  held.job.run_at, held.job.id, external);
 	}
 	else if (held.job.item_no >= 0 && AJ_STATE_IS_FINAL(state))
 		aj_dag_branch_ended(&run, state);
+	else if (held.job.parent_id != 0)
+		aj_at_commit_child_ended();
 	if (aj_limits_of(held.job.queue_id) != NULL)
 		aj_at_commit_look();
 	return true;

@@ -31,6 +31,7 @@ SELECT asyncjob.create_pipeline('two', '[{"name": "a", "handler": "external", "a
     {"name": "c", "handler": "public.here", "after": ["a", "b"]}]');
 SELECT asyncjob.create_pipeline('items', '[{"name": "a", "handler": "external", "for_each": "$.params.n[*]", "max_attempts": 1}]');
 SELECT asyncjob.create_pipeline('perhaps', '[{"name": "a", "handler": "external", "when": "$.params.a"}, {"name": "b", "handler": "external"}]');
+SELECT asyncjob.create_pipeline('rather', '[{"name": "a", "handler": "external", "optional": true, "max_attempts": 1}, {"name": "b", "handler": "external"}]');
 SELECT asyncjob.create_pipeline('never', '[{"name": "a", "handler": "external", "when": "$.params.a"}]');
 SELECT asyncjob.create_pipeline('mixed', '[{"name": "a", "handler": "public.here", "after": []}, {"name": "b", "handler": "external", "after": [], "max_attempts": 1}]');
 SQL
@@ -172,6 +173,14 @@ as('worker', "SELECT FROM asyncjob.claim('{ext}', 1, '1 ms')");
 aj_until($node, 'the lease to expire', 'SELECT expires_at < now() FROM asyncjob.lease');
 claim(1);
 like(outcome($id), qr/^failed/, 'a lease that expired with the last attempt fails the job');
+
+# One that was optional is followed by the next, which is external, too.
+$id = submit('rather', '1');
+as('worker', "SELECT FROM asyncjob.claim('{ext}', 1, '1 ms')");
+aj_until($node, 'the lease to expire', 'SELECT expires_at < now() FROM asyncjob.lease');
+like(briefly(@claims = claim(1)), qr/^b/, 'after a step that was optional the next one can be claimed');
+complete($claims[0]);
+is(outcome($id), 'completed|"b"', 'and completes the job');
 
 # Limits.
 my @two = map { submit('items', '{"n": [1, 2]}', 'one') } 1 .. 2;
