@@ -65,6 +65,7 @@
 #define SETTLE_MS		200		/* for a lock on a row of a job's */
 
 static bool sweep_wanted = false;
+static int	collecting = -1;	/* step whose branches are being put together */
 
 /* What is known of a job while it is decided how it goes on. */
 typedef struct Progress
@@ -164,6 +165,15 @@ end_failed(Progress *p, int step_no, Jsonb *error)
 	return AJ_FAILED;
 }
 
+/* All branches of a step have ended; what came of them becomes the job's. */
+static void
+collect(AjJob *job, int step_no, bool items)
+{
+	collecting = step_no;
+	aj_queue_collect_branch(job, step_no, items);
+	collecting = -1;
+}
+
 /*
  * A step has failed that the job cannot do without, or a handler cancelled
  * the job: nothing further is begun, and when nothing runs any more, the job
@@ -196,7 +206,7 @@ wind_up(Progress *p, bool cancelled)
 		running += b->running;
 		if (b->running == 0 && b->completed > 0 && !b->items)
 		{
-			aj_queue_collect_branch(job, i, false);
+			collect(job, i, false);
 			p->outcomes[i] = AJ_OUTCOME_DONE;
 			memset(b, 0, sizeof(*b));
 		}
@@ -294,7 +304,7 @@ proceed(Progress *p)
 			continue;
 		if (b->completed + b->failed > 0)
 		{
-			aj_queue_collect_branch(job, i, false);
+			collect(job, i, false);
 			p->outcomes[i] = b->failed ? AJ_OUTCOME_FAILED : AJ_OUTCOME_DONE;
 		}
 		else					/* stopped by cancel(), before a retry() */
@@ -339,7 +349,7 @@ proceed(Progress *p)
 			}
 			if (b->completed + b->failed == JB_ROOT_COUNT(items[i]))
 			{
-				aj_queue_collect_branch(job, i, true);
+				collect(job, i, true);
 				p->outcomes[i] = b->completed ? AJ_OUTCOME_DONE : AJ_OUTCOME_FAILED;
 				reload_checkpoints(run);
 				continue;
@@ -514,19 +524,63 @@ settle_soon(void *parent_id)
 {
 	int			nestlevel = aj_scope_wait_for_locks(SETTLE_MS);
 
+	collecting = -1;
 	aj_dag_settle(*(int64 *) parent_id);
 	AtEOXact_GUC(false, nestlevel);
 }
 
+/* A job that can't be settled, and why. */
+typedef struct Hopeless
+{
+	int64		job_id;
+	const ErrorData *error;
+}			Hopeless;
+
+/* It fails.  The step whose outputs are no good is begun anew by retry(). */
+static void
+end_hopeless(void *arg)
+{
+	const		Hopeless *hopeless = arg;
+	int			nestlevel = aj_scope_wait_for_locks(SETTLE_MS);
+	MemoryContext context = CurrentMemoryContext;
+	AjJob		job,
+				at;
+	AjRun		run = {.job = &job,.context = context};
+	Progress	p = {.run = &run};
+	AjState		state;
+	bool		for_branches;
+
+	if (aj_queue_lock_parent(hopeless->job_id, &job, &state, &for_branches) &&
+		state == AJ_WAITING && for_branches &&
+		(run.pipeline = aj_pipeline_get(job.pipeline_id)) != NULL)
+	{
+		MemoryContextSwitchTo(context);
+		p.outcomes = palloc(run.pipeline->nsteps * sizeof(AjOutcome));
+		aj_queue_outcomes(job.id, run.pipeline->nsteps, p.outcomes);
+		at = job;
+		at.step_no = collecting >= 0 ? collecting :
+			Min(job.step_no, run.pipeline->nsteps - 1);
+		aj_queue_cancel_descendants(job.id);
+		aj_queue_drop_branches(&job, at.step_no, "{completed,failed,cancelled}");
+		MemoryContextSwitchTo(context);
+		(void) end_failed(&p, at.step_no,
+						  aj_error_to_jsonb(aj_error_copy(hopeless->error, context),
+											&at));
+	}
+	AtEOXact_GUC(false, nestlevel);
+}
+
 /*
- * The same where nobody must suffer from it: a job that can't be settled (its
- * key is missing, or a session holds one of its rows locked) stays as it is
- * for the next look.
+ * The same where nobody must suffer from it.  A job that can't be settled now
+ * (its key is missing, or a session holds one of its rows locked) stays as it
+ * is for the next look; one that never can, since its outputs together are more
+ * than a jsonb holds, has failed.
  */
 static void
 settle_if_possible(int64 parent_id)
 {
 	ErrorData  *error = aj_try(settle_soon, &parent_id);
+	Hopeless	hopeless = {parent_id, error};
 
 	if (error == NULL)
 		return;
@@ -538,6 +592,14 @@ settle_if_possible(int64 parent_id)
 				(errcode(error->sqlerrcode),
 				 errmsg("asyncjob cannot go on with job " INT64_FORMAT, parent_id),
 				 errdetail_internal("%s", error->message)));
+	if (!aj_error_may_pass(error->sqlerrcode))
+	{
+		ErrorData  *another = aj_try(end_hopeless, &hopeless);
+
+		if (another != NULL && another->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(another);
+		/* what keeps us from it now is tried again by the sweep */
+	}
 	FreeErrorData(error);
 }
 

@@ -96,6 +96,23 @@ aj_error_category(int sqlerrcode)
 	return "handler";
 }
 
+/* May what raised an error of the engine's go well another time? */
+bool
+aj_error_may_pass(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+		default:
+			return sqlerrcode == AJ_ERRCODE_NO_KEY;
+	}
+}
+
 typedef struct Member
 {
 	const char *key;

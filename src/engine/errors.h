@@ -22,6 +22,7 @@ extern const char *const aj_error_categories[];
 
 extern AjError *aj_error_copy(const ErrorData *edata, MemoryContext context);
 extern const char *aj_error_category(int sqlerrcode);
+extern bool aj_error_may_pass(int sqlerrcode);
 extern Jsonb *aj_error_to_jsonb(const AjError *error, const AjJob *job);
 extern AjVerdict aj_error_verdict(const AjError *error, const AjJob *job,
 								  const AjStep *step, int64 *delay_ms);

@@ -43,6 +43,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "errors.h"
 #include "external.h"
 #include "jsonpath.h"
 #include "limits.h"
@@ -644,23 +645,6 @@ see_to(const Unit *unit)
 	return true;
 }
 
-/* May what raised an error go well another time? */
-static bool
-may_pass(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-			return true;
-		default:
-			return sqlerrcode == AJ_ERRCODE_NO_KEY;
-	}
-}
-
 typedef struct Trial
 {
 	const Unit *unit;
@@ -691,7 +675,7 @@ see_to_carefully(const Unit *unit)
 
 	if (error == NULL)
 		return trial.done;
-	done = !may_pass(error->sqlerrcode);
+	done = !aj_error_may_pass(error->sqlerrcode);
 	if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
 		(!done && unit->kind == A_SUBSCRIPTION))
 		ReThrowError(error);

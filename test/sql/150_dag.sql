@@ -306,6 +306,27 @@ BEGIN
 END
 $$;
 SELECT state FROM asyncjob.status(:j);
+-- outputs that can't be put together end the job, and retry() begins their step anew
+RESET ROLE;
+CREATE FUNCTION aj_dag.too_large() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'total size exceeds the maximum' USING ERRCODE = '54000';
+END
+$$;
+CREATE TRIGGER too_large BEFORE INSERT ON asyncjob.checkpoint FOR EACH ROW
+    WHEN (NEW.output @> '["large"]') EXECUTE FUNCTION aj_dag.too_large();
+SET ROLE regress_aj_dag;
+CREATE FUNCTION aj_dag.item(j jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT j -> 'item' $$;
+SELECT aj_dag.make('regress_large', '[{"name": "a", "handler": "aj_dag.tell", "after": []},
+    {"name": "b", "handler": "aj_dag.item", "for_each": "$.params[*]", "after": []}]');
+SELECT asyncjob.submit('regress_large', '["small", "large"]') AS j \gset
+SELECT state, error_code, error_category, error_message FROM asyncjob.wait(:j, '50 s');
+SELECT name, state, error_message FROM asyncjob.steps(:j);
+RESET ROLE;
+DROP TRIGGER too_large ON asyncjob.checkpoint;
+SET ROLE regress_aj_dag;
+SELECT asyncjob.retry(:j);
+SELECT state, asyncjob.result(job_id) FROM asyncjob.wait(:j, '50 s');
 RESET ROLE;
 
 SET client_min_messages = warning;
