@@ -231,16 +231,30 @@ obstacle(const AjCaller *caller, const AjJobHead *head, const AjFacts *facts,
 	return "it is next in line for a worker, behind more urgent or older jobs if there are any";
 }
 
+/* What a job that neither runs nor has ended waits for. */
+static const char *
+waits_for(const AjCaller *caller, const AjJobHead *head, const AjFacts *facts,
+		  const char *held, bool ours)
+{
+	if (head->state == AJ_WAITING && head->waiting_for != NULL &&
+		strcmp(head->waiting_for, "pause") != 0)
+		return waiting_reason(head, facts);
+	return obstacle(caller, head, facts, held, ours);
+}
+
 /* explain(job_id bigint) returns text */
 Datum
 aj_explain(PG_FUNCTION_ARGS)
 {
 	int64		job_id = aj_job_arg(fcinfo);
 	AjCaller	caller;
-	AjJobHead	head;
-	AjFacts		facts;
+	AjJobHead	head,
+				branch;
+	AjFacts		facts,
+				branch_facts;
 	AjScope		scope;
 	bool		ours;
+	int64		branch_id = 0;
 	const char *held = NULL;
 	MemoryContext context = CurrentMemoryContext;
 	StringInfoData s;
@@ -254,6 +268,14 @@ aj_explain(PG_FUNCTION_ARGS)
 	aj_queue_facts(job_id, &facts);
 	if (head.state == AJ_WAITING)
 		held = aj_queue_why_held(&caller, job_id);
+
+	/* where no branch runs, there is a reason behind the reason */
+	if (head.waiting_for != NULL && strcmp(head.waiting_for, "branches") == 0)
+		branch_id = aj_queue_idle_branch(job_id);
+	if (branch_id != 0 && aj_queue_head(&caller, branch_id, false, &branch))
+		aj_queue_facts(branch_id, &branch_facts);
+	else
+		branch_id = 0;
 	aj_scope_leave(&scope);
 	MemoryContextSwitchTo(context);
 
@@ -262,11 +284,12 @@ aj_explain(PG_FUNCTION_ARGS)
 		explain_running(&s, &head, &facts);
 	else if (AJ_STATE_IS_FINAL(head.state))
 		explain_end(&s, &head, &facts);
-	else if (head.state == AJ_WAITING && head.waiting_for != NULL &&
-			 strcmp(head.waiting_for, "pause") != 0)
-		appendStringInfo(&s, "It waits: %s.", waiting_reason(&head, &facts));
+	else if (branch_id != 0)
+		appendStringInfo(&s, "It waits: %s; \"%s\" waits: %s.",
+						 waiting_reason(&head, &facts), branch_facts.step,
+						 waits_for(&caller, &branch, &branch_facts, NULL, ours));
 	else
 		appendStringInfo(&s, "It waits: %s.",
-						 obstacle(&caller, &head, &facts, held, ours));
+						 waits_for(&caller, &head, &facts, held, ours));
 	PG_RETURN_TEXT_P(cstring_to_text(s.data));
 }

@@ -105,6 +105,18 @@ AJ_STATEMENT(why_held,
 			 AJ_PAUSE_GROUPS,
 			 INT8OID, AJ_VISIBLE_TYPES);
 
+/*
+ * Where no step of job $1 that is a job of its own runs, the one of them that
+ * should come first.
+ */
+AJ_STATEMENT(idle_branch,
+			 "SELECT c.id FROM asyncjob.job c WHERE c.parent_id = $1"
+			 " AND c.item_no IS NOT NULL AND c.state IN ('queued', 'waiting')"
+			 " AND NOT EXISTS (SELECT FROM asyncjob.job r WHERE r.parent_id = $1"
+			 "  AND r.item_no IS NOT NULL AND r.state = 'running')"
+			 " ORDER BY c.run_at, c.id LIMIT 1",
+			 INT8OID);
+
 /* A text column of the only row, in the memory context of the call. */
 static char *
 text_of(int col)
@@ -157,4 +169,16 @@ aj_queue_why_held(const AjCaller *caller, int64 job_id)
 		return NULL;
 	why = text_of(1);
 	return why ? MemoryContextStrdup(context, why) : NULL;
+}
+
+/* Which of a job's branches keeps it waiting, 0 if one of them runs. */
+int64
+aj_queue_idle_branch(int64 job_id)
+{
+	Datum		values[1] = {Int64GetDatum(job_id)};
+	bool		isnull;
+
+	if (aj_execute(&idle_branch, values, NULL, 0) == 0)
+		return 0;
+	return DatumGetInt64(aj_value(0, 1, &isnull));
 }

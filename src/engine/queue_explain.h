@@ -33,5 +33,6 @@ typedef struct AjFacts
 
 extern void aj_queue_facts(int64 job_id, AjFacts *facts);
 extern char *aj_queue_why_held(const AjCaller *caller, int64 job_id);
+extern int64 aj_queue_idle_branch(int64 job_id);
 
 #endif							/* AJ_QUEUE_EXPLAIN_H */

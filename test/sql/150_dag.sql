@@ -52,6 +52,13 @@ SELECT asyncjob.submit('regress_diamond') AS j \gset
 SELECT asyncjob.drain(1);
 SELECT state, step, completed_steps, progress, run_at FROM asyncjob.status(:j);
 SELECT asyncjob.explain(:j);
+RESET ROLE;
+SELECT asyncjob.pause_queue('default');
+SET ROLE regress_aj_dag;
+SELECT asyncjob.explain(:j);
+RESET ROLE;
+SELECT asyncjob.resume_queue('default');
+SET ROLE regress_aj_dag;
 SELECT step_no, name, state, attempt FROM asyncjob.steps(:j);
 SELECT asyncjob.step_result(:j, 'a'), asyncjob.step_result(:j, 'b'), asyncjob.result(:j);
 SELECT * FROM tap.err(format('SELECT asyncjob.step_result(%s, ''x'')', :j));
