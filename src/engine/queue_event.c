@@ -48,6 +48,7 @@
 #include "jsonpath.h"
 #include "limits.h"
 #include "queue.h"
+#include "queue_dead.h"
 #include "queue_event.h"
 #include "queue_limits.h"
 #include "queue_submit.h"
@@ -578,6 +579,17 @@ see_to_subscription(const Unit *unit)
 		 DatumGetJsonbPCopy(SPI_getbinval(unit->row, unit->desc, 5, &isnull)));
 }
 
+/* Does the queue of subscriptions' jobs hold as many as it may? */
+static bool
+queue_is_full(void)
+{
+	int			max_depth;
+	bool		encrypt;
+
+	(void) aj_queue_read_queue("default", &max_depth, &encrypt);
+	return max_depth >= 0 && aj_queue_depth(1, max_depth) >= max_depth;
+}
+
 /* Jobs for all subscriptions.  Returns false if none could be queued now. */
 static bool
 see_to_subscriptions(Datum *id, bool carefully)
@@ -588,7 +600,8 @@ see_to_subscriptions(Datum *id, bool carefully)
 	const char *why;
 	bool		isnull;
 
-	if (n > 0 && aj_queue_encrypts(1) && !aj_seal_possible(&why))
+	if (n > 0 && ((aj_queue_encrypts(1) && !aj_seal_possible(&why)) ||
+				  queue_is_full()))
 		return false;
 	for (int i = 0; i < n; i++)
 	{

@@ -165,6 +165,23 @@ SELECT asyncjob.drain();
 SELECT pipeline, last_error FROM asyncjob.event_subscriptions ORDER BY 1;
 SELECT asyncjob.drop_on_event(:s), asyncjob.drop_on_event(:t);
 
+-- where the queue of such jobs is full, an event waits as a submit() would be refused
+RESET ROLE;
+SELECT asyncjob.set_max_depth('default', 1);
+SET ROLE regress_aj_ev2;
+SELECT asyncjob.submit('noop') > 0 AS submitted;
+SET ROLE regress_aj_ev;
+SELECT asyncjob.on_event('flood', 'noop') AS s \gset
+SELECT asyncjob.emit('flood', '{"flood": 1}');
+SELECT asyncjob.drain();
+SELECT count(*) FROM asyncjob.job WHERE params ? 'flood';
+RESET ROLE;
+SELECT asyncjob.set_max_depth('default', NULL);
+SET ROLE regress_aj_ev;
+SELECT asyncjob.drain();
+SELECT count(*) FROM asyncjob.job WHERE params ? 'flood';
+SELECT asyncjob.drop_on_event(:s);
+
 -- nor does a filter that would take hours hold up others
 WITH RECURSIVE r (n, deep) AS (SELECT 1, '{"a": 1}'::jsonb UNION ALL SELECT n + 1, jsonb_build_object('a', deep, 'b', deep) FROM r WHERE n < 15)
 SELECT deep FROM r WHERE n = 15 \gset
