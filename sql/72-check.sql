@@ -32,9 +32,10 @@ BEGIN
     RETURN NEXT;
 
     item := 'coordinator';
-    -- who may not read the type of other roles' processes may read their names
+    -- who may not read the type of other roles' processes may read their names,
+    -- which are what they say themselves; a coordinator is the first superuser's
     ok := EXISTS (SELECT FROM pg_stat_activity
-                  WHERE coalesce(backend_type, application_name) = 'asyncjob coordinator'
+                  WHERE coalesce(backend_type, CASE usesysid WHEN 10 THEN application_name END) = 'asyncjob coordinator'
                     AND datname = current_database());
     detail := CASE WHEN ok THEN 'the coordinator of this database runs'
                    WHEN pg_is_in_recovery() THEN 'this server is a standby: jobs run here when it is promoted'

@@ -181,7 +181,7 @@ CREATE FUNCTION asyncjob.metrics() RETURNS text
     pipeline AS MATERIALIZED (SELECT * FROM asyncjob.pipeline_stats('1 hour')),
     sample (place, line) AS (
         SELECT 1, asyncjob._sample('asyncjob_up', '{}', (SELECT count(*) FROM pg_stat_activity a
-            WHERE coalesce(a.backend_type, a.application_name) = 'asyncjob coordinator' AND a.datname = current_database() LIMIT 1))
+            WHERE coalesce(a.backend_type, CASE a.usesysid WHEN 10 THEN a.application_name END) = 'asyncjob coordinator' AND a.datname = current_database() LIMIT 1))
         UNION ALL SELECT 2, asyncjob._sample('asyncjob_jobs', jsonb_build_object('queue', q.queue, 'state', s.state), s.n)
         FROM queue q CROSS JOIN LATERAL (VALUES ('queued', q.queued), ('running', q.running), ('waiting', q.waiting),
             ('failed', q.dead_letters)) s (state, n)

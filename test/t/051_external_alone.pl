@@ -225,6 +225,13 @@ like(as('owner', 'SELECT asyncjob.metrics()'), qr/^asyncjob_up 0\n.*^asyncjob_la
 	'metrics() tells what there is');
 is(as('owner', 'SELECT count(*) FROM asyncjob.latency_stats()'), 0, 'latency_stats() has nothing to tell');
 
+# Nobody is taken for the coordinator by the name he gives himself.
+my $pretender = $node->background_psql('postgres', extra_params => [ '-U', 'worker' ]);
+$pretender->query_safe("SET application_name = 'asyncjob coordinator'");
+is(as('owner', "SELECT ok FROM asyncjob.check() WHERE item = 'coordinator'"), 'f', 'check() does not believe a name');
+like(as('owner', 'SELECT asyncjob.metrics()'), qr/^asyncjob_up 0$/m, 'nor does metrics()');
+$pretender->quit;
+
 aj_quiet_log($node);
 $node->stop;
 done_testing();
