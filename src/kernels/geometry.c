@@ -11,7 +11,9 @@
  *
  * Self-crossing is found by comparing segments whose x ranges overlap, in
  * order of their western ends, with the orientation test; segments that
- * touch, overlap or cross count, neighbours may share their common point.
+ * touch, overlap or cross count, neighbours may share their common point.  Two
+ * rings may touch in a point, as simple features may: parcels that meet at a
+ * corner, a hole that reaches the outline.
  *
  * Copyright (c) 2026, asyncjob contributors
  *
@@ -154,9 +156,10 @@ on_segment(const Segment *s, double x, double y)
 		y >= fmin(s->ay, s->by) && y <= fmax(s->ay, s->by);
 }
 
-/* Do two segments meet, and where? */
+/* Do two segments meet, and where?  If not crossing, an end is on the other. */
 static bool
-segments_meet(const Segment *s, const Segment *t, double *x, double *y)
+segments_meet(const Segment *s, const Segment *t, double *x, double *y,
+			  bool *crossing)
 {
 	double		o1 = orient(s->ax, s->ay, s->bx, s->by, t->ax, t->ay);
 	double		o2 = orient(s->ax, s->ay, s->bx, s->by, t->bx, t->by);
@@ -168,10 +171,12 @@ segments_meet(const Segment *s, const Segment *t, double *x, double *y)
 	{
 		double		u = o3 / (o3 - o4);
 
+		*crossing = true;
 		*x = s->ax + u * (s->bx - s->ax);
 		*y = s->ay + u * (s->by - s->ay);
 		return true;
 	}
+	*crossing = false;
 	if (o1 == 0 && on_segment(s, t->ax, t->ay))
 	{
 		*x = t->ax;
@@ -218,6 +223,60 @@ neighbours_fold(const AjkPath *p, int i, double *x, double *y)
 	*x = p->x[i];
 	*y = p->y[i];
 	return true;
+}
+
+/* Directions from a point of a ring's segment to where the ring comes from and goes to */
+static void
+ways(const AjkPath *p, int i, double x, double y, double way[2][2])
+{
+	int			j = i + 1 < p->n ? i + 1 : 0;
+	int			from = i;
+	int			to = j;
+
+	if (p->x[i] == x && p->y[i] == y)
+		from = i > 0 ? i - 1 : p->n - 1;
+	else if (p->x[j] == x && p->y[j] == y)
+		to = j + 1 < p->n ? j + 1 : 0;
+	way[0][0] = p->x[from] - x;
+	way[0][1] = p->y[from] - y;
+	way[1][0] = p->x[to] - x;
+	way[1][1] = p->y[to] - y;
+}
+
+/* Counterclockwise angle from one direction to another, 0..2 pi */
+static double
+turn(const double *a, const double *b)
+{
+	double		t = atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1]);
+
+	return t < 0.0 ? t + 2.0 * AJK_PI : t;
+}
+
+/* Do two rings whose segments meet in a point only touch there? */
+static bool
+rings_touch(const AjkPath *rings, const Segment *s, const Segment *t, double x,
+			double y)
+{
+	double		a[2][2];
+	double		b[2][2];
+	double		wedge;
+	double		at[2];
+
+	if (s->ring == t->ring)
+		return false;
+	ways(&rings[s->ring], s->i, x, y, a);
+	ways(&rings[t->ring], t->i, x, y, b);
+	wedge = turn(a[0], a[1]);
+	for (int k = 0; k < 2; k++)
+	{
+		at[k] = turn(a[0], b[k]);
+
+		/* along the other ring: they share more than a point */
+		if (at[k] == 0.0 || at[k] == wedge ||
+			(b[k][0] == 0.0 && b[k][1] == 0.0))
+			return false;
+	}
+	return (at[0] < wedge) == (at[1] < wedge);
 }
 
 static bool
@@ -311,9 +370,12 @@ ajk_rings_check(const AjkPath *rings, int nrings, AjkRingFault *fault,
 	for (size_t i = 0; i < nseg; i++)
 		for (size_t j = i + 1; j < nseg && seg[j].ax <= seg[i].bx; j++)
 		{
+			bool		crossing;
+
 			if (are_neighbours(&seg[i], &seg[j]))
 				continue;
-			if (segments_meet(&seg[i], &seg[j], x, y))
+			if (segments_meet(&seg[i], &seg[j], x, y, &crossing) &&
+				(crossing || !rings_touch(rings, &seg[i], &seg[j], *x, *y)))
 			{
 				*fault = AJK_RING_CROSSES;
 				*ring = seg[i].ring > seg[j].ring ? seg[i].ring : seg[j].ring;

@@ -66,7 +66,8 @@ typedef enum AjkRingFault
 	AJK_RING_GOOD = 0,
 	AJK_RING_SHORT,				/* fewer than three distinct points */
 	AJK_RING_FLAT,				/* encloses no area */
-	AJK_RING_CROSSES			/* crosses or touches itself or another ring */
+	AJK_RING_CROSSES			/* crosses or touches itself, crosses or runs
+								 * along another ring */
 } AjkRingFault;
 
 /*

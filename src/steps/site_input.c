@@ -209,6 +209,19 @@ lonlat_paths(int n, const AjPath *paths)
 	return out;
 }
 
+/* Does a ring lie within another?  They may touch in points. */
+static bool
+ring_within(const AjkPath *ring, const AjkPath *other)
+{
+	for (int i = 0; i < ring->n; i++)
+		if (ajk_path_dist(other, true, ring->x[i], ring->y[i]) > 0.0)
+			return ajk_in_rings(other, 1, ring->x[i], ring->y[i]);
+
+	/* every corner on the other: the middle of an edge is not */
+	return ajk_in_rings(other, 1, (ring->x[0] + ring->x[1]) / 2,
+						(ring->y[0] + ring->y[1]) / 2);
+}
+
 /* Rings must not cross themselves or each other. */
 static void
 check_rings(Parse *p, int n, const AjPath *paths)
@@ -248,8 +261,7 @@ check_rings(Parse *p, int n, const AjPath *paths)
 		bool		inside = false;
 
 		for (int j = 0; j < n; j++)
-			if (j != i && ajk_in_rings(&rings[j], 1, rings[i].x[0],
-									   rings[i].y[0]))
+			if (j != i && ring_within(&rings[i], &rings[j]))
 				inside = !inside;
 		if (inside != paths[i].hole)
 			refuse(p, psprintf(paths[i].hole ?

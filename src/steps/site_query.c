@@ -183,11 +183,15 @@ aj_no_buildable_area(const AjSiteGrid *g)
 {
 	StringInfoData detail;
 	double		most = 0;
+	double		in_patches = 0;
 	uint32		worst = 0;
 	const char *hint;
 
 	initStringInfo(&detail);
-	appendStringInfo(&detail, "Of %.3f km2", g->site_area_m2 / 1e6);
+	if (g->site_area_m2 < 10000)
+		appendStringInfo(&detail, "Of %.0f m2", g->site_area_m2);
+	else
+		appendStringInfo(&detail, "Of %.3f km2", g->site_area_m2 / 1e6);
 	for (int b = 0; b < AJ_REASON_ZONE_SHIFT + g->nzone_types; b++)
 	{
 		uint32		bit = 1u << b;
@@ -205,12 +209,16 @@ aj_no_buildable_area(const AjSiteGrid *g)
 						 aj_reason_name(g, bit));
 		appendStringInfo(&detail, " removes %.0f %%",
 						 Min(100.0, 100.0 * area / g->site_area_m2));
+		if (bit == AJ_REASON_SMALL_PATCH)
+			in_patches = alone;
 		if (area > most || worst == 0)
 		{
 			most = area;
 			worst = bit;
 		}
 	}
+	if (worst == 0)
+		appendStringInfo(&detail, " no cell of %.4g m has its centre within the boundary", g->cell_m);
 	appendStringInfoChar(&detail, '.');
 	switch (worst)
 	{
@@ -232,6 +240,8 @@ aj_no_buildable_area(const AjSiteGrid *g)
 		default:
 			hint = "Lower buffer_m of these exclusions or choose another site.";
 	}
+	if (in_patches > 0 && worst != AJ_REASON_SMALL_PATCH)
+		hint = psprintf("%s A lower min_patch_m2 would leave %.0f m2.", hint, in_patches);
 	aj_step_error(AJ_ERRCODE_INFEASIBLE, "no_buildable_area",
 				  "no buildable area is left", detail.data, hint);
 }

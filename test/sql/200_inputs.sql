@@ -155,6 +155,11 @@ SELECT kind, cut_in_m_s, cut_out_m_s, speed_m_s, power_kw, ct FROM asyncjob.turb
 -- a rotor that would reach the ground: a radius or a height is wrong
 SELECT asyncjob.load_turbine('inputs_low', '{"rated_kw": 100, "rotor_diameter_m": 61, "hub_height_m": 30,
     "speed_m_s": [3, 10, 20], "power_kw": [0, 100, 100], "ct": [0.8, 0.7, 0.1]}') AS mill;
+-- parcels that meet at a corner, and a hole that reaches the outline at one, are sites; side by side they are not
+SELECT round((asyncjob.check_site(g) ->> 'area_m2')::numeric / (asyncjob.check_site('{"type": "Polygon", "coordinates": [[[9, 47], [9.01, 47], [9.01, 47.01], [9, 47.01], [9, 47]]]}') ->> 'area_m2')::numeric, 3) AS squares
+FROM (VALUES ('{"type": "MultiPolygon", "coordinates": [[[[9, 47], [9.01, 47], [9.01, 47.01], [9, 47.01], [9, 47]]], [[[9.01, 47.01], [9.02, 47.01], [9.02, 47.02], [9.01, 47.02], [9.01, 47.01]]]]}'::jsonb),
+             ('{"type": "Polygon", "coordinates": [[[9, 47], [9.01, 47], [9.01, 47.01], [9, 47.01], [9, 47]], [[9, 47], [9.005, 47.0025], [9.0025, 47.005], [9, 47]]]}')) v (g);
+SELECT asyncjob.check_site('{"type": "MultiPolygon", "coordinates": [[[[9, 47], [9.01, 47], [9.01, 47.01], [9, 47.01], [9, 47]]], [[[9.01, 47], [9.02, 47], [9.02, 47.01], [9.01, 47.01], [9.01, 47]]]]}');
 -- a site on both sides of the 180th meridian, split there as RFC 7946 wants it: not as one site
 SELECT asyncjob.load_site('inputs_dateline', '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"feature_type": "boundary"}, "geometry": {"type": "MultiPolygon", "coordinates": [
     [[[179.9, -17], [180, -17], [180, -16.9], [179.9, -16.9], [179.9, -17]]], [[[-180, -17], [-179.9, -17], [-179.9, -16.9], [-180, -16.9], [-180, -17]]]]}}]}');

@@ -135,6 +135,11 @@ SELECT asyncjob.result(:many) IS NULL AS no_result, (SELECT count(*) FROM asyncj
 SELECT asyncjob.submit('layout', :'small'::jsonb || '{"n_turbines": 1, "max_slope_deg": 0}') AS none \gset
 SELECT state, error_code, error_category, error_message FROM asyncjob.wait(:none, '60s');
 SELECT error_detail ~ 'slope > 0 deg removes 100 %' AS reasons, error_hint FROM asyncjob.status(:none);
+-- small ground: what a smaller min_patch_m2 would leave, and a site narrower than a cell
+\set small '{"site": {"type": "Polygon", "coordinates": [[[-84.2511, 36.5791], [-84.2489, 36.5791], [-84.2489, 36.5809], [-84.2511, 36.5809], [-84.2511, 36.5791]]]}, "n_turbines": 1, "wind": {"direction_deg": [0], "speed_m_s": 9, "probability": [1]}, "max_slope_deg": 90, "resolution_m": 10}'
+SELECT asyncjob.step_layout(:'small'::jsonb || '{"min_patch_m2": 10000}');
+SELECT asyncjob.step_layout(:'small'::jsonb) #>> '{metrics,turbine_count}' AS turbines;
+SELECT asyncjob.step_layout(:'small'::jsonb || '{"site": {"type": "Polygon", "coordinates": [[[-84.2511, 36.5791], [-84.2489, 36.5791], [-84.2489, 36.579102], [-84.2511, 36.5791]]]}}');
 
 RESET SESSION AUTHORIZATION;
 DELETE FROM asyncjob.dem WHERE name LIKE 'layout\_%';

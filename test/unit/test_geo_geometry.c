@@ -79,6 +79,60 @@ faults(void)
 	   "a hole that leaves its exterior is found, at x %g", ax);
 }
 
+/* Two rings that meet: in a point is good, along an edge or across is not. */
+static void
+two_rings(bool good, int n, const double *x, const double *y, const char *what)
+{
+	static const double sx[] = {0, 2, 2, 0},
+				sy[] = {0, 0, 2, 2};
+	AjkPath		two[2] = {{4, (double *) sx, (double *) sy},
+	{n, (double *) x, (double *) y}};
+	AjkRingFault fault;
+	int			ring;
+	double		ax,
+				ay;
+
+	for (int order = 0; order < 2; order++)
+	{
+		AjkPath		swap = two[0];
+
+		ok((ajk_rings_check(two, 2, &fault, &ring, &ax, &ay) == AJK_OK) == good &&
+		   fault == (good ? AJK_RING_GOOD : AJK_RING_CROSSES), "%s", what);
+		two[0] = two[1];
+		two[1] = swap;
+	}
+}
+
+static void
+meetings(void)
+{
+	static const double ax[] = {2, 4, 4, 2},
+				ay[] = {2, 2, 4, 4};
+	static const double bx[] = {2, 4, 4, 2},
+				by[] = {0, 0, 2, 2};
+	static const double cx[] = {0, 1, 1},
+				cy[] = {1, 0.5, 1.5};
+	static const double dx[] = {1, 2, 3, 2},
+				dy[] = {1, 2, 1, 0};
+	static const double ex[] = {2, 3, 3},
+				ey[] = {1, 0, 2};
+	static const double fx[] = {2, 3, 3, 2},
+				fy[] = {1, 1, 3, 3};
+	static const double gx[] = {1, 2, 1, 0},
+				gy[] = {0, 1, 2, 1};
+	static const double hx[] = {2, 3, -1, 0, -1, 3},
+				hy[] = {2, 4, 4, 0, -1, -1};
+
+	two_rings(true, 4, ax, ay, "parcels that meet at a corner");
+	two_rings(false, 4, bx, by, "parcels side by side");
+	two_rings(true, 3, cx, cy, "a hole that reaches the outline");
+	two_rings(false, 4, dx, dy, "across, through corners only");
+	two_rings(true, 3, ex, ey, "a corner on the other's edge, outside");
+	two_rings(false, 4, fx, fy, "along a part of an edge");
+	two_rings(true, 4, gx, gy, "a hole that reaches it four times");
+	two_rings(true, 6, hx, hy, "around a parcel, at two of its corners");
+}
+
 /* a star with many corners, which does not cross itself */
 static int
 star(double *x, double *y, int n, double cx, double cy)
@@ -201,6 +255,7 @@ main(void)
 		 "an open path has no closing side");
 	near(ajk_segment_dist2(1, 1, 2, 2, 2, 2), 2, 0, "a segment of no length");
 	faults();
+	meetings();
 	rasters();
 
 	{
