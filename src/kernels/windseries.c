@@ -227,8 +227,8 @@ ajk_shear_exponent(double lower_ms, double lower_m, double upper_ms,
 
 /* What needs no sorting: rose, months, hours, turbulence, shear */
 static void
-gather(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
-	   double bin_ms, double calm, double shear_min, AjkWindStats *stats,
+gather(const AjkWindSeries *s, const AjkWindRules *rules, const uint8_t *flaw,
+	   int nsectors, double bin_ms, double shear_min, AjkWindStats *stats,
 	   int *sector_of)
 {
 	double		ti_sum = 0.0;
@@ -253,7 +253,8 @@ gather(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
 			bin = stats->nbins - 1;
 		sector_of[i] = sec;
 		stats->prob[sec][bin] += 1.0;
-		stats->calms += u < calm;
+		stats->calms += u < rules->calm;
+		stats->zeros += u == 0.0;
 		if (s->column[AJK_WIND_TIME])
 		{
 			double		t = s->column[AJK_WIND_TIME][i];
@@ -266,8 +267,9 @@ gather(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
 			stats->hour_mean[hour] += u;
 			hour_n[hour]++;
 		}
+		/* a deviation beyond the mean is none of a wind's */
 		if (s->column[AJK_WIND_STD] && u >= TI_MIN_SPEED &&
-			s->column[AJK_WIND_STD][i] >= 0.0)
+			s->column[AJK_WIND_STD][i] >= 0.0 && s->column[AJK_WIND_STD][i] <= u)
 		{
 			double		ti = s->column[AJK_WIND_STD][i] / u;
 
@@ -280,7 +282,8 @@ gather(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
 			}
 		}
 		if (s->column[AJK_WIND_UPPER] && u >= shear_min &&
-			s->column[AJK_WIND_UPPER][i] >= shear_min)
+			s->column[AJK_WIND_UPPER][i] >= shear_min &&
+			s->column[AJK_WIND_UPPER][i] <= rules->max_speed)
 		{
 			stats->shear_lower += u;
 			stats->shear_upper += s->column[AJK_WIND_UPPER][i];
@@ -303,9 +306,9 @@ gather(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
 }
 
 AjkError
-ajk_wind_stats(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
-			   double bin_ms, double calm, double shear_min,
-			   AjkWeibullMethod method, AjkWindStats *stats,
+ajk_wind_stats(const AjkWindSeries *s, const AjkWindRules *rules,
+			   const uint8_t *flaw, int nsectors, double bin_ms,
+			   double shear_min, AjkWeibullMethod method, AjkWindStats *stats,
 			   ajk_poll poll, void *arg)
 {
 	double	   *u;
@@ -335,7 +338,7 @@ ajk_wind_stats(const AjkWindSeries *s, const uint8_t *flaw, int nsectors,
 	stats->nbins = (int) floor(max / bin_ms) + 1;
 	if (stats->nbins > AJK_WIND_MAX_BINS)
 		stats->nbins = AJK_WIND_MAX_BINS;
-	gather(s, flaw, nsectors, bin_ms, calm, shear_min, stats, sector_of);
+	gather(s, rules, flaw, nsectors, bin_ms, shear_min, stats, sector_of);
 	ajk_speed_stats(u, n, &stats->all);
 	err = ajk_weibull_fit(u, n, AJK_WEIBULL_MLE, sorted, &stats->mle);
 	if (err == AJK_OK)

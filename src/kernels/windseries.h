@@ -107,6 +107,7 @@ typedef struct AjkWindStats
 {
 	AjkSpeedStats all;
 	size_t		calms;
+	size_t		zeros;			/* speeds of 0, which the fit mle leaves out */
 	AjkWeibullFit mle;
 	AjkWeibullFit wasp;
 	AjkWindSector sector[AJK_WIND_MAX_SECTORS];
@@ -127,9 +128,10 @@ typedef struct AjkWindStats
  * ..., speed bins of bin_ms from 0.  AJK_INFEASIBLE if there are too few or
  * no distribution can be fitted.
  */
-extern AjkError ajk_wind_stats(const AjkWindSeries *s, const uint8_t *flaw,
-							   int nsectors, double bin_ms, double calm,
-							   double shear_min, AjkWeibullMethod method,
+extern AjkError ajk_wind_stats(const AjkWindSeries *s,
+							   const AjkWindRules *rules, const uint8_t *flaw,
+							   int nsectors, double bin_ms, double shear_min,
+							   AjkWeibullMethod method,
 							   AjkWindStats *stats, ajk_poll poll, void *arg);
 
 /* Exponent of the power law, or NaN */

@@ -28,6 +28,15 @@
 
 #include "utils/datetime.h"
 
+/* What a wind resource may have (wind_input.c) */
+#define LEAST_A 0.1
+#define MOST_A 50.0
+#define LEAST_K 0.5
+#define MOST_K 10.0
+
+/* A distance of distributions that is no scatter of a measured wind */
+#define MOST_KS 0.1
+
 PG_FUNCTION_INFO_V1(aj_step_wind_resource);
 PG_FUNCTION_INFO_V1(aj_check_wind_resource_job);
 
@@ -263,6 +272,9 @@ put_warnings(StringInfo b, const AjkWindQuality *q, const AjkWindStats *st,
 {
 	int			n = 0;
 	int			unfitted = 0;
+	int			beyond = 0;
+	const AjkWeibullFit *all = p->method == AJK_WEIBULL_MLE ? &st->mle : &st->wasp;
+	double		zeros = 100.0 * (double) st->zeros / (double) st->all.n;
 	double		days = q->interval_s * (double) q->expected / 86400.0;
 
 	appendStringInfoString(b, ",\"warnings\":[");
@@ -284,15 +296,39 @@ put_warnings(StringInfo b, const AjkWindQuality *q, const AjkWindStats *st,
 								   recovery));
 	}
 	for (int i = 0; i < p->sectors; i++)
+	{
+		const AjkWeibullFit *f = &st->sector[i].fit;
+
 		unfitted += !st->sector[i].fitted;
+		beyond += st->sector[i].frequency > 0 &&
+			(f->a_ms != fmin(fmax(f->a_ms, LEAST_A), MOST_A) ||
+			 f->k != fmin(fmax(f->k, LEAST_K), MOST_K));
+	}
 	if (unfitted > 0)
 	{
 		appendStringInfoString(b, n++ ? "," : "");
 		aj_json_string(b, psprintf("%d of %d sectors have too few records for a fit of their own; they carry the shape of all directions.",
 								   unfitted, p->sectors));
 	}
-	if (fabs((p->method == AJK_WEIBULL_MLE ? st->mle : st->wasp).power_ratio - 1)
-		> 0.05)
+	if (zeros > 1 && p->method == AJK_WEIBULL_MLE)
+	{
+		appendStringInfoString(b, n++ ? "," : "");
+		aj_json_string(b, psprintf("%.1f %% of the speeds are 0, of which maximum likelihood knows nothing: its distributions hold that much too much wind; weibull_method wasp counts them.",
+								   zeros));
+	}
+	if (all->ks > fmax(MOST_KS, 2 / sqrt((double) st->all.n)))
+	{
+		appendStringInfoString(b, n++ ? "," : "");
+		aj_json_string(b, psprintf("The speeds are not distributed as Weibull's: the fitted share of hours below a speed is off by up to %.0f %%.",
+								   100 * all->ks));
+	}
+	if (beyond > 0)
+	{
+		appendStringInfoString(b, n++ ? "," : "");
+		aj_json_string(b, psprintf("The distributions of %d of %d sectors are none that a wind resource may have (scale %.4g to %.4g m/s, shape %.4g to %.4g); the definition holds the nearest.",
+								   beyond, p->sectors, LEAST_A, MOST_A, LEAST_K, MOST_K));
+	}
+	if (fabs(all->power_ratio - 1) > 0.05)
 	{
 		appendStringInfoString(b, n++ ? "," : "");
 		aj_json_string(b, "The fitted distribution's energy differs from the measured one by more than 5 %; consider weibull_method wasp, or the rose.");
@@ -394,8 +430,8 @@ put_definition(StringInfo b, const AjkWindStats *st, const ResourceParams *p,
 				appendStringInfoChar(b, ',');
 			aj_json_number(b, k == 0 ? i * 360.0 / p->sectors :
 						   k == 1 ? sec->frequency :
-						   k == 2 ? fmin(fmax(sec->fit.a_ms, 0.1), 50) :
-						   fmin(fmax(sec->fit.k, 0.5), 10), 10);
+						   k == 2 ? fmin(fmax(sec->fit.a_ms, LEAST_A), MOST_A) :
+						   fmin(fmax(sec->fit.k, LEAST_K), MOST_K), 10);
 		}
 		appendStringInfoChar(b, ']');
 	}
@@ -507,8 +543,8 @@ from_series(JsonbContainer *params, const ResourceParams *given, StringInfo b)
 	aj_compute_begin();
 	err = ajk_wind_quality(&s->data, &p.rules, flaw, &q, &at);
 	if (err == AJK_OK)
-		err = ajk_wind_stats(&s->data, flaw, p.sectors, p.bin_m_s,
-							 p.rules.calm, 3.0, p.method, st, aj_poll, &poll);
+		err = ajk_wind_stats(&s->data, &p.rules, flaw, p.sectors, p.bin_m_s,
+							 3.0, p.method, st, aj_poll, &poll);
 	aj_compute_end();
 	if (err == AJK_SYNTAX)
 		ereport(ERROR,

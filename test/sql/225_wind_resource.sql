@@ -47,6 +47,12 @@ SELECT o -> 'wind_rose' ->> 'predominantDirection' AS predominant, jsonb_array_l
        abs((SELECT sum((x ->> 'frequency')::float8) FROM jsonb_path_query(o, '$.wind_rose.directionBins[*].speedBins[*]') x) - 100) < 1e-2 AS sums,
        jsonb_array_length(o -> 'monthly_mean_speed_m_s') AS months
 FROM r;
+-- what makes a fit mislead is said: calms written as 0, speeds that are no wind's distribution
+SELECT asyncjob.load_wind_series(n, array_agg(u ORDER BY i), array_agg(wd ORDER BY i)::float8[], array_agg(t ORDER BY i)) ->> 'records' AS records
+FROM mast, LATERAL (VALUES ('still', CASE WHEN i % 20 = 0 THEN 0 ELSE ws END), ('two_speeds', 5 + i % 2)) v (n, u) GROUP BY n ORDER BY n;
+SELECT n, m, w FROM unnest(ARRAY['still', 'two_speeds']) n, unnest(ARRAY['mle', 'wasp']) m,
+     jsonb_array_elements_text(asyncjob.run('wind_resource', jsonb_build_object('series', n, 'weibull_method', m)) -> 'warnings') w ORDER BY 1, 2, 3;
+DELETE FROM asyncjob.wind_series WHERE name IN ('still', 'two_speeds');
 SELECT name, kind, media_type FROM asyncjob.artifacts(:job) ORDER BY name;
 -- all that is made is kept for as long
 SELECT a.name, a.kind FROM asyncjob.artifacts(:job) a WHERE NOT EXISTS (SELECT FROM asyncjob.retention_defaults d WHERE d.kind = 'artifact:' || a.kind AND d.keep = '30 days');

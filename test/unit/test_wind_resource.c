@@ -216,7 +216,7 @@ test_quality(void)
 	ok(flaw[149] == AJK_WIND_GOOD && flaw[150] == AJK_WIND_GOOD,
 	   "equal values before and after a gap are not frozen");
 
-	ok(ajk_wind_stats(&s, flaw, 12, 1.0, 0.5, 3.0, AJK_WEIBULL_MLE, &st, NULL,
+	ok(ajk_wind_stats(&s, &rules, flaw, 12, 1.0, 3.0, AJK_WEIBULL_MLE, &st, NULL,
 					  NULL) == AJK_OK, "statistics");
 	ok(st.all.n == q.count[AJK_WIND_GOOD] && st.calms == 15, "of the good ones");
 	{
@@ -237,9 +237,26 @@ test_quality(void)
 	/* 345 and 15 degrees: the northern sector takes the lower border only */
 	d[100] = 345.0;
 	d[101] = 15.0;
+	/* what another cup or the logger's statistics say must be a wind's, too */
+	{
+		double		sd[N];
+		double		up[N];
+		AjkWindSeries two = {N, {t, u, d, sd, up}};
+
+		for (int i = 0; i < N; i++)
+		{
+			sd[i] = i % 50 == 0 ? INFINITY : i % 50 == 1 ? 40.0 : 0.1 * u[i];
+			up[i] = i % 50 == 2 ? INFINITY : i % 50 == 3 ? 1e300 : 1.1 * u[i];
+		}
+		(void) ajk_wind_stats(&two, &rules, flaw, 12, 1.0, 3.0, AJK_WEIBULL_MLE, &st,
+							  NULL, NULL);
+		near(st.ti, 0.1, 1e-12, "turbulence intensity of deviations below the mean");
+		near(st.shear_upper / st.shear_lower, 1.1, 1e-12, "shear of speeds that can be");
+	}
+
 	for (int i = 0; i < N; i++)
 		flaw[i] = i == 100 || i == 101 ? AJK_WIND_GOOD : AJK_WIND_FROZEN;
-	(void) ajk_wind_stats(&s, flaw, 12, 1.0, 0.5, 3.0, AJK_WEIBULL_MLE, &st,
+	(void) ajk_wind_stats(&s, &rules, flaw, 12, 1.0, 3.0, AJK_WEIBULL_MLE, &st,
 						  NULL, NULL);
 	near(st.prob[0][(int) u[100]], 1.0, 0.0, "345 degrees is north");
 	near(st.prob[1][(int) u[101]], 1.0, 0.0, "15 degrees is not");
@@ -281,7 +298,7 @@ test_year(void)
 	flaw = malloc(s.n);
 	ok(ajk_wind_quality(&s, &rules, flaw, &q, &at) == AJK_OK &&
 	   q.count[AJK_WIND_GOOD] == 52559, "all good");
-	ok(ajk_wind_stats(&s, flaw, 12, 1.0, 0.5, 3.0, AJK_WEIBULL_MLE, st, NULL,
+	ok(ajk_wind_stats(&s, &rules, flaw, 12, 1.0, 3.0, AJK_WEIBULL_MLE, st, NULL,
 					  NULL) == AJK_OK, "statistics");
 	near(st->all.mean, 8.25338661, 1e-8, "mean");
 	near(st->all.mean_cube, 1032.58843, 1e-5, "mean cube");
