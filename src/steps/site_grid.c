@@ -292,6 +292,29 @@ aj_site_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 
 /* ---- building ---- */
 
+/*
+ * How far the middle of an edge is off, ground metres: GeoJSON's edges are
+ * straight in degrees (RFC 7946, 3.1.1), those of the grid in its metres.
+ */
+static double
+bend(const AjSiteGrid *g, const AjkTm *tm, const AjPath *p, bool closed)
+{
+	double		most = 0;
+
+	for (int i = 0; i < (closed ? p->n : p->n - 1); i++)
+	{
+		int			j = i + 1 < p->n ? i + 1 : 0;
+		double		x,
+					y;
+
+		ajk_tm_forward(tm, (p->lon[i] + p->lon[j]) / 2,
+					   (p->lat[i] + p->lat[j]) / 2, &x, &y);
+		most = fmax(most, ajk_segment_dist2(x, y, p->x[i], p->y[i], p->x[j],
+											p->y[j]));
+	}
+	return sqrt(most) / g->k;
+}
+
 /* Give every zone type its bit, and every path its place. */
 void
 aj_site_set_zones(AjSiteGrid *g, const AjkTm *tm)
@@ -304,10 +327,14 @@ aj_site_set_zones(AjSiteGrid *g, const AjkTm *tm)
 	{
 		site->rings[i].n, site->rings[i].x, site->rings[i].y
 	};
+	g->bend_m = 0;
+	for (int i = 0; i < site->nrings; i++)
+		g->bend_m = fmax(g->bend_m, bend(g, tm, &site->rings[i], true));
 	g->nzone = site->nzones;
 	g->zone_type = palloc0(Max(g->nzone, 1) * sizeof(int));
 	g->zone_paths = palloc0(Max(g->nzone, 1) * sizeof(AjkPath *));
 	g->zone_box = palloc0(Max(g->nzone, 1) * 4 * sizeof(double));
+	g->zone_bend_m = palloc0(Max(g->nzone, 1) * sizeof(double));
 	for (int z = 0; z < site->nzones; z++)
 	{
 		AjZone	   *zone = &site->zones[z];
@@ -340,6 +367,8 @@ aj_site_set_zones(AjSiteGrid *g, const AjkTm *tm)
 			{
 				p->n, p->x, p->y
 			};
+			g->zone_bend_m[z] = fmax(g->zone_bend_m[z],
+									 bend(g, tm, p, zone->shape == AJ_SHAPE_POLYGON));
 			for (int j = 0; j < p->n; j++)
 			{
 				box[0] = fmin(box[0], p->x[j]);

@@ -78,6 +78,13 @@ typedef struct AjSiteGrid
 	AjkPath    *rings;			/* the boundary in grid metres, for kernels */
 	AjkPath   **zone_paths;		/* each zone's */
 	double	   *zone_box;		/* each zone's x0, y0, x1, y1 with its buffer */
+
+	/*
+	 * Ground metres, at most, between edges straight in degrees and edges
+	 * straight on the grid: of the boundary, of each zone.
+	 */
+	double		bend_m;
+	double	   *zone_bend_m;
 } AjSiteGrid;
 
 /*

@@ -94,15 +94,19 @@ aj_site_allowed(const AjSiteGrid *g, double x, double y, double setback_m)
 	return aj_site_reasons_at(g, x, y, setback_m) == 0;
 }
 
+/*
+ * Ground metres to spare beyond the setback and the nearest zone's buffer,
+ * whichever way edges are drawn between the corners given.
+ */
 double
 aj_site_margin(const AjSiteGrid *g, double x, double y, double setback_m)
 {
-	double		margin = boundary_distance(g, x, y) / g->k - setback_m;
+	double		margin = boundary_distance(g, x, y) / g->k - setback_m - g->bend_m;
 
 	for (int z = 0; z < g->nzone; z++)
 		if (g->site->zones[z].cost_multiplier >= AJ_HARD_ZONE)
 			margin = fmin(margin, zone_distance(g, z, x, y) / g->k
-						  - g->site->zones[z].buffer_m);
+						  - g->site->zones[z].buffer_m - g->zone_bend_m[z]);
 	return margin;
 }
 
