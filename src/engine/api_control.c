@@ -14,6 +14,7 @@
 
 #include "api.h"
 #include "queue_read.h"
+#include "queue_steer.h"
 #include "steer.h"
 #include "types.h"
 #include "wake.h"

@@ -30,6 +30,7 @@
 #include "queue_dead.h"
 #include "queue_external.h"
 #include "queue_read.h"
+#include "queue_steer.h"
 #include "queue_submit.h"
 #include "seal.h"
 #include "types.h"

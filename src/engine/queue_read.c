@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue_read.c
- *		Statements that answer and steer for a caller.
+ *		Statements that answer for a caller.
  *
  * They are told who asks (AJ_VISIBLE in api.h) and find nothing of others.
  *
@@ -278,54 +278,6 @@ AJ_STATEMENT(chunk_piece,
 			 "SELECT substr(c.data, $3, $4) FROM asyncjob.artifact_chunk c"
 			 " WHERE c.job_id = $1 AND c.name = $2 AND c.chunk_no = $5",
 			 INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID);
-
-AJ_STATEMENT(cancel_now,
-			 "UPDATE asyncjob.job SET state = 'cancelled', suspect = false,"
-			 " limit_group = NULL,"
-			 " seq = seq + 1, finished_at = clock_timestamp(),"
-			 " cancel_requested = true, cancel_reason = $2, waiting_for = NULL"
-			 " WHERE id = $1",
-			 INT8OID, TEXTOID);
-
-/* the first reason is the one that counts */
-AJ_STATEMENT(ask_cancel,
-			 "UPDATE asyncjob.job SET cancel_requested = true,"
-			 " cancel_reason = coalesce(cancel_reason, $2) WHERE id = $1",
-			 INT8OID, TEXTOID);
-
-/* what ended before becomes history */
-AJ_STATEMENT(keep_end,
-			 "INSERT INTO asyncjob.job_update"
-			 " (job_id, seq, at, kind, state, step_no, message, data)"
-			 " SELECT j.id, j.seq, j.finished_at, 'state', j.state, j.step_no,"
-			 "  coalesce(j.error ->> 'message', j.cancel_reason), j.error"
-			 " FROM asyncjob.job j WHERE j.id = $1",
-			 INT8OID);
-
-AJ_STATEMENT(queue_again,
-			 "UPDATE asyncjob.job SET state = 'queued', seq = seq + 1,"
-			 " run_at = clock_timestamp(), finished_at = NULL, failures = 0,"
-			 " free_retries = 0, crashes = 0, error = NULL, waiting_for = NULL,"
-			 " cancel_requested = false, cancel_reason = NULL"
-			 " WHERE id = $1 RETURNING seq",
-			 INT8OID);
-
-AJ_STATEMENT(find_rival,
-			 "SELECT r.id FROM asyncjob.job j JOIN asyncjob.job r"
-			 " ON r.owner = j.owner AND r.unique_key = j.unique_key"
-			 " AND r.state IN ('queued', 'running', 'waiting')"
-			 " WHERE j.id = $1 AND r.id <> j.id",
-			 INT8OID);
-
-AJ_STATEMENT(note_queued,
-			 "INSERT INTO asyncjob.job_update (job_id, seq, kind, state, step_no)"
-			 " VALUES ($1, $2, 'state', 'queued', $3)",
-			 INT8OID, INT4OID, INT2OID);
-
-AJ_STATEMENT(set_priority,
-			 "UPDATE asyncjob.job SET priority = $2"
-			 " WHERE id = $1 AND state IN ('queued', 'waiting')",
-			 INT8OID, INT2OID);
 
 /*
  * What a steering function needs to know of a job, with its row locked if so
@@ -649,63 +601,4 @@ aj_queue_artifact_piece(int64 job_id, const char *name, int chunk,
 	if (aj_execute(chunk < 0 ? &inline_piece : &chunk_piece, values, NULL, 0) == 0)
 		return (Datum) 0;
 	return aj_value(0, 1, isnull);
-}
-
-/* End a locked job that doesn't run. */
-void
-aj_queue_cancel_now(const AjJobHead *head, const char *reason)
-{
-	Datum		values[2] = {Int64GetDatum(head->id)};
-	char		nulls[3] = "  ";
-
-	values[1] = aj_text_or_null(reason, &nulls[1]);
-	aj_execute(&cancel_now, values, nulls, 0);
-}
-
-/* Ask the worker that has a locked job to end it. */
-void
-aj_queue_ask_cancel(const AjJobHead *head, const char *reason)
-{
-	Datum		values[2] = {Int64GetDatum(head->id)};
-	char		nulls[3] = "  ";
-
-	values[1] = aj_text_or_null(reason, &nulls[1]);
-	aj_execute(&ask_cancel, values, nulls, 0);
-}
-
-/* The unfinished job that has a job's unique key, or 0. */
-int64
-aj_queue_find_rival(const AjJobHead *head)
-{
-	Datum		values[1] = {Int64GetDatum(head->id)};
-	bool		isnull;
-
-	if (aj_execute(&find_rival, values, NULL, 0) == 0)
-		return 0;
-	return DatumGetInt64(aj_value(0, 1, &isnull));
-}
-
-/* Queue a locked job that ended again.  Returns its seq. */
-int
-aj_queue_retry(const AjJobHead *head)
-{
-	Datum		values[3] = {Int64GetDatum(head->id)};
-	bool		isnull;
-	int			seq;
-
-	aj_execute(&keep_end, values, NULL, 0);
-	aj_execute(&queue_again, values, NULL, 0);
-	seq = DatumGetInt32(aj_value(0, 1, &isnull));
-	values[1] = Int32GetDatum(seq);
-	values[2] = Int16GetDatum(head->step_no);
-	aj_execute(&note_queued, values, NULL, 0);
-	return seq;
-}
-
-bool
-aj_queue_reprioritize(int64 job_id, int priority)
-{
-	Datum		values[2] = {Int64GetDatum(job_id), Int16GetDatum(priority)};
-
-	return aj_execute(&set_priority, values, NULL, 0) > 0;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue_read.h
- *		Statements that answer and steer for a caller.
+ *		Statements that answer for a caller.
  *
  * All functions are called inside an AjScope (scope.h).
  *
@@ -74,10 +74,5 @@ extern Datum aj_queue_artifact_piece(int64 job_id, const char *name,
 									 bool *isnull);
 extern int	aj_execute_live(AjStatement *stmt, Datum *values,
 							const char *nulls);
-extern void aj_queue_cancel_now(const AjJobHead *head, const char *reason);
-extern void aj_queue_ask_cancel(const AjJobHead *head, const char *reason);
-extern int64 aj_queue_find_rival(const AjJobHead *head);
-extern int	aj_queue_retry(const AjJobHead *head);
-extern bool aj_queue_reprioritize(int64 job_id, int priority);
 
 #endif							/* AJ_QUEUE_READ_H */

@@ -20,6 +20,7 @@
 #include "queue.h"
 #include "queue_dag.h"
 #include "queue_external.h"
+#include "queue_steer.h"
 #include "shmem.h"
 #include "steer.h"
 #include "types.h"
