@@ -534,13 +534,13 @@ typedef struct Hopeless
 {
 	int64		job_id;
 	const ErrorData *error;
-}			Hopeless;
+} Hopeless;
 
 /* It fails.  The step whose outputs are no good is begun anew by retry(). */
 static void
 end_hopeless(void *arg)
 {
-	const		Hopeless *hopeless = arg;
+	const Hopeless *hopeless = arg;
 	int			nestlevel = aj_scope_wait_for_locks(SETTLE_MS);
 	MemoryContext context = CurrentMemoryContext;
 	AjJob		job,

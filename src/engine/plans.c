@@ -121,8 +121,8 @@ tell_size(AJ_RELATION_HOOK_PARAMETERS)
 
 /* Nothing is known of the values. */
 static bool
-tell_values(PlannerInfo * root, RangeTblEntry *rte, AttrNumber attnum,
-			VariableStatData * vardata)
+tell_values(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum,
+			VariableStatData *vardata)
 {
 	if (planning && rte->rtekind == RTE_RELATION && is_ours(rte->relid))
 		return true;
