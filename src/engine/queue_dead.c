@@ -37,9 +37,13 @@ AJ_STATEMENT(find_dead,
 			 "  JOIN asyncjob.pipeline p ON p.id = j.pipeline_id"
 			 "  JOIN asyncjob.queue q ON q.id = j.queue_id"
 			 "  WHERE j.state = 'failed' AND j.id > $1 AND" AJ_VISIBLE
-			 "  AND" AJ_FILTER ") d"
+			 "  AND" AJ_FILTER
+			 "  AND (NOT $22 OR j.unique_key IS NULL OR NOT EXISTS"
+			 "   (SELECT FROM asyncjob.job r WHERE r.owner = j.owner"
+			 "    AND r.unique_key = j.unique_key"
+			 "    AND r.state IN ('queued', 'running', 'waiting')))) d"
 			 " WHERE d.newest OR NOT $20 ORDER BY d.id LIMIT $21",
-			 INT8OID, AJ_VISIBLE_TYPES, AJ_FILTER_TYPES, BOOLOID, INT8OID);
+			 INT8OID, AJ_VISIBLE_TYPES, AJ_FILTER_TYPES, BOOLOID, INT8OID, BOOLOID);
 
 /* params that are no object have nothing to merge into */
 AJ_STATEMENT(merged_params,
@@ -241,20 +245,23 @@ returned_ids(int n)
 
 /*
  * Dead letters that the caller sees and the filter lets through, the oldest
- * first; of those of one unique key only the newest, if so wished.
+ * first; of those of one unique key only the newest, if so wished, and only if
+ * no unfinished job has it, unless it was named.
  */
 int
 aj_queue_find_dead(const AjFilter *filter, const AjCaller *caller,
 				   bool newest_of_key, int64 max, int64 **ids)
 {
-	Datum		values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 2];
-	char		nulls[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 2];
+	Datum		values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 3];
+	char		nulls[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 3];
 	int			n;
 
 	memset(nulls, ' ', sizeof(nulls));
 	aj_filter_values(filter, caller, 0, values, nulls);
 	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS] = BoolGetDatum(newest_of_key);
 	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 1] = Int64GetDatum(max);
+	values[AJ_VISIBLE_ARGS + AJ_FILTER_ARGS + 2] =
+		BoolGetDatum(newest_of_key && !filter->named);
 	n = aj_execute(&find_dead, values, nulls, 0);
 	*ids = returned_ids(n);
 	return n;

@@ -63,6 +63,12 @@ SELECT * FROM tap.err($$SELECT asyncjob.redrive('{}', '{"good": "forbidden"}')$$
 SELECT asyncjob.submit('regress_dead', '{"n": 8}', unique_key => 'k') AS j8 \gset
 SELECT * FROM tap.err(format('SELECT asyncjob.redrive(to_jsonb(%s))', :j7));
 SELECT asyncjob.redrive('{"queue": "regress_dead"}');
+-- which is no reason to leave others alone that come after it
+SELECT asyncjob.submit('regress_dead', '{"n": 9}', priority => '9') AS j9 \gset
+SELECT asyncjob.drain(1);
+SELECT asyncjob.redrive(jsonb_build_object('job_ids', jsonb_build_array(:j7, :j9)), max_jobs => 1);
+SELECT state FROM asyncjob.status(:j9);
+SELECT asyncjob.cancel(:j9);
 SELECT asyncjob.drain();
 SELECT asyncjob.redrive(jsonb_build_object('job_ids', jsonb_build_array(:j7, :j8)));
 SELECT id = :j8 AS newer FROM asyncjob.job WHERE state = 'queued';
