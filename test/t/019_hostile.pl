@@ -205,6 +205,7 @@ my %setting = (
 my $server_version = $node->safe_psql('postgres', 'SHOW server_version_num');
 $setting{ $server_version >= 160000 ? 'debug_parallel_query' : 'force_parallel_mode' } = 'regress';
 $setting{transaction_timeout} = '1ms' if $server_version >= 170000;
+delete $setting{standard_conforming_strings} if $server_version >= 190000;
 
 for my $name (sort keys %setting)
 {

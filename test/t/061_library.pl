@@ -22,6 +22,10 @@ if (!grep { -x "$_/pkg-config" } split /:/, $ENV{PATH})
 {
 	plan skip_all => 'pkg-config is not installed';
 }
+if (system('pkg-config --exists libpq') != 0)
+{
+	plan skip_all => 'pkg-config lacks something that libpq names';
+}
 
 # ---- a program that knows only what is installed -----------------------
 local %ENV = (

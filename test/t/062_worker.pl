@@ -17,6 +17,8 @@ my $dir = PostgreSQL::Test::Utils::tempdir();
 
 plan skip_all => 'pkg-config is not installed'
   unless grep { -x "$_/pkg-config" } split /:/, $ENV{PATH};
+plan skip_all => 'pkg-config lacks something that libpq names'
+  if system('pkg-config --exists libpq') != 0;
 
 local %ENV = (
 	%ENV,

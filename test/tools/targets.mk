@@ -37,7 +37,7 @@ run-check:
 	@exec env $(TOOL_ENV) test/tools/check.sh
 
 check-matrix:
-	@exec env PGM_EXTRA=libpng-dev,libncurses-dev,pkg-config,gzip,binutils \
+	@exec env PGM_EXTRA=libpng-dev,libncurses-dev,libcurl4-openssl-dev,pkg-config,gzip,binutils \
 	  test/tools/pg-matrix.sh $(MATRIX) -- "CI='$(CI)' SUITES='$(SUITES)' TESTS='$(TESTS)' test/tools/check.sh"
 
 demo:
