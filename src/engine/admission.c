@@ -25,6 +25,11 @@
  * which a user's clock goes on by 1/weight with each place, and one who has had
  * nothing to do begins at the clock of the last place given.
  *
+ * Claims know nothing of turns: of the jobs that have places they take the most
+ * urgent and oldest.  So in a fair queue an owner gets no further place while a
+ * job of his has had one for TURN_MS without having been claimed; what stands
+ * before it, given places earlier, is used up then, and it comes next.
+ *
  * A queue with more than GROUPS_MAX groups is looked at in slices.
  *
  * Copyright (c) 2026, asyncjob contributors
@@ -47,6 +52,7 @@
 #define GROUPS_MAX		1000
 #define FETCH_MAX		64
 #define SLICE_MS		5		/* between two slices */
+#define TURN_MS			200		/* in which a place should be used */
 
 /* What is counted of a user, or of a key. */
 typedef struct Count
@@ -145,13 +151,20 @@ count_start(AjAdmission *a, Oid owner, const char *key, TimestampTz at)
 	}
 }
 
+/* Places of an owner that should have been used, by us or by programs. */
+static Count *
+unused_of(AjAdmission *a, Oid owner, bool external)
+{
+	return count_of(a->unused, owner, external ? "external" : NULL);
+}
+
 /* Count what is taken, and forget what is not any more. */
 void
 aj_admission_count(AjAdmission *a)
 {
 	bool		rated = a->limits.rate >= 0 || a->limits.key_rate >= 0;
 	AjPlaceHeld *places;
-	int			n = aj_queue_places(a->limits.queue_id, &places);
+	int			n = aj_queue_places(&a->limits, &places);
 	int64	   *gone = palloc((n + 1) * sizeof(int64));
 	int			ngone = 0;
 
@@ -173,6 +186,8 @@ aj_admission_count(AjAdmission *a)
 			a->unstarted++;
 			note_first(&a->oldest_unstarted, p->admitted_at);
 		}
+		if (p->ready_at != 0 && TimestampDifferenceExceeds(p->ready_at, a->now, TURN_MS))
+			unused_of(a, p->owner, p->external)->places++;
 		if (rated && p->started_at != 0)
 			count_start(a, p->owner, p->key, p->started_at);
 		if (rated && p->state == 1)
@@ -243,6 +258,11 @@ has_room(AjAdmission *a, const AjWaiter *w)
 {
 	const AjLimits *l = &a->limits;
 
+	if (l->fair && !a->out_of_turn && unused_of(a, w->owner, w->external)->places > 0)
+	{
+		look_again(a, a->now + 1000 * TURN_MS / 4);
+		return false;
+	}
 	if (l->max_per_user >= 0 &&
 		count_of(a->users, w->owner, w->user_id)->places >= l->max_per_user)
 		return false;
@@ -463,5 +483,6 @@ aj_admission_begin(AjAdmission *a, int32 queue_id, bool wait)
 	a->now = aj_now();
 	a->users = count_table("asyncjob users");
 	a->keys = count_table("asyncjob keys");
+	a->unused = count_table("asyncjob unused places");
 	return true;
 }

@@ -27,6 +27,8 @@ typedef struct AjAdmission
 	TimestampTz now;
 	HTAB	   *users;
 	HTAB	   *keys;
+	HTAB	   *unused;			/* fair: places by owner, used too late */
+	bool		out_of_turn;	/* don't care about these */
 	int			total;
 	int			unstarted;
 	TimestampTz oldest_unstarted;

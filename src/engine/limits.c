@@ -306,6 +306,8 @@ aj_limits_admit_here(const int32 *queues, int n, Oid role, bool external,
 		{
 			(void) aj_queue_hold_strays(queue_id);
 			aj_admission_count(&a);
+			/* who claims one user's jobs only doesn't use others' places */
+			a.out_of_turn = external && aj_guc_user_id != NULL && *aj_guc_user_id;
 			do
 				given += aj_admission_give(&a, &slice, max - given, owner, external ? 1 : 0);
 			while (given == 0 && slice.after_group != PG_INT64_MIN);
@@ -349,18 +351,19 @@ window_of(int32 queue_id, TimestampTz now)
 
 /*
  * How many may stand ready: twice as many as there can be workers, and more
- * while all are gone soon.
+ * while all are gone soon.  What comes after a rest may take longer than what
+ * went before it.
  */
 static void
 size_window(Window *w, const AjAdmission *a)
 {
 	int			least = 2 * Max(aj_guc_max_workers, 1);
 
-	if (a->unstarted == 0 && w->last != 0 &&
-		!TimestampDifferenceExceeds(w->last, a->now, WINDOW_MS))
-		w->size = Min(w->size * 2, AJ_WINDOW_MAX);
-	else if (a->unstarted > 0 &&
-			 TimestampDifferenceExceeds(a->oldest_unstarted, a->now, WINDOW_MS))
+	if (a->unstarted == 0)
+		w->size = w->last != 0 &&
+			!TimestampDifferenceExceeds(w->last, a->now, WINDOW_MS) ?
+			Min(w->size * 2, AJ_WINDOW_MAX) : least;
+	else if (TimestampDifferenceExceeds(a->oldest_unstarted, a->now, WINDOW_MS))
 		w->size /= 2;
 	w->size = Max(w->size, least);
 }

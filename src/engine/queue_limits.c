@@ -56,17 +56,24 @@ AJ_STATEMENT(wait_limits,
 
 /*
  * A suspect of a crash keeps its place: it will run, alone.  So does a job
- * whose branches run: they have none of their own.
+ * whose branches run: they have none of their own.  If $2, since when the job,
+ * or a branch of it, is ready to be claimed.
  */
 AJ_STATEMENT(all_places,
 			 "SELECT p.job_id, p.owner, p.user_id, p.key, p.admitted_at,"
 			 " p.started_at, CASE WHEN j.state = 'queued' THEN 1"
 			 "  WHEN j.state = 'running' OR j.state = 'waiting'"
 			 "   AND (j.suspect OR j.waiting_for = 'branches') THEN 2"
-			 "  ELSE 0 END"
+			 "  ELSE 0 END,"
+			 " CASE WHEN NOT $2 THEN NULL"
+			 "  WHEN j.state = 'queued' THEN greatest(p.admitted_at, j.run_at)"
+			 "  WHEN j.waiting_for = 'branches' THEN (SELECT min(b.run_at)"
+			 "   FROM asyncjob.job b WHERE b.parent_id = j.id AND b.item_no IS NOT NULL"
+			 "    AND b.state = 'queued' AND NOT b.external) END,"
+			 " coalesce(j.external, false)"
 			 " FROM asyncjob.place p LEFT JOIN asyncjob.job j ON j.id = p.job_id"
 			 " WHERE p.queue_id = $1",
-			 INT4OID);
+			 INT4OID, BOOLOID);
 
 /* one that a session has locked, with its job, is left for the next time */
 AJ_STATEMENT(drop_places,
@@ -86,13 +93,13 @@ AJ_STATEMENT(forget_starts,
 
 AJ_STATEMENT(starts,
 			 "SELECT 0::bigint, s.owner, NULL::text, s.key, s.started_at,"
-			 " s.started_at, 0 FROM asyncjob.queue_start s"
+			 " s.started_at, 0, NULL::timestamptz, false FROM asyncjob.queue_start s"
 			 " WHERE s.queue_id = $1 AND s.started_at > $2",
 			 INT4OID, TIMESTAMPTZOID);
 
 #define WAITER_COLUMNS \
 	"j.id, j.limit_group, j.priority, j.run_at, j.owner, j.user_id," \
-	" j.concurrency_key"
+	" j.concurrency_key, j.external"
 
 AJ_STATEMENT(waiting_groups,
 			 "WITH RECURSIVE g AS ("
@@ -430,14 +437,17 @@ fill_places(int n, AjPlaceHeld **places)
 		value = aj_value(i, 6, &isnull);
 		place->started_at = isnull ? 0 : DatumGetTimestampTz(value);
 		place->state = DatumGetInt32(aj_value(i, 7, &isnull));
+		value = aj_value(i, 8, &isnull);
+		place->ready_at = isnull ? 0 : DatumGetTimestampTz(value);
+		place->external = DatumGetBool(aj_value(i, 9, &isnull));
 	}
 	return n;
 }
 
 int
-aj_queue_places(int32 queue_id, AjPlaceHeld **places)
+aj_queue_places(const AjLimits *limits, AjPlaceHeld **places)
 {
-	Datum		values[1] = {Int32GetDatum(queue_id)};
+	Datum		values[2] = {Int32GetDatum(limits->queue_id), BoolGetDatum(limits->fair)};
 
 	return fill_places(aj_execute(&all_places, values, NULL, 0), places);
 }
@@ -476,6 +486,7 @@ fill_waiters(int n, AjWaiter **waiters)
 		waiter->owner = DatumGetObjectId(aj_value(i, 5, &isnull));
 		waiter->user_id = text_or_null(i, 6);
 		waiter->key = text_or_null(i, 7);
+		waiter->external = DatumGetBool(aj_value(i, 8, &isnull));
 	}
 	return n;
 }

@@ -74,6 +74,8 @@ typedef struct AjPlaceHeld
 	TimestampTz admitted_at;
 	TimestampTz started_at;		/* 0: not yet, or not of interest */
 	int			state;			/* 0 it has ended, 1 not started, 2 runs */
+	TimestampTz ready_at;		/* fair: since then it could be claimed, or 0 */
+	bool		external;
 } AjPlaceHeld;
 
 /* A job that waits for a place. */
@@ -86,12 +88,13 @@ typedef struct AjWaiter
 	Oid			owner;
 	char	   *user_id;
 	char	   *key;
+	bool		external;
 } AjWaiter;
 
 extern int	aj_queue_read_limits(AjLimits **limits);
 extern bool aj_queue_lock_limits(int32 queue_id, bool wait, AjLimits *limits);
 extern bool aj_queue_has_waiting(int32 queue_id, Oid owner);
-extern int	aj_queue_places(int32 queue_id, AjPlaceHeld **places);
+extern int	aj_queue_places(const AjLimits *limits, AjPlaceHeld **places);
 extern void aj_queue_drop_places(int n, const int64 *job_ids, bool keep_starts);
 extern int	aj_queue_starts(int32 queue_id, TimestampTz since,
 							AjPlaceHeld **starts);

@@ -221,6 +221,32 @@ RESET ROLE;
 TRUNCATE asyncjob.job, asyncjob.place;
 SELECT asyncjob.drop_queue('regress_lim');
 
+-- a place that was given in turn is used, although older and more urgent jobs get places after it
+SELECT asyncjob.create_queue('regress_lim', fair => true);
+SET ROLE regress_aj_lim;
+SELECT count(asyncjob.submit('regress_lim', to_jsonb('ann' || n), queue => 'regress_lim', user_id => 'ann', priority => '8', run_at => now() - interval '1 min')) FROM generate_series(1, 4) n;
+-- claims for somebody who has no jobs: they only give a place
+SET asyncjob.user_id = 'zoe';
+SELECT count(*) FROM asyncjob.claim('{regress_lim}', 1);
+RESET asyncjob.user_id;
+SELECT asyncjob.submit('regress_lim', '"bob1"', queue => 'regress_lim', user_id => 'bob', run_at => now() - interval '30 s') > 0 AS submitted;
+SET asyncjob.user_id = 'zoe';
+SELECT count(*) FROM asyncjob.claim('{regress_lim}', 1);
+RESET asyncjob.user_id;
+RESET ROLE;
+UPDATE asyncjob.place SET admitted_at = admitted_at - interval '1 s';
+SET ROLE regress_aj_lim;
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+-- who claims one user's jobs only isn't held up by another's
+SET asyncjob.user_id = 'ann';
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+RESET asyncjob.user_id;
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+RESET ROLE;
+TRUNCATE asyncjob.job, asyncjob.place, asyncjob.lease;
+SELECT asyncjob.drop_queue('regress_lim');
+
 -- ageing
 SELECT asyncjob.create_queue('regress_lim', ageing => '1 min');
 SET ROLE regress_aj_lim;

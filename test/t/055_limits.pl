@@ -109,6 +109,28 @@ note("$before of $many jobs of the other user had ended");
 ok(aj_until($node, 'all turns', "SELECT ($unfinished) = 0"), 'and the other one all of his');
 note('turns: ' . $node->safe_psql('postgres', "SELECT round($many / extract(epoch FROM max(finished_at) - min(started_at))) FROM asyncjob.job WHERE user_id = 'ann'") . ' jobs/s');
 
+# The same where jobs take their time, and the other's are more urgent.
+my $slow = $jobs;
+ok(aj_until($node, 'a rest', "SELECT clock_timestamp() - max(finished_at) > '200 ms' FROM asyncjob.job"), 'nothing happens for a while');
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION slow(a jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.03); RETURN a; END $$;
+GRANT EXECUTE ON FUNCTION slow(jsonb) TO app;
+SELECT asyncjob.create_pipeline('slow', '[{"name": "a", "handler": "public.slow"}]');
+SELECT asyncjob.create_pipeline('slow_branches', '[{"name": "a", "handler": "public.slow", "after": []}, {"name": "b", "handler": "public.slow", "after": []}]');
+SELECT asyncjob.grant_pipeline(p, 'app') FROM unnest('{slow,slow_branches}'::text[]) p;
+SQL
+$node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.submit_many('slow', array_fill('1'::jsonb, ARRAY[$slow]), queue => 'turns', user_id => 'cat', priority => 'HIGH')",
+	extra_params => [ '-U', 'app' ]);
+ok(aj_until($node, 'the first ones', "SELECT count(*) >= 20 FROM asyncjob.job WHERE user_id = 'cat' AND state = 'completed'"), 'one user has many slow jobs');
+$id = aj_submit($node, 'slow', as => 'app', args => "queue => 'turns', user_id => 'dan', priority => 'LOW'");
+my $id2 = aj_submit($node, 'slow_branches', as => 'app', args => "queue => 'turns', user_id => 'eve'");
+is(aj_wait($node, $_), 'completed', 'others get their turns') foreach $id, $id2;
+cmp_ok(aj_status($node, $id, 'extract(epoch FROM started_at - created_at)'), '<', 2, 'and soon');
+cmp_ok(aj_status($node, $id2, 'extract(epoch FROM finished_at - created_at)'), '<', 4, 'also those whose steps run beside each other');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.job WHERE user_id = 'cat' AND state <> 'completed'"), '>', 0, 'while the many are under way');
+ok(aj_until($node, 'all turns', "SELECT ($unfinished) = 0"), 'which end, too');
+note('slow ones: ' . $node->safe_psql('postgres', "SELECT round($slow / extract(epoch FROM max(finished_at) - min(started_at))) FROM asyncjob.job WHERE user_id = 'cat'") . ' jobs/s');
+
 # What is blocked is nobody's burden, and goes when it may.
 $node->safe_psql('postgres', "SELECT count(*) FROM asyncjob.submit_many('noop', array_fill('1'::jsonb, ARRAY[$many]), queue => 'blocked')",
 	extra_params => [ '-U', 'app' ]);
