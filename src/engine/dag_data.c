@@ -204,6 +204,25 @@ aj_dag_condition(const AjRun *run, int step_no, bool *holds, AjRefusal *why)
 	return true;
 }
 
+/* Is any of these items an object that we would take for an encrypted one? */
+static bool
+any_looks_sealed(Jsonb *items)
+{
+	JsonbIterator *it = JsonbIteratorInit(&items->root);
+	JsonbValue	item;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_ELEM && item.type == jbvBinary &&
+			JsonContainerIsObject(item.val.binary.data) &&
+			JsonContainerSize(item.val.binary.data) == 1 &&
+			aj_is_sealed(JsonbValueToJsonb(&item)))
+			return true;
+	}
+	return false;
+}
+
 /* Items of a step that runs for many.  Likewise. */
 bool
 aj_dag_items(const AjRun *run, int step_no, Jsonb **items, AjRefusal *why)
@@ -213,6 +232,13 @@ aj_dag_items(const AjRun *run, int step_no, Jsonb **items, AjRefusal *why)
 	if (aj_jsonpath_items(aj_dag_step_input(run, step_no, NULL, 0), step->for_each,
 						  PATH_MS, items) == AJ_PATH_TOO_LONG)
 		return path_too_long(run, step_no, "for_each", why);
+	if (any_looks_sealed(*items))
+	{
+		why->message = psprintf("for_each of step \"%s\" finds an item that looks encrypted",
+								step->name);
+		why->hint = "Its one key has the name by which encrypted values are known; put a second one beside it.";
+		return false;
+	}
 	if (JB_ROOT_COUNT(*items) <= MAX_ITEMS)
 		return true;
 	why->message = psprintf("for_each of step \"%s\" finds more than %d items",

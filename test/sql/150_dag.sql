@@ -264,6 +264,12 @@ SELECT state, asyncjob.result(:j) FROM asyncjob.status(:j);
 RESET ROLE;
 
 \i :engine_on
+-- an item that looks encrypted would wait for its key
+SET ROLE regress_aj_dag;
+SELECT aj_dag.make('regress_sealed', '[{"name": "a", "handler": "aj_dag.tell", "for_each": "$.params[*]"}]');
+SELECT asyncjob.submit('regress_sealed', '[1, {"$encrypted": "x"}]') AS j \gset
+SELECT state, error_message, error_hint FROM asyncjob.wait(:j, '50 s');
+RESET ROLE;
 -- with workers: branches run beside each other
 SET ROLE regress_aj_dag;
 CREATE FUNCTION aj_dag.meet(j jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
