@@ -30,6 +30,7 @@
 #include "../kernels/mask.h"
 
 #define COVER_SAMPLES	64		/* per side, to find what a model misses */
+#define LEAST_CELLS		10		/* across a site, unless resolution_m is given */
 
 static const char *const slope_methods[] = {
 	"horn", "zevenbergen_thorne", NULL
@@ -248,6 +249,11 @@ aj_site_plan(JsonbContainer *params, const AjSiteGridDefaults *defaults,
 	while (defaults->max_cells > 0 &&
 		   (x1 - x0) * (y1 - y0) / (dflt * dflt) > defaults->max_cells)
 		dflt *= 2;
+
+	/* sums over a few cells would be those of another site */
+	while (defaults->cell_m == 0 && dflt > 1 &&
+		   fmin(x1 - x0, y1 - y0) < LEAST_CELLS * dflt)
+		dflt /= 2;
 	p->frame.cell = defaults->force_cell_m > 0 ? defaults->force_cell_m :
 		aj_param_number(params, "resolution_m", dflt, 0.1, 5000);
 

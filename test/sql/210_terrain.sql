@@ -133,6 +133,11 @@ FROM plane, LATERAL (SELECT asyncjob.result(job) AS r) r,
      LATERAL (SELECT sum((h ->> 'area_m2')::numeric)::text AS inside FROM jsonb_array_elements(r -> 'slope_histogram') h) l
 ORDER BY a, b;
 
+-- a site of 20 m has cells of its own size, unless told otherwise
+SELECT r #>> '{grid,resolution_m}' AS cell_m, r ->> 'site_area_m2' AS site, abs((r ->> 'buildable_area_m2')::float8 / (r ->> 'site_area_m2')::float8 - 1) < 0.12 AS buildable
+FROM (VALUES ('{}'::jsonb), ('{"resolution_m": 4}')) p (p), LATERAL asyncjob.step_terrain(p || '{"site": {"type": "Polygon", "coordinates": [[[-84.25, 36.58], [-84.249776, 36.58], [-84.249776, 36.58018], [-84.25, 36.58018], [-84.25, 36.58]]]},
+    "max_slope_deg": 90, "boundary_setback_m": 0, "min_patch_m2": 0, "contour_interval_m": 0}') r;
+
 --
 -- The demo site, as an ordinary user would: 30 m cells out of degrees
 --
