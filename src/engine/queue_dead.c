@@ -23,9 +23,10 @@
 #include "scope.h"
 #include "seal.h"
 
-/* job j has ended, and nobody holds it */
+/* job j has ended, and nobody holds it; $3 are those that a pin was found of */
 #define AJ_ENDED_FREE(j) \
-	" " j ".state IN ('completed', 'failed', 'cancelled') AND NOT EXISTS" \
+	" " j ".state IN ('completed', 'failed', 'cancelled')" \
+	" AND " j ".id <> ALL ($3) AND NOT EXISTS" \
 	"  (SELECT FROM asyncjob.pin h WHERE h.job_id = " j ".id" \
 	"   AND h.until > clock_timestamp()) "
 
@@ -76,20 +77,30 @@ AJ_STATEMENT(drop_checkpoints,
  * ended, nobody holds them, and, unless $2, no rule keeps them longer: dead
  * letters and those with artifacts go when it is their time.
  */
+#define GONE \
+	"WITH RECURSIVE gone AS (SELECT j.id FROM asyncjob.job j" \
+	"   WHERE j.id = ANY ($1) AND" AJ_ENDED_FREE("j") \
+	"  UNION SELECT c.id FROM gone g JOIN asyncjob.job c" \
+	"   ON c.parent_id = g.id AND" AJ_ENDED_FREE("c") \
+	"   AND ($2 OR c.item_no IS NOT NULL OR c.state <> 'failed'" \
+	"    AND NOT EXISTS (SELECT FROM asyncjob.artifact a" \
+	"     WHERE a.job_id = c.id)))"
+#define LOCK_GONE \
+	"SELECT l.id FROM asyncjob.job l" \
+	" WHERE l.id = ANY (ARRAY(SELECT g.id FROM gone g)) FOR UPDATE SKIP LOCKED"
+
+AJ_STATEMENT(lock_gone, GONE LOCK_GONE, INT8ARRAYOID, BOOLOID, INT8ARRAYOID);
 AJ_STATEMENT(delete_jobs,
-			 "WITH RECURSIVE gone AS (SELECT j.id FROM asyncjob.job j"
-			 "   WHERE j.id = ANY ($1) AND" AJ_ENDED_FREE("j")
-			 "  UNION SELECT c.id FROM gone g JOIN asyncjob.job c"
-			 "   ON c.parent_id = g.id AND" AJ_ENDED_FREE("c")
-			 "   AND ($2 OR c.item_no IS NOT NULL OR c.state <> 'failed'"
-			 "    AND NOT EXISTS (SELECT FROM asyncjob.artifact a"
-			 "     WHERE a.job_id = c.id)))"
-			 " DELETE FROM asyncjob.job WHERE id = ANY (ARRAY(SELECT l.id"
-			 "  FROM asyncjob.job l WHERE l.id = ANY (ARRAY(SELECT g.id FROM gone g))"
-			 "  FOR UPDATE SKIP LOCKED))"
+			 GONE " DELETE FROM asyncjob.job WHERE id = ANY (ARRAY(" LOCK_GONE "))"
 			 " AND state IN ('completed', 'failed', 'cancelled')"
 			 " RETURNING id, id = ANY ($1)",
-			 INT8ARRAYOID, BOOLOID);
+			 INT8ARRAYOID, BOOLOID, INT8ARRAYOID);
+
+AJ_STATEMENT(pinned_now,
+			 "SELECT h.job_id FROM asyncjob.pin h"
+			 " WHERE h.job_id = ANY ($1) AND h.until > clock_timestamp()",
+			 INT8ARRAYOID);
+
 AJ_STATEMENT(delete_updates,
 			 "DELETE FROM asyncjob.job_update WHERE job_id = ANY ($1)",
 			 INT8ARRAYOID);
@@ -314,16 +325,37 @@ aj_queue_begin_anew(int64 job_id, Jsonb *params)
 }
 
 /*
+ * Of jobs whose rows we have locked those that somebody holds.  A pin is set
+ * with its job's row locked, so none can come any more; but one may have been
+ * committed since the snapshot of the statement that locked the row, or long
+ * since that of the caller's transaction.  In the memory context of the call.
+ */
+int
+aj_queue_pinned_now(const int64 *ids, int n, int64 **pinned)
+{
+	Datum		values[1] = {id_array(ids, n)};
+
+	n = aj_execute_latest(&pinned_now, values, NULL);
+	*pinned = returned_ids(n);
+	return n;
+}
+
+/*
  * Delete jobs that have ended, with all that hangs on them.  thorough says that
  * nothing keeps what they spawned but a pin.  Returns how many of them went.
  */
 int64
 aj_queue_delete_jobs(const int64 *ids, int n, bool thorough)
 {
-	Datum		values[2] = {id_array(ids, n), BoolGetDatum(thorough)};
+	Datum		values[3] = {id_array(ids, n), BoolGetDatum(thorough),
+	id_array(NULL, 0)};
 	int64		chosen = 0;
+	int64	   *pinned;
 	bool		isnull;
 
+	n = aj_execute(&lock_gone, values, NULL, 0);
+	n = aj_queue_pinned_now(returned_ids(n), n, &pinned);
+	values[2] = id_array(pinned, n);
 	n = aj_execute(&delete_jobs, values, NULL, 0);
 	if (n == 0)
 		return 0;

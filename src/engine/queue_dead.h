@@ -33,6 +33,7 @@ extern int	aj_queue_find_dead(const AjFilter *filter, const AjCaller *caller,
 extern Jsonb *aj_queue_merged_params(int64 job_id, Oid reader, Jsonb *params,
 									 int32 *pipeline_id);
 extern bool aj_queue_begin_anew(int64 job_id, Jsonb *params);
+extern int	aj_queue_pinned_now(const int64 *ids, int n, int64 **pinned);
 extern int64 aj_queue_delete_jobs(const int64 *ids, int n, bool thorough);
 extern int64 aj_queue_depth(int32 queue_id, int64 limit);
 extern bool aj_queue_set_max_depth(const char *name, int max_depth);

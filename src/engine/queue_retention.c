@@ -199,13 +199,25 @@ delete_artifacts(AjSweep *sweep, Datum *values)
 {
 	int			n = aj_execute(&old_artifacts, values, NULL, 0);
 	SPITupleTable *rows = SPI_tuptable;
+	int64	   *ids = palloc((n + 1) * sizeof(int64)),
+			   *pinned;
+	int			npinned;
+	bool		isnull;
 
+	for (int i = 0; i < n; i++)
+		ids[i] = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1,
+											 &isnull));
+	npinned = aj_queue_pinned_now(ids, n, &pinned);
 	for (int i = 0; i < n; i++)
 	{
 		Datum		key[2];
-		bool		isnull;
+		bool		held = false;
 
-		key[0] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+		for (int p = 0; p < npinned; p++)
+			held |= pinned[p] == ids[i];
+		if (held)
+			continue;
+		key[0] = Int64GetDatum(ids[i]);
 		key[1] = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull);
 		aj_execute(&drop_chunks, key, NULL, 0);
 		sweep->artifacts += aj_execute(&drop_artifact, key, NULL, 0);
