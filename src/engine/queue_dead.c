@@ -372,14 +372,14 @@ aj_queue_delete_jobs(const int64 *ids, int n, bool thorough)
 	return chosen;
 }
 
-/* How many jobs are queued, counted up to a limit. */
+/* How many jobs are queued now, counted up to a limit. */
 int64
 aj_queue_depth(int32 queue_id, int64 limit)
 {
 	Datum		values[2] = {Int32GetDatum(queue_id), Int64GetDatum(limit)};
 	bool		isnull;
 
-	aj_execute(&depth, values, NULL, 0);
+	aj_execute_latest(&depth, values, NULL);
 	return DatumGetInt64(aj_value(0, 1, &isnull));
 }
 
