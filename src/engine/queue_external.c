@@ -37,6 +37,7 @@
 	" AND (" j ".owner = $1 OR EXISTS (SELECT FROM asyncjob.queue_worker w" \
 	"  WHERE w.queue_id = " j ".queue_id AND pg_has_role($1, w.role, 'USAGE')))"
 
+/* whoever got his place first, where there are limits, or is due first */
 AJ_STATEMENT(find_lanes,
 			 "WITH RECURSIVE lane AS ("
 			 " SELECT f.queue_id, f.owner, f.priority"
@@ -60,10 +61,11 @@ AJ_STATEMENT(find_lanes,
 			 "      AND j.queue_id = l.queue_id AND j.owner = l.owner"
 			 "      AND j.priority = l.priority AND j.run_at <= $3"
 			 "    ORDER BY j.run_at, j.id LIMIT 1) h"
+			 " LEFT JOIN asyncjob.place p ON p.job_id = h.id"
 			 " WHERE l.owner = $1 OR EXISTS"
 			 "  (SELECT FROM asyncjob.queue_worker w WHERE w.queue_id = l.queue_id"
 			 "    AND pg_has_role($1, w.role, 'USAGE'))"
-			 " ORDER BY l.priority DESC, h.run_at, h.id",
+			 " ORDER BY l.priority DESC, coalesce(p.admitted_at, h.run_at), h.id",
 			 OIDOID, INT4ARRAYOID, TIMESTAMPTZOID);
 
 /* an array, so that the jobs are chosen once */

@@ -247,6 +247,25 @@ RESET ROLE;
 TRUNCATE asyncjob.job, asyncjob.place, asyncjob.lease;
 SELECT asyncjob.drop_queue('regress_lim');
 
+-- the same between owners, for whom one program works
+SELECT asyncjob.create_queue('regress_lim', fair => true);
+SELECT asyncjob.grant_worker('regress_lim', 'regress_aj_lim');
+SET ROLE regress_aj_lim;
+SELECT count(asyncjob.submit('regress_lim', to_jsonb('lim' || n), queue => 'regress_lim', run_at => now() - interval '1 min')) FROM generate_series(1, 3) n;
+RESET ROLE;
+SELECT asyncjob.submit('regress_lim', '"root"', queue => 'regress_lim', run_at => now() - interval '30 s') > 0 AS submitted;
+SET ROLE regress_aj_lim;
+SET asyncjob.user_id = 'zoe';
+SELECT count(*) FROM asyncjob.claim('{regress_lim}', 1);
+SELECT count(*) FROM asyncjob.claim('{regress_lim}', 1);
+RESET asyncjob.user_id;
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+SELECT input FROM asyncjob.claim('{regress_lim}', 1);
+RESET ROLE;
+TRUNCATE asyncjob.job, asyncjob.place, asyncjob.lease;
+SELECT asyncjob.drop_queue('regress_lim');
+
 -- ageing
 SELECT asyncjob.create_queue('regress_lim', ageing => '1 min');
 SET ROLE regress_aj_lim;
