@@ -11,7 +11,8 @@
  *	  places, what a planner would draw by hand; the others alternate between
  *	  greedy insertion (every next turbine at the best of a handful of random
  *	  places) and places drawn at random.  Where these find no room for all,
- *	  the packing search (pack.c) does, or says how many fit.
+ *	  the packing search (pack.c) and pushing apart what it finds
+ *	  (layout_fit.c) do, or say how many fit.
  * 2. Every start is annealed (layout_anneal.c), so long that its temperature
  *	  can fall slowly; one start in a given time is about as good as several
  *	  short ones, but several depend less on luck.
@@ -270,6 +271,23 @@ make_start(AjkSearch *q, int start)
 							q->pack_y, &found, search_poll, q);
 	if (err != AJK_OK)
 		return err;
+	if (found < n && !q->prob->type && start == 0)
+	{
+		double	   *scratch = malloc(sizeof(double) * 6 * (size_t) n);
+
+		if (scratch == NULL)
+			return AJK_NOMEM;
+		memcpy(scratch, q->pack_x, sizeof(double) * (size_t) found);
+		memcpy(scratch + n, q->pack_y, sizeof(double) * (size_t) found);
+		found = ajk_search_fit(q, found, n, scratch, scratch + n, scratch + 2 * n);
+		if (found == n)
+			ajk_search_set(q, n, scratch, scratch + n);
+		free(scratch);
+		if (q->stopped)
+			return AJK_STOPPED;
+		if (found == n)
+			return AJK_OK;
+	}
 	if (found < n && q->prob->type)
 	{
 		int			more;

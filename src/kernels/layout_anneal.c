@@ -83,8 +83,8 @@ note_trace(AjkSearch *q, double done)
 }
 
 /* Move a place outside of the area to the boundary, by Newton's method. */
-static bool
-pull_inside(AjkSearch *q, int t, double *x, double *y)
+bool
+ajk_search_pull(AjkSearch *q, int t, double *x, double *y)
 {
 	const AjkLayoutProblem *p = q->prob;
 	void	   *arg = ajk_search_place_arg(q, t);
@@ -192,7 +192,7 @@ propose(AjkSearch *q, int t, double hx, double hy, double far, double done,
 		*x = hx + scale * ajk_rng_normal(&q->rng);
 		*y = hy + scale * ajk_rng_normal(&q->rng);
 	}
-	if (!pull_inside(q, t, x, y) || !push_off(q, t, x, y, &pushed))
+	if (!ajk_search_pull(q, t, x, y) || !push_off(q, t, x, y, &pushed))
 		return false;
 	return !pushed || ajk_search_allowed(q, t, *x, *y);
 }

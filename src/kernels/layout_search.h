@@ -93,6 +93,12 @@ extern void ajk_search_random_place(AjkSearch *q, double *x, double *y);
 extern double ajk_search_typical_change(AjkSearch *q);
 extern void ajk_search_anneal(AjkSearch *q, const AjkAnnealing *a);
 
+extern bool ajk_search_pull(AjkSearch *q, int t, double *x, double *y);
+
+/* Room for more than fit on the candidates' places (layout_fit.c) */
+extern int	ajk_search_fit(AjkSearch *q, int n, int want, double *x, double *y,
+						   double *scratch);
+
 /* Several types (layout_types.c) */
 extern bool ajk_search_swap(AjkSearch *q, double temp);
 extern AjkError ajk_search_pack_types(AjkSearch *q, double *x, double *y,

@@ -357,6 +357,60 @@ test_full(AjkWind *wind)
 	near(ajk_min_spacing(11, x, y), 100.0, 0.0, "all still 100 m apart");
 }
 
+static double
+square_margin(void *arg, double x, double y)
+{
+	return *(double *) arg - fmax(fabs(x), fabs(y));
+}
+
+static bool
+fits_square(void *arg, double x, double y)
+{
+	return square_margin(arg, x, y) >= 0.0;
+}
+
+/*
+ * Turbines that fit into a square by half a metre, where the candidates are
+ * 30 m apart; and one more than do.
+ */
+static void
+test_tight(AjkWind *wind)
+{
+	double		half;
+	double		x[16];
+	double		y[16];
+	AjkLayoutProblem p = {0};
+	AjkLayoutResult r = {.x = x,.y = y};
+
+	p.turbine = &iea37;
+	p.wind = wind;
+	p.wake = sbg;
+	p.nstarts = 1;
+	p.max_evaluations = 100;
+	p.margin = square_margin;
+	for (int k = 2; k <= 4; k++)
+	{
+		bool		good;
+
+		half = 325.0 * (k - 1) + 0.25;
+		p.n = k * k;
+		p.seed = 42;
+		p.area = area_of(fits_square, &half, 30, 650);
+		good = ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_OK &&
+			ajk_min_spacing(p.n, x, y) >= 650.0;
+		for (int i = 0; good && i < p.n; i++)
+			good = fits_square(&half, x[i], y[i]);
+		ok(good, "%d turbines fill a square", p.n);
+	}
+
+	/* three, since its sides are shorter than the spacing */
+	half = 324.5;
+	p.n = 4;
+	p.area = area_of(fits_square, &half, 30, 650);
+	ok(ajk_layout_optimize(&p, &r, NULL, NULL, NULL) == AJK_INFEASIBLE && r.n_fit == 3,
+	   "a metre less has room for three, not %d", r.n_fit);
+}
+
 /* Land with a hole and a cut, a Weibull wind, a tight spacing. */
 static void
 test_irregular(void)
@@ -408,6 +462,7 @@ main(void)
 	test_iea37(&wind);
 	test_record(&wind);
 	test_full(&wind);
+	test_tight(&wind);
 	test_irregular();
 	ajk_wind_free(&wind);
 	return unit_done();
