@@ -58,6 +58,7 @@
 #define AJ_CHANNEL			"asyncjob"
 #define PAYLOAD_MAX			7900
 #define RING_WAIT_MS		5000
+#define TAKE_AT_ONCE		256 /* out of the ring, under its spinlock */
 #define SESSION_PLAIN_MAX	46
 
 /*
@@ -464,23 +465,29 @@ aj_publish_send(AjDatabase *db)
 				all;
 	int			n = 0,
 				digested = 0;
-	bool		lost;
+	bool		lost = false,
+				more;
 
 	nput = 0;
 	out = palloc((AJ_RING_SIZE + 2 * aj_shared->nslots) * sizeof(Outgoing));
 
-	SpinLockAcquire(&db->mutex);
-	while (db->head != db->tail)
+	do
 	{
-		out[n].notice = db->ring[db->head % AJ_RING_SIZE];
-		out[n].fraction = -1;
-		put_at[nput++] = out[n].notice.at;
-		db->head++;
-		n++;
-	}
-	lost = db->lost;
-	db->lost = false;
-	SpinLockRelease(&db->mutex);
+		SpinLockAcquire(&db->mutex);
+		for (int i = 0; i < TAKE_AT_ONCE && n < AJ_RING_SIZE &&
+			 db->head != db->tail; i++)
+		{
+			out[n].notice = db->ring[db->head % AJ_RING_SIZE];
+			out[n].fraction = -1;
+			put_at[nput++] = out[n].notice.at;
+			db->head++;
+			n++;
+		}
+		more = db->head != db->tail && n < AJ_RING_SIZE;
+		lost |= db->lost;
+		db->lost = false;
+		SpinLockRelease(&db->mutex);
+	} while (more);
 	ConditionVariableBroadcast(&db->room);
 	n = branches_progress(db, out, n, now);
 

@@ -23,7 +23,7 @@
 
 #define AJ_MESSAGE_LEN		128
 #define AJ_CHANNEL_LEN		48
-#define AJ_RING_SIZE		1024
+#define AJ_RING_SIZE		8192	/* what one fast worker says in 50 ms */
 #define AJ_WAIT_BUCKETS		64
 #define AJ_WOKEN_FOR_MORE	2	/* there may be several jobs */
 
