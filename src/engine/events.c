@@ -5,7 +5,7 @@
  *
  * Whoever makes something wait, emits an event or ends a child says so in
  * shared memory when it is committed, and the coordinator then takes a round
- * here: wakes what is due, dispatches events (queue_event.c), and looks for
+ * here: wakes what is due, dispatches events (queue_dispatch.c), and looks for
  * parents whose children have ended.  It does so at each poll, too, for what
  * nobody has told.  drain() does it for itself.
  *

@@ -17,6 +17,24 @@
 #include "executor.h"
 #include "types.h"
 
+/* payload of the event that tells a job's end */
+#define AJ_JOB_EVENT \
+	"jsonb_strip_nulls(jsonb_build_object('job_id', j.id, 'pipeline', p.name," \
+	" 'state', j.state, 'partial', j.partial, 'user_id', j.user_id," \
+	" 'error', j.error ->> 'message'))"
+
+/* the end of a job, asked for by its id: nothing needs to be kept for that */
+#define AJ_JOB_ID(key)		key " ~ '^[0-9]{1,18}$'"
+#define AJ_JOB_END(event)	event " ~ '-(completed|failed)$'"
+#define AJ_END_OF_JOB(owner, event, key) \
+	"SELECT " AJ_JOB_EVENT " FROM asyncjob.job j" \
+	" JOIN asyncjob.pipeline p ON p.id = j.pipeline_id" \
+	" WHERE " AJ_JOB_ID(key) \
+	"  AND j.id = CASE WHEN " AJ_JOB_ID(key) " THEN " key "::bigint END" \
+	"  AND j.owner = " owner " AND j.item_no IS NULL" \
+	"  AND j.state IN ('completed', 'failed')" \
+	"  AND " event " = p.name || '-' || j.state"
+
 /* queue_event.c: events */
 extern bool aj_queue_emit(Oid owner, const char *event, const char *key,
 						  Jsonb *payload);
@@ -34,6 +52,8 @@ extern int64 aj_queue_subscribe(Oid owner, Oid event_owner,
 extern bool aj_queue_unsubscribe(int64 id, Oid role, bool admin);
 extern void aj_queue_chain(const int64 *job_ids, int n);
 extern bool aj_queue_chains_wanted(void);
+
+/* queue_dispatch.c: what follows from them */
 extern bool aj_queue_dispatch(Oid owner, int64 *after, bool carefully);
 
 /* queue_spawn.c: jobs of jobs */

@@ -114,6 +114,8 @@ extern int	aj_queue_hold_strays(int32 queue_id);
 extern bool aj_queue_hold(int64 job_id);
 extern void aj_queue_note_place_start(int64 job_id, TimestampTz at);
 extern int	aj_queue_count_unfinished(const AjSubmission *s);
+
+/* queue_gate.c: limits come, change and go */
 extern bool aj_queue_store_limits(int32 queue_id, Datum *values,
 								  const char *nulls, AjLimits *limits);
 extern void aj_queue_gate(int32 queue_id, bool was_gated, bool gated);
