@@ -60,6 +60,7 @@
 #define RING_WAIT_MS		5000
 #define TAKE_AT_ONCE		256 /* out of the ring, under its spinlock */
 #define SESSION_PLAIN_MAX	46
+#define TOLD_MAX			4096
 
 /*
  * What is put into the ring after a quiet time is sent at once.  Under load
@@ -453,6 +454,29 @@ branches_progress(AjDatabase *db, Outgoing *out, int n, TimestampTz now)
 }
 
 /*
+ * Has something later been told of this job?  A step that ends makes its job
+ * ready, and another worker may have run the job to its end before the first
+ * gets to say so.  Those are milliseconds: to remember some thousand jobs is
+ * enough.
+ */
+static bool
+is_outdated(const AjNotice *notice)
+{
+	static struct
+	{
+		int64		job_id;
+		int			seq;
+	}			told[TOLD_MAX];
+	int			i = notice->job_id % TOLD_MAX;
+
+	if (told[i].job_id == notice->job_id && told[i].seq > notice->seq)
+		return true;
+	told[i].job_id = notice->job_id;
+	told[i].seq = notice->seq;
+	return false;
+}
+
+/*
  * Send all that is pending.  The caller has begun a transaction and commits
  * it.
  */
@@ -522,6 +546,8 @@ aj_publish_send(AjDatabase *db)
 	{
 		char		channel[NAMEDATALEN];
 
+		if (is_outdated(&out[i].notice))
+			continue;
 		resetStringInfo(&one);
 		append_notice(&one, &out[i]);
 

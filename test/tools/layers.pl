@@ -262,7 +262,7 @@ else
 
 	foreach my $file (map { @{ $sources{$_} } } qw(engine steps client))
 	{
-		next if $file =~ m{^src/engine/queue\w*\.c$};
+		next if $file =~ m{^src/engine/queue\w*\.[ch]$};
 		my $text = without_comments(slurp($file));
 
 		while ($text =~ /\b(?:from|into|update|join|table)\s+(asyncjob\.(?:job|job_update|checkpoint|artifact|artifact_chunk))\b(?!\s*\()/gi)
@@ -270,7 +270,7 @@ else
 			push @bad, "$file:" . line_of($text, $-[0]) . ": $1";
 		}
 	}
-	rule('SQL on the tables of the queue stands in src/engine/queue*.c', @bad);
+	rule('SQL on the tables of the queue stands in src/engine/queue*', @bad);
 }
 
 # What exists under an object's name before CREATE EXTENSION must not be
