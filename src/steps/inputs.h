@@ -61,6 +61,12 @@ typedef enum AjWindKind
 	AJ_WIND_WEIBULL				/* frequency, A, k per sector */
 } AjWindKind;
 
+/* Weibull distributions that a wind resource may have: scale, m/s, and shape */
+#define AJ_WEIBULL_LEAST_A	0.1
+#define AJ_WEIBULL_MOST_A	50.0
+#define AJ_WEIBULL_LEAST_K	0.5
+#define AJ_WEIBULL_MOST_K	10.0
+
 typedef struct AjWind
 {
 	char	   *name;

@@ -33,15 +33,11 @@
 static void
 check(AjkError err)
 {
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
 	if (err == AJK_INVALID)
 		aj_step_error(AJ_ERRCODE_VALIDATION, "no_elevation",
 					  "the elevation under a road is unknown", NULL,
 					  "Load an elevation model without voids here.");
-	if (err != AJK_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory")));
+	aj_kernel_check(err);
 }
 
 /* ---- pads ---- */

@@ -44,16 +44,6 @@ typedef struct Contours
 	float	   *row;
 } Contours;
 
-static void
-out_of_memory(AjkError err)
-{
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
-	if (err != AJK_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory")));
-}
-
 /* ---- suitability ---- */
 
 AjkError
@@ -326,7 +316,7 @@ draw_contours(const AjSiteGrid *g, AjTerrainDetail *d, AjPoll *poll)
 						  psprintf("contours every %.6g m have more than %d positions",
 								   d->contour_interval_m, MAX_PLACES), NULL,
 						  "Raise contour_interval_m or resolution_m, or give contour_interval_m 0 for none.");
-		out_of_memory(err);
+		aj_kernel_check(err);
 		d->contours = contours_geojson(g, &k, d->contour_interval_m);
 	}
 	PG_FINALLY();
@@ -447,7 +437,7 @@ aj_terrain_detail(const AjSiteGrid *g, JsonbContainer *params, float *work,
 	err = compute(g, work, curvature, d);
 	aj_compute_end();
 	pfree(curvature);
-	out_of_memory(err);
+	aj_kernel_check(err);
 
 	aj_terrain_rix(g, &dem, d);
 	aj_terrain_contours(g, params, d, from + 0.6 * (to - from), to);

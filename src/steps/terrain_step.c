@@ -133,11 +133,7 @@ compute(const AjSiteGrid *g, float *work, AjTerrainFigures *f)
 	if (err == AJK_OK)
 		err = find_clearing(g, work, f, &poll);
 	aj_compute_end();
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
-	if (err != AJK_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory")));
+	aj_kernel_check(err);
 }
 
 /* ---- outlines ---- */
@@ -172,11 +168,7 @@ outline_features(const AjSiteGrid *g, AjGeoJson *gj, uint32 mask,
 
 	err = ajk_outline(g->reasons, mask, value, false, g->ncols, g->nrows, &o,
 					  aj_poll, NULL);
-	if (err == AJK_STOPPED)
-		aj_poll_finish();
-	if (err != AJK_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-						errmsg("out of memory")));
+	aj_kernel_check(err);
 	PG_TRY();
 	{
 		for (int first = 0, end; first < o.nrings; first = end)

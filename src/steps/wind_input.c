@@ -175,8 +175,10 @@ parse_weibull(AjWind *w, JsonbContainer *c, bool normalize)
 	aj_require_array(c, "weibull_a_m_s");
 	aj_require_array(c, "weibull_k");
 	w->frequency = aj_param_numbers(c, "frequency", &nf, 0, 1e6);
-	w->weibull_a_m_s = aj_param_numbers(c, "weibull_a_m_s", &na, 0.1, 50);
-	w->weibull_k = aj_param_numbers(c, "weibull_k", &nk, 0.5, 10);
+	w->weibull_a_m_s = aj_param_numbers(c, "weibull_a_m_s", &na, AJ_WEIBULL_LEAST_A,
+										AJ_WEIBULL_MOST_A);
+	w->weibull_k = aj_param_numbers(c, "weibull_k", &nk, AJ_WEIBULL_LEAST_K,
+									AJ_WEIBULL_MOST_K);
 	if (nf != w->ndir || na != w->ndir || nk != w->ndir)
 		refuse(w, psprintf("direction_deg, frequency, weibull_a_m_s and weibull_k have %d, %d, %d and %d values",
 						   w->ndir, nf, na, nk),

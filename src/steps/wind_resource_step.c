@@ -28,12 +28,6 @@
 
 #include "utils/datetime.h"
 
-/* What a wind resource may have (wind_input.c) */
-#define LEAST_A 0.1
-#define MOST_A 50.0
-#define LEAST_K 0.5
-#define MOST_K 10.0
-
 /* A distance of distributions that is no scatter of a measured wind */
 #define MOST_KS 0.1
 
@@ -301,8 +295,8 @@ put_warnings(StringInfo b, const AjkWindQuality *q, const AjkWindStats *st,
 
 		unfitted += !st->sector[i].fitted;
 		beyond += st->sector[i].frequency > 0 &&
-			(f->a_ms != fmin(fmax(f->a_ms, LEAST_A), MOST_A) ||
-			 f->k != fmin(fmax(f->k, LEAST_K), MOST_K));
+			(f->a_ms != fmin(fmax(f->a_ms, AJ_WEIBULL_LEAST_A), AJ_WEIBULL_MOST_A) ||
+			 f->k != fmin(fmax(f->k, AJ_WEIBULL_LEAST_K), AJ_WEIBULL_MOST_K));
 	}
 	if (unfitted > 0)
 	{
@@ -326,7 +320,7 @@ put_warnings(StringInfo b, const AjkWindQuality *q, const AjkWindStats *st,
 	{
 		appendStringInfoString(b, n++ ? "," : "");
 		aj_json_string(b, psprintf("The distributions of %d of %d sectors are none that a wind resource may have (scale %.4g to %.4g m/s, shape %.4g to %.4g); the definition holds the nearest.",
-								   beyond, p->sectors, LEAST_A, MOST_A, LEAST_K, MOST_K));
+								   beyond, p->sectors, AJ_WEIBULL_LEAST_A, AJ_WEIBULL_MOST_A, AJ_WEIBULL_LEAST_K, AJ_WEIBULL_MOST_K));
 	}
 	if (fabs(all->power_ratio - 1) > 0.05)
 	{
@@ -430,8 +424,8 @@ put_definition(StringInfo b, const AjkWindStats *st, const ResourceParams *p,
 				appendStringInfoChar(b, ',');
 			aj_json_number(b, k == 0 ? i * 360.0 / p->sectors :
 						   k == 1 ? sec->frequency :
-						   k == 2 ? fmin(fmax(sec->fit.a_ms, LEAST_A), MOST_A) :
-						   fmin(fmax(sec->fit.k, LEAST_K), MOST_K), 10);
+						   k == 2 ? fmin(fmax(sec->fit.a_ms, AJ_WEIBULL_LEAST_A), AJ_WEIBULL_MOST_A) :
+						   fmin(fmax(sec->fit.k, AJ_WEIBULL_LEAST_K), AJ_WEIBULL_MOST_K), 10);
 		}
 		appendStringInfoChar(b, ']');
 	}
