@@ -192,34 +192,6 @@ begin_end(FunctionCallInfo fcinfo, AjHeld *held, AjRun *run)
 	MemoryContextSwitchTo(context);
 }
 
-/*
- * The step has ended; another may follow, and be external or not.  Returns
- * the state that the job is in then.
- */
-static AjState
-go_on(AjHeld *held, AjRun *run, AjState state)
-{
-	AjJob	   *job = &held->job;
-	bool		external = run->pipeline->steps[job->step_no].external;
-	AjScope		scope;
-
-	aj_scope_enter(&scope, false);
-	if (state == AJ_RUNNING)
-	{
-		state = AJ_QUEUED;
-		if (!aj_queue_hand_over(job, -held->token, external))
-			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-		aj_announce_ready(job->owner, job->queue_id, job->priority,
-						  job->run_at, job->id, external);
-	}
-	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
-		aj_dag_branch_ended(run, state);
-	else if (job->parent_id != 0)
-		aj_at_commit_child_ended();
-	aj_scope_leave(&scope);
-	return state;
-}
-
 /* complete(job_id bigint, token bigint, output jsonb) */
 Datum
 aj_complete(PG_FUNCTION_ARGS)
@@ -227,6 +199,7 @@ aj_complete(PG_FUNCTION_ARGS)
 	AjHeld		held = {0};
 	AjRun		run = {0};
 	AjJob	   *job = &held.job;
+	AjScope		scope;
 	AjState		state;
 	Jsonb	   *output;
 
@@ -237,7 +210,9 @@ aj_complete(PG_FUNCTION_ARGS)
 		PG_GETARG_JSONB_P(2);
 	if (!aj_finish_step(&run, -held.token, output))
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-	state = go_on(&held, &run, run.state);
+	aj_scope_enter(&scope, false);
+	state = aj_external_go_on(&held, &run, run.state);
+	aj_scope_leave(&scope);
 	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
 						 run.pipeline->nsteps, job->session_id);
 	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));
@@ -288,14 +263,12 @@ aj_fail(PG_FUNCTION_ARGS)
 	state = aj_fail_step(&run, -held.token, &error, false, &found);
 	if (!found)
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+	aj_scope_enter(&scope, false);
 	if (state == AJ_QUEUED)
-	{
-		aj_scope_enter(&scope, false);
 		aj_external_at_commit(job->queue_id);
-		aj_scope_leave(&scope);
-	}
 	else
-		state = go_on(&held, &run, state);
+		state = aj_external_go_on(&held, &run, state);
+	aj_scope_leave(&scope);
 	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
 						 run.pipeline->nsteps, job->session_id);
 	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));

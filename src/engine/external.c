@@ -104,6 +104,32 @@ aj_announce_ready(Oid owner, int32 queue_id, int priority, TimestampTz run_at,
 		aj_at_commit_job_ready(owner, queue_id, priority, run_at, id);
 }
 
+/*
+ * The step that an external worker held has ended, well or not; another may
+ * follow, and be external or not.  The caller is in a scope.  Returns the
+ * state that the job is in then.
+ */
+AjState
+aj_external_go_on(AjHeld *held, AjRun *run, AjState state)
+{
+	AjJob	   *job = &held->job;
+	bool		external = run->pipeline->steps[job->step_no].external;
+
+	if (state == AJ_RUNNING)
+	{
+		state = AJ_QUEUED;
+		if (!aj_queue_hand_over(job, -held->token, external))
+			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+		aj_announce_ready(job->owner, job->queue_id, job->priority,
+						  job->run_at, job->id, external);
+	}
+	if (job->item_no >= 0 && AJ_STATE_IS_FINAL(state))
+		aj_dag_branch_ended(run, state);
+	else if (job->parent_id != 0)
+		aj_at_commit_child_ended();
+	return state;
+}
+
 /* End a lease that has expired, if its job can be locked now. */
 static bool
 end_lease(int64 job_id)
@@ -136,19 +162,8 @@ end_lease(int64 job_id)
 						 run.pipeline->nsteps, held.job.session_id);
 	if (state == AJ_QUEUED)
 		aj_external_at_commit(held.job.queue_id);
-	else if (state == AJ_RUNNING)
-	{
-		/* it was optional, and another may follow that is external, too */
-		bool		external = run.pipeline->steps[held.job.step_no].external;
-
-		if (aj_queue_hand_over(&held.job, -held.token, external))
-			aj_announce_ready(held.job.owner, held.job.queue_id, held.job.priority,
-							  held.job.run_at, held.job.id, external);
-	}
-	else if (held.job.item_no >= 0 && AJ_STATE_IS_FINAL(state))
-		aj_dag_branch_ended(&run, state);
-	else if (held.job.parent_id != 0)
-		aj_at_commit_child_ended();
+	else
+		(void) aj_external_go_on(&held, &run, state);
 	if (aj_limits_of(held.job.queue_id) != NULL)
 		aj_at_commit_look();
 	return true;

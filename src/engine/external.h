@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "executor.h"
+#include "queue_external.h"
 #include "shmem.h"
 
 #define AJ_EXTERNAL_MAX_WAIT_MS	20000
@@ -28,6 +30,7 @@ extern void aj_external_wake_waiters(void);
 extern void aj_external_at_commit(int32 queue_id);
 extern void aj_announce_ready(Oid owner, int32 queue_id, int priority,
 							  TimestampTz run_at, int64 id, bool external);
+extern AjState aj_external_go_on(AjHeld *held, AjRun *run, AjState state);
 extern int	aj_external_expire(const int32 *queues, int n, Oid role);
 extern long aj_external_round(AjDatabase *db, bool *news);
 extern void aj_external_failed(AjDatabase *db);
