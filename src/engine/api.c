@@ -17,9 +17,13 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "nodes/execnodes.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
+#include "utils/wait_event.h"
 
 #include "api.h"
 #include "guc.h"
@@ -186,4 +190,36 @@ aj_return_rows(FunctionCallInfo fcinfo)
 
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+}
+
+/*
+ * Sleep until there is news, but no longer than so many milliseconds.  The
+ * caller is on the list of the condition variable; NULL: nothing is preloaded,
+ * so nobody tells.
+ */
+void
+aj_sleep_for_news(ConditionVariable *cv, long ms)
+{
+	InvalidateCatalogSnapshotConditionally();
+	if (cv)
+		(void) ConditionVariableTimedSleep(cv, ms, PG_WAIT_EXTENSION);
+	else
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 ms, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* -1, 0 or 1 as an interval is below, equal to or above so many days */
+int
+aj_compare_days(Interval *interval, int days)
+{
+	Interval	other = {.day = days};
+
+	return DatumGetInt32(DirectFunctionCall2(interval_cmp,
+											 IntervalPGetDatum(interval),
+											 IntervalPGetDatum(&other)));
 }

@@ -15,7 +15,9 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "scope.h"
+#include "storage/condition_variable.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 struct AjPipeline;
 struct AjSubmission;
@@ -49,6 +51,8 @@ extern void aj_return_rows(FunctionCallInfo fcinfo);
 extern Datum aj_status_of(FunctionCallInfo fcinfo, int64 job_id);
 extern int64 aj_job_arg(FunctionCallInfo fcinfo);
 extern char *aj_text_arg(FunctionCallInfo fcinfo, int n);
+extern int	aj_compare_days(Interval *interval, int days);
+extern void aj_sleep_for_news(ConditionVariable *cv, long ms);
 extern TimestampTz aj_deadline_arg(FunctionCallInfo fcinfo, int n);
 extern char *aj_limited_text_arg(FunctionCallInfo fcinfo, int n,
 								 const char *name, int limit, bool required);

@@ -18,7 +18,6 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "nodes/parsenodes.h"
-#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -27,7 +26,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-#include "utils/wait_event.h"
 
 #include "api.h"
 #include "api_external.h"
@@ -390,17 +388,7 @@ aj_claim_wait(PG_FUNCTION_ARGS)
 		SPI_commit();
 		wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(now, until) + 1);
 
-		InvalidateCatalogSnapshotConditionally();
-		if (cv)
-			(void) ConditionVariableTimedSleep(cv, wait_ms, PG_WAIT_EXTENSION);
-		else
-		{
-			(void) WaitLatch(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 wait_ms, PG_WAIT_EXTENSION);
-			ResetLatch(MyLatch);
-		}
-		CHECK_FOR_INTERRUPTS();
+		aj_sleep_for_news(cv, wait_ms);
 	}
 	if (cv)
 		ConditionVariableCancelSleep();

@@ -16,7 +16,6 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -117,9 +116,10 @@ redrive(int64 job_id, const AjCaller *caller, Jsonb *changes, bool named)
 		return false;
 
 	if (params != NULL)
+	{
 		aj_refuse_sealed(params, "params");
-	if (params != NULL)
 		aj_validate_params_of(head.owner, aj_pipeline_read(pipeline_id), params);
+	}
 
 	aj_scope_enter(&scope, false);
 	MemoryContextSwitchTo(context);
@@ -284,8 +284,6 @@ aj_set_alarm(PG_FUNCTION_ARGS)
 	char	   *metric = aj_text_arg(fcinfo, 0);
 	char	   *queue = aj_text_arg(fcinfo, 2);
 	char	   *name = aj_text_arg(fcinfo, 5);
-	Interval	zero = {0},
-				longest = {.day = MAX_PERIOD_DAYS};
 
 	if (metric == NULL)
 		aj_null_argument("metric");
@@ -315,10 +313,8 @@ aj_set_alarm(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(4))
 		aj_null_argument("period");
 	alarm.period = PG_GETARG_INTERVAL_P(4);
-	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(alarm.period),
-										  IntervalPGetDatum(&zero))) <= 0 ||
-		DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(alarm.period),
-										  IntervalPGetDatum(&longest))) > 0)
+	if (aj_compare_days(alarm.period, 0) <= 0 ||
+		aj_compare_days(alarm.period, MAX_PERIOD_DAYS) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("period is out of range"),

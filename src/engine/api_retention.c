@@ -31,17 +31,6 @@ PG_FUNCTION_INFO_V1(aj_pin);
 PG_FUNCTION_INFO_V1(aj_unpin);
 PG_FUNCTION_INFO_V1(aj_prune);
 
-/* -1, 0 or 1 as an interval is below, equal to or above so many days */
-static int
-compare_days(Interval *interval, int days)
-{
-	Interval	other = {.day = days};
-
-	return DatumGetInt32(DirectFunctionCall2(interval_cmp,
-											 IntervalPGetDatum(interval),
-											 IntervalPGetDatum(&other)));
-}
-
 /* Is this a prefix and a name? */
 static bool
 is_one_of(const char *kind, const char *prefix)
@@ -104,7 +93,7 @@ aj_set_retention(PG_FUNCTION_ARGS)
 	aj_require_admin("set retention");
 	kind = kind_arg(fcinfo);
 	if (keep != NULL &&
-		(compare_days(keep, 0) < 0 || compare_days(keep, MAX_KEEP_DAYS) > 0))
+		(aj_compare_days(keep, 0) < 0 || aj_compare_days(keep, MAX_KEEP_DAYS) > 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep is out of range"),
@@ -151,7 +140,7 @@ aj_pin(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		aj_null_argument("duration");
 	duration = PG_GETARG_INTERVAL_P(1);
-	if (compare_days(duration, 0) <= 0 || compare_days(duration, MAX_PIN_DAYS) > 0)
+	if (aj_compare_days(duration, 0) <= 0 || aj_compare_days(duration, MAX_PIN_DAYS) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("duration is out of range"),

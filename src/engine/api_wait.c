@@ -19,11 +19,9 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "nodes/parsenodes.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "api.h"
 #include "guc.h"
@@ -114,17 +112,7 @@ wait_for_end(int64 job_id, TimestampTz until, bool quiet)
 		if (until != 0)
 			wait_ms = Min(wait_ms, TimestampDifferenceMilliseconds(now, until) + 1);
 
-		InvalidateCatalogSnapshotConditionally();
-		if (cv)
-			(void) ConditionVariableTimedSleep(cv, wait_ms, PG_WAIT_EXTENSION);
-		else
-		{
-			(void) WaitLatch(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 wait_ms, PG_WAIT_EXTENSION);
-			ResetLatch(MyLatch);
-		}
-		CHECK_FOR_INTERRUPTS();
+		aj_sleep_for_news(cv, wait_ms);
 	}
 	if (cv)
 		ConditionVariableCancelSleep();

@@ -213,3 +213,14 @@ aj_database_listed(const char *name)
 	pfree(copy);
 	return listed;
 }
+
+/*
+ * A setting of the session, until the end of the caller's GUC nest level or of
+ * the (sub)transaction.
+ */
+void
+aj_set_setting(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}

@@ -32,6 +32,7 @@ extern char *aj_guc_user_id;
 extern int	aj_guc_worker_idle_timeout; /* ms */
 
 extern void aj_guc_define(bool preloading);
+extern void aj_set_setting(const char *name, const char *value);
 extern bool aj_database_listed(const char *name);
 
 #endif							/* AJ_GUC_H */

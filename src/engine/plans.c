@@ -39,6 +39,7 @@
 #include "utils/plancache.h"
 #include "utils/selfuncs.h"
 
+#include "guc.h"
 #include "plans.h"
 #include "types.h"
 
@@ -223,10 +224,7 @@ aj_plan_execute(AjStatement *stmt, bool in_worker, Datum *values,
 		int			nestlevel = NewGUCNestLevel();
 
 		for (int i = 0; i < lengthof(planner_settings); i++)
-			(void) set_config_option(planner_settings[i].name,
-									 planner_settings[i].value,
-									 PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_SAVE, true, 0, false);
+			aj_set_setting(planner_settings[i].name, planner_settings[i].value);
 		rc = execute(plan, values, nulls, read_only, limit);
 		AtEOXact_GUC(false, nestlevel);
 		return rc;

@@ -67,26 +67,28 @@ AJ_STATEMENT(set_priority,
 			 " WHERE id = $1 AND state IN ('queued', 'waiting')",
 			 INT8OID, INT2OID);
 
-/* End a locked job that doesn't run. */
-void
-aj_queue_cancel_now(const AjJobHead *head, const char *reason)
+static void
+cancel(AjStatement *stmt, const AjJobHead *head, const char *reason)
 {
 	Datum		values[2] = {Int64GetDatum(head->id)};
 	char		nulls[3] = "  ";
 
 	values[1] = aj_text_or_null(reason, &nulls[1]);
-	aj_execute(&cancel_now, values, nulls, 0);
+	aj_execute(stmt, values, nulls, 0);
+}
+
+/* End a locked job that doesn't run. */
+void
+aj_queue_cancel_now(const AjJobHead *head, const char *reason)
+{
+	cancel(&cancel_now, head, reason);
 }
 
 /* Ask the worker that has a locked job to end it. */
 void
 aj_queue_ask_cancel(const AjJobHead *head, const char *reason)
 {
-	Datum		values[2] = {Int64GetDatum(head->id)};
-	char		nulls[3] = "  ";
-
-	values[1] = aj_text_or_null(reason, &nulls[1]);
-	aj_execute(&ask_cancel, values, nulls, 0);
+	cancel(&ask_cancel, head, reason);
 }
 
 /* The unfinished job that has a job's unique key, or 0. */

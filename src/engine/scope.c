@@ -49,17 +49,11 @@
 #include "utils/syscache.h"
 
 #include "extension.h"
+#include "guc.h"
 #include "plans.h"
 #include "scope.h"
 
 static bool in_worker = false;	/* the innermost scope is a worker's */
-
-static void
-set_setting(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
 
 /* What a worker's statements stand on, where it isn't so anyway. */
 static void
@@ -68,25 +62,25 @@ pin_settings(void)
 	const char *zone = pg_get_timezone_name(session_timezone);
 
 	if (DateStyle != USE_ISO_DATES)
-		set_setting("DateStyle", "ISO, YMD");
+		aj_set_setting("DateStyle", "ISO, YMD");
 	if (IntervalStyle != INTSTYLE_POSTGRES)
-		set_setting("IntervalStyle", "postgres");
+		aj_set_setting("IntervalStyle", "postgres");
 	if (strcmp(zone, "UTC") != 0 && strcmp(zone, "Etc/UTC") != 0)
-		set_setting("TimeZone", "UTC");
+		aj_set_setting("TimeZone", "UTC");
 	if (bytea_output != BYTEA_OUTPUT_HEX)
-		set_setting("bytea_output", "hex");
+		aj_set_setting("bytea_output", "hex");
 	if (extra_float_digits != 1)
-		set_setting("extra_float_digits", "1");
+		aj_set_setting("extra_float_digits", "1");
 	if (LockTimeout != 0)
-		set_setting("lock_timeout", "0");
+		aj_set_setting("lock_timeout", "0");
 	if (plan_cache_mode != PLAN_CACHE_MODE_AUTO)
-		set_setting("plan_cache_mode", "auto");
+		aj_set_setting("plan_cache_mode", "auto");
 	if (!row_security)
-		set_setting("row_security", "on");
+		aj_set_setting("row_security", "on");
 	if (StatementTimeout != 0)
-		set_setting("statement_timeout", "0");
+		aj_set_setting("statement_timeout", "0");
 	if (synchronous_commit != SYNCHRONOUS_COMMIT_ON)
-		set_setting("synchronous_commit", "on");
+		aj_set_setting("synchronous_commit", "on");
 }
 
 /*
@@ -131,7 +125,7 @@ aj_scope_enter(AjScope *scope, bool worker)
 						   scope->sec_context |
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
-	set_setting("search_path", "pg_catalog, pg_temp");
+	aj_set_setting("search_path", "pg_catalog, pg_temp");
 	scope->outer_in_worker = in_worker;
 	in_worker = worker;
 	if (worker)
@@ -147,7 +141,7 @@ aj_scope_enter(AjScope *scope, bool worker)
 	else if (jit_enabled)
 	{
 		/* never worth it here, and tables without statistics invite it */
-		set_setting("jit", "off");
+		aj_set_setting("jit", "off");
 	}
 	/* rows that statements return may hold toasted values */
 	scope->snapshot_pushed = !ActiveSnapshotSet();
@@ -177,7 +171,7 @@ aj_scope_wait_for_locks(int ms)
 {
 	int			nestlevel = NewGUCNestLevel();
 
-	set_setting("lock_timeout", psprintf("%d", ms));
+	aj_set_setting("lock_timeout", psprintf("%d", ms));
 	return nestlevel;
 }
 
