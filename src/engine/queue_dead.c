@@ -77,25 +77,24 @@ AJ_STATEMENT(drop_checkpoints,
  * ended, nobody holds them, and, unless $2, no rule keeps them longer: dead
  * letters and those with artifacts go when it is their time.
  */
-AJ_STATEMENT(lock_gone,
-			 "WITH RECURSIVE gone AS (SELECT j.id FROM asyncjob.job j"
-			 "   WHERE j.id = ANY ($1) AND" AJ_ENDED_FREE("j")
-			 "  UNION SELECT c.id FROM gone g JOIN asyncjob.job c"
-			 "   ON c.parent_id = g.id AND" AJ_ENDED_FREE("c")
-			 "   AND ($2 OR c.item_no IS NOT NULL OR c.state <> 'failed'"
-			 "    AND NOT EXISTS (SELECT FROM asyncjob.artifact a"
-			 "     WHERE a.job_id = c.id)))"
-			 " SELECT l.id FROM asyncjob.job l"
-			 " WHERE l.id = ANY (ARRAY(SELECT g.id FROM gone g))"
-			 " FOR UPDATE SKIP LOCKED",
-			 INT8ARRAYOID, BOOLOID, INT8ARRAYOID);
+#define GONE \
+	"WITH RECURSIVE gone AS (SELECT j.id FROM asyncjob.job j" \
+	"   WHERE j.id = ANY ($1) AND" AJ_ENDED_FREE("j") \
+	"  UNION SELECT c.id FROM gone g JOIN asyncjob.job c" \
+	"   ON c.parent_id = g.id AND" AJ_ENDED_FREE("c") \
+	"   AND ($2 OR c.item_no IS NOT NULL OR c.state <> 'failed'" \
+	"    AND NOT EXISTS (SELECT FROM asyncjob.artifact a" \
+	"     WHERE a.job_id = c.id)))"
+#define LOCK_GONE \
+	"SELECT l.id FROM asyncjob.job l" \
+	" WHERE l.id = ANY (ARRAY(SELECT g.id FROM gone g)) FOR UPDATE SKIP LOCKED"
 
-/* one may have been queued again before it was locked */
-AJ_STATEMENT(delete_locked,
-			 "DELETE FROM asyncjob.job WHERE id = ANY ($1)"
+AJ_STATEMENT(lock_gone, GONE LOCK_GONE, INT8ARRAYOID, BOOLOID, INT8ARRAYOID);
+AJ_STATEMENT(delete_jobs,
+			 GONE " DELETE FROM asyncjob.job WHERE id = ANY (ARRAY(" LOCK_GONE "))"
 			 " AND state IN ('completed', 'failed', 'cancelled')"
-			 " RETURNING id, id = ANY ($2)",
-			 INT8ARRAYOID, INT8ARRAYOID);
+			 " RETURNING id, id = ANY ($1)",
+			 INT8ARRAYOID, BOOLOID, INT8ARRAYOID);
 
 AJ_STATEMENT(pinned_now,
 			 "SELECT h.job_id FROM asyncjob.pin h"
@@ -350,32 +349,14 @@ aj_queue_delete_jobs(const int64 *ids, int n, bool thorough)
 {
 	Datum		values[3] = {id_array(ids, n), BoolGetDatum(thorough),
 	id_array(NULL, 0)};
-	Datum		locked[2];
 	int64		chosen = 0;
-	int64	   *pinned = palloc(sizeof(int64));
-	int			npinned = 0;
+	int64	   *pinned;
 	bool		isnull;
 
-	/* without those that are found to be held, and what hangs on them */
-	for (;;)
-	{
-		int64	   *gone,
-				   *more;
-		int			nmore;
-
-		n = aj_execute(&lock_gone, values, NULL, 0);
-		gone = returned_ids(n);
-		locked[0] = id_array(gone, n);
-		nmore = aj_queue_pinned_now(gone, n, &more);
-		if (nmore == 0)
-			break;
-		pinned = repalloc(pinned, (npinned + nmore) * sizeof(int64));
-		memcpy(pinned + npinned, more, nmore * sizeof(int64));
-		npinned += nmore;
-		values[2] = id_array(pinned, npinned);
-	}
-	locked[1] = values[0];
-	n = aj_execute(&delete_locked, locked, NULL, 0);
+	n = aj_execute(&lock_gone, values, NULL, 0);
+	n = aj_queue_pinned_now(returned_ids(n), n, &pinned);
+	values[2] = id_array(pinned, n);
+	n = aj_execute(&delete_jobs, values, NULL, 0);
 	if (n == 0)
 		return 0;
 	for (int i = 0; i < n; i++)
