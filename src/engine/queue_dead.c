@@ -76,6 +76,10 @@ AJ_STATEMENT(drop_checkpoints,
  * go its branches and the jobs that it spawned, and so on, as far as they have
  * ended, nobody holds them, and, unless $2, no rule keeps them longer: dead
  * letters and those with artifacts go when it is their time.
+ *
+ * They are looked for when they are locked, and again when they are deleted:
+ * one may have been queued again, or pinned, before we had its lock, and then
+ * keeps what hangs on it.
  */
 #define GONE \
 	"WITH RECURSIVE gone AS (SELECT j.id FROM asyncjob.job j" \
