@@ -192,6 +192,20 @@ begin_end(FunctionCallInfo fcinfo, AjHeld *held, AjRun *run)
 	MemoryContextSwitchTo(context);
 }
 
+/* What follows; the state that the job is in then. */
+static AjState
+go_on(AjHeld *held, AjRun *run, AjState state)
+{
+	AjScope		scope;
+
+	aj_scope_enter(&scope, false);
+	state = aj_external_go_on(held, run, state);
+	aj_scope_leave(&scope);
+	if (state == AJ_RUNNING)
+		elog(ERROR, "job " INT64_FORMAT " was taken away", held->job.id);
+	return state;
+}
+
 /* complete(job_id bigint, token bigint, output jsonb) */
 Datum
 aj_complete(PG_FUNCTION_ARGS)
@@ -199,7 +213,6 @@ aj_complete(PG_FUNCTION_ARGS)
 	AjHeld		held = {0};
 	AjRun		run = {0};
 	AjJob	   *job = &held.job;
-	AjScope		scope;
 	AjState		state;
 	Jsonb	   *output;
 
@@ -210,9 +223,7 @@ aj_complete(PG_FUNCTION_ARGS)
 		PG_GETARG_JSONB_P(2);
 	if (!aj_finish_step(&run, -held.token, output))
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-	aj_scope_enter(&scope, false);
-	state = aj_external_go_on(&held, &run, run.state);
-	aj_scope_leave(&scope);
+	state = go_on(&held, &run, run.state);
 	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
 						 run.pipeline->nsteps, job->session_id);
 	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));
@@ -263,12 +274,14 @@ aj_fail(PG_FUNCTION_ARGS)
 	state = aj_fail_step(&run, -held.token, &error, false, &found);
 	if (!found)
 		elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
-	aj_scope_enter(&scope, false);
 	if (state == AJ_QUEUED)
+	{
+		aj_scope_enter(&scope, false);
 		aj_external_at_commit(job->queue_id);
+		aj_scope_leave(&scope);
+	}
 	else
-		state = aj_external_go_on(&held, &run, state);
-	aj_scope_leave(&scope);
+		state = go_on(&held, &run, state);
 	aj_at_commit_changed(job->id, job->seq, state, job->step_no,
 						 run.pipeline->nsteps, job->session_id);
 	PG_RETURN_TEXT_P(cstring_to_text(aj_state_names[state]));

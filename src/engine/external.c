@@ -107,7 +107,7 @@ aj_announce_ready(Oid owner, int32 queue_id, int priority, TimestampTz run_at,
 /*
  * The step that an external worker held has ended, well or not; another may
  * follow, and be external or not.  The caller is in a scope.  Returns the
- * state that the job is in then.
+ * state that the job is in then: running only if it could not be handed over.
  */
 AjState
 aj_external_go_on(AjHeld *held, AjRun *run, AjState state)
@@ -117,9 +117,9 @@ aj_external_go_on(AjHeld *held, AjRun *run, AjState state)
 
 	if (state == AJ_RUNNING)
 	{
-		state = AJ_QUEUED;
 		if (!aj_queue_hand_over(job, -held->token, external))
-			elog(ERROR, "job " INT64_FORMAT " was taken away", job->id);
+			return AJ_RUNNING;
+		state = AJ_QUEUED;
 		aj_announce_ready(job->owner, job->queue_id, job->priority,
 						  job->run_at, job->id, external);
 	}
