@@ -42,6 +42,7 @@
 #include "names.h"
 #include "pipeline.h"
 #include "plans.h"
+#include "publish.h"
 #include "queue.h"
 #include "scope.h"
 #include "types.h"
@@ -220,6 +221,7 @@ aj_extension_table_owner(void)
 			aj_forget_plans();
 			aj_pipeline_forget();
 			aj_names_forget();
+			aj_publish_forget();
 			table = found;
 		}
 		table_owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;

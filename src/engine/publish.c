@@ -82,6 +82,13 @@ static TimestampTz digest_us = DIGEST_MS * 1000;
 static TimestampTz put_at[AJ_RING_SIZE];	/* of what it sends now */
 static int	nput = 0;
 
+/* jobs, by their numbers modulo TOLD_MAX, and the last that was told of each */
+static struct
+{
+	int64		job_id;
+	int			seq;
+}			told[TOLD_MAX];
+
 /* in a worker: the coordinator shall be told of what is in the ring */
 static TimeoutId tell_timeout = MAX_TIMEOUTS;
 static PGPROC *volatile tell_whom = NULL;
@@ -453,6 +460,13 @@ branches_progress(AjDatabase *db, Outgoing *out, int n, TimestampTz now)
 	return n;
 }
 
+/* The extension is another, whose jobs have the numbers of the old one's. */
+void
+aj_publish_forget(void)
+{
+	memset(told, 0, sizeof(told));
+}
+
 /*
  * Has something later been told of this job?  A step that ends makes its job
  * ready, and another worker may have run the job to its end before the first
@@ -462,14 +476,11 @@ branches_progress(AjDatabase *db, Outgoing *out, int n, TimestampTz now)
 static bool
 is_outdated(const AjNotice *notice)
 {
-	static struct
-	{
-		int64		job_id;
-		int			seq;
-	}			told[TOLD_MAX];
 	int			i = notice->job_id % TOLD_MAX;
 
-	if (told[i].job_id == notice->job_id && told[i].seq > notice->seq)
+	/* the lock makes us hear whether the extension is still the same */
+	if (told[i].job_id == notice->job_id && told[i].seq > notice->seq &&
+		aj_extension_lock() && told[i].seq > notice->seq)
 		return true;
 	told[i].job_id = notice->job_id;
 	told[i].seq = notice->seq;

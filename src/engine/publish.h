@@ -25,6 +25,7 @@ extern void aj_publish_soon(const AjNotice *notice);
 extern void aj_publish_many(const AjNotice *notices, int n);
 extern bool aj_publish_pending(AjDatabase *db, long *wait_ms);
 extern void aj_publish_send(AjDatabase *db);
+extern void aj_publish_forget(void);
 extern void aj_publish_commit(void);
 
 #endif							/* AJ_PUBLISH_H */

@@ -244,6 +244,28 @@ hear_all($all);
 is(scalar(grep { $_->{job} == $never } @{ $all->{notices} }), 0, 'a job that was rolled back is not spoken of');
 cmp_ok(scalar @{ $all->{notices} }, '>', $count, 'but later ones are');
 
+# Another extension begins with the same numbers: what was told of the old one's
+# jobs is no reason not to speak of the new one's.
+hear($all);
+my $heard = @{ $all->{notices} };
+$node->safe_psql('postgres', <<SQL);
+BEGIN;
+DROP EXTENSION asyncjob CASCADE;
+CREATE EXTENSION asyncjob;
+SELECT setval('asyncjob.job_id_seq', $slow[0], false);
+COMMIT;
+SQL
+is(aj_submit($node, 'noop'), $slow[0], 'a job has the number of an old one');
+my $give_up = time + $PostgreSQL::Test::Utils::timeout_default;
+my @new;
+do
+{
+	hear($all);
+	@new = grep { $_->{job} == $slow[0] } @{ $all->{notices} }[ $heard .. $#{ $all->{notices} } ];
+	select undef, undef, undef, 0.02;
+} until time > $give_up || grep { final($_) } @new;
+is(join(' ', map { $_->{state} } @new), 'running completed', 'and is told of to its end');
+
 $_->{psql}->quit for $all, $one, $session;
 aj_quiet_log($node);
 $node->stop;
