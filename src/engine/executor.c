@@ -462,6 +462,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	int64		delay_ms = 0;
 	AjScope		scope;
 	AjState		state = AJ_QUEUED;
+	bool		asked = false;
 	const char *why;
 	int			seq;
 
@@ -472,7 +473,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	aj_scope_enter(&scope, worker_id != 0);
 	if (aj_extension_lock())
 	{
-		*found = aj_queue_lock_running(job->id, worker_id);
+		*found = aj_queue_lock_held(job->id, worker_id, &asked);
 		if (*found && !cancelled && job->sealed && !run->in_place &&
 			(error->sqlerrcode == AJ_ERRCODE_NO_KEY || !aj_seal_possible(&why)))
 		{
@@ -499,7 +500,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 			verdict = aj_error_verdict(error, job, step, &delay_ms);
 		if (run->in_place && !cancelled)
 			verdict = AJ_VERDICT_DEAD;	/* in run() nothing is retried */
-		if (*found && verdict == AJ_VERDICT_DEAD && step->optional &&
+		if (*found && !asked && verdict == AJ_VERDICT_DEAD && step->optional &&
 			job->item_no < 0)
 		{
 			/* the job goes on without it */

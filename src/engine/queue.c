@@ -95,7 +95,7 @@ AJ_STATEMENT(complete,
 			 " AND NOT cancel_requested",
 			 INT8OID, INT8OID, JSONBOID, INT4OID);
 
-AJ_STATEMENT(lock_running,
+AJ_STATEMENT(lock_held,
 			 "SELECT j.cancel_requested FROM asyncjob.job j"
 			 " WHERE j.id = $1 AND j.worker_id = $2 AND j.state = 'running'"
 			 " FOR UPDATE",
@@ -391,7 +391,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 {
 	Datum		values[9];
 	char		nulls[10] = "         ";
-	bool		isnull;
+	bool		cancelled;
 	AjState		state;
 	Jsonb	   *error_json = NULL;
 	TimestampTz now = aj_now();
@@ -399,10 +399,10 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 
 	values[0] = Int64GetDatum(job->id);
 	values[1] = Int64GetDatum(worker_id);
-	*found = aj_execute(&lock_running, values, NULL, 0) == 1;
+	*found = aj_queue_lock_held(job->id, worker_id, &cancelled);
 	if (!*found)
 		return AJ_QUEUED;
-	if (DatumGetBool(aj_value(0, 1, &isnull)))
+	if (cancelled)
 		verdict = AJ_VERDICT_CANCELLED;
 
 	switch (verdict)
@@ -471,13 +471,20 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	return state;
 }
 
-/* Lock a job's row if this worker still has it. */
+/*
+ * Lock a job's row.  Returns false if it isn't this worker's any more;
+ * cancelled says that somebody asked for its end.
+ */
 bool
-aj_queue_lock_running(int64 job_id, int64 worker_id)
+aj_queue_lock_held(int64 job_id, int64 worker_id, bool *cancelled)
 {
 	Datum		values[2] = {Int64GetDatum(job_id), Int64GetDatum(worker_id)};
+	bool		isnull;
 
-	return aj_execute(&lock_running, values, NULL, 0) == 1;
+	if (aj_execute(&lock_held, values, NULL, 0) == 0)
+		return false;
+	*cancelled = DatumGetBool(aj_value(0, 1, &isnull));
+	return true;
 }
 
 /* Updates were added after the job's row was written. */

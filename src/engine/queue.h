@@ -93,7 +93,8 @@ extern bool aj_queue_complete(AjJob *job, int64 worker_id, Jsonb *result);
 extern AjState aj_queue_fail(AjJob *job, int64 worker_id,
 							 const AjError *error, AjVerdict verdict,
 							 int64 delay_ms, bool *found);
-extern bool aj_queue_lock_running(int64 job_id, int64 worker_id);
+extern bool aj_queue_lock_held(int64 job_id, int64 worker_id,
+							   bool *cancelled);
 extern void aj_queue_set_seq(const AjJob *job);
 extern void aj_queue_log(AjJob *job, List *lines);
 extern AjSealPlace aj_artifact_place(int64 job_id, const char *name, int chunk);

@@ -52,12 +52,6 @@ AJ_STATEMENT(add_memo,
 			 INT8OID, INT2OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, JSONBOID,
 			 BOOLOID, INT4OID);
 
-AJ_STATEMENT(lock_held,
-			 "SELECT j.cancel_requested FROM asyncjob.job j"
-			 " WHERE j.id = $1 AND j.worker_id = $2 AND j.state = 'running'"
-			 " FOR UPDATE",
-			 INT8OID, INT8OID);
-
 AJ_STATEMENT(suspend,
 			 "UPDATE asyncjob.job SET state = 'waiting', waiting_for = $2,"
 			 " limit_group = NULL,"
@@ -168,22 +162,6 @@ aj_queue_remember(const AjJob *job, const char *kind, const char *name,
 	values[6] = BoolGetDatum(replace);
 	values[7] = Int32GetDatum(Max(job->item_no, 0));
 	aj_execute(&add_memo, values, nulls, 0);
-}
-
-/*
- * Lock a job's row.  Returns false if it isn't this worker's any more;
- * cancelled says that somebody asked for its end.
- */
-bool
-aj_queue_lock_held(int64 job_id, int64 worker_id, bool *cancelled)
-{
-	Datum		values[2] = {Int64GetDatum(job_id), Int64GetDatum(worker_id)};
-	bool		isnull;
-
-	if (aj_execute(&lock_held, values, NULL, 0) == 0)
-		return false;
-	*cancelled = DatumGetBool(aj_value(0, 1, &isnull));
-	return true;
 }
 
 /*

@@ -29,8 +29,6 @@ extern bool aj_queue_memo(const AjJob *job, const char *kind,
 extern void aj_queue_remember(const AjJob *job, const char *kind,
 							  const char *name, TimestampTz wake_at,
 							  Jsonb *value, bool replace);
-extern bool aj_queue_lock_held(int64 job_id, int64 worker_id,
-							   bool *cancelled);
 extern bool aj_queue_suspend(AjJob *job, int64 worker_id,
 							 const AjSuspend *why, bool *cancelled);
 extern AjState aj_queue_await_key(AjJob *job, int64 worker_id, bool *found);

@@ -239,9 +239,8 @@ run_step(AjRun *run)
 			}
 		}
 		error = aj_error_copy(edata, run->context);
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-			aj_slot_cancel_wanted(run->job->id))
-			cancelled = true;
+		/* whatever error the handler made of it */
+		cancelled = aj_slot_cancel_wanted(run->job->id);
 		AbortOutOfAnyTransaction();
 		PortalErrorCleanup();	/* cursors that a procedure held over */
 		FlushErrorState();

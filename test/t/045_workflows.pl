@@ -127,6 +127,24 @@ is(aj_status($node, $long, 'state'), 'waiting', 'the long sleep goes on');
 $node->safe_psql('postgres', "SELECT asyncjob.cancel($long)");
 is(aj_wait($node, $long), 'cancelled', 'until it is cancelled');
 
+# An optional step's failure doesn't hide that somebody cancelled the job.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION stubborn(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.progress(0.5, 'at the gate');
+    PERFORM pg_sleep(1000);
+    RETURN NULL;
+EXCEPTION WHEN query_canceled THEN
+    RAISE EXCEPTION 'I do not stop, I fail';
+END $$;
+SELECT asyncjob.create_pipeline('stubborn', '[
+    {"name": "a", "handler": "public.stubborn", "optional": true, "max_attempts": 1}]');
+SQL
+my $stubborn = $node->safe_psql('postgres', "SELECT asyncjob.submit('stubborn')");
+ok(aj_in_step($node, $stubborn), 'a handler that takes no cancel runs');
+$node->safe_psql('postgres', "SELECT asyncjob.cancel($stubborn)");
+is(aj_wait($node, $stubborn), 'cancelled', 'its job is cancelled though the step may fail');
+
 # Jobs that end at once after a restart, before the coordinator's second round,
 # which a prepared transaction holds up: their ends are events, too.
 $node->safe_psql('postgres', <<'SQL');
