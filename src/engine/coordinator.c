@@ -219,13 +219,14 @@ find_lanes(void)
 	took = TimestampDifferenceMilliseconds(start, last);
 }
 
-/* How long it is to a time, 0 for never. */
+/* How long it is to a time, 0 or DT_NOEND for never. */
 static long
 ms_until(TimestampTz next)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	return next == 0 ? aj_guc_poll_interval : next <= now ? 0 :
+	return next == 0 || next == DT_NOEND ? aj_guc_poll_interval :
+		next <= now ? 0 :
 		TimestampDifferenceMilliseconds(now, next) + 1;
 }
 

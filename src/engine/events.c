@@ -32,7 +32,6 @@
 #include "queue_pause.h"
 #include "wake.h"
 
-#define LATE_COMMIT_MS	1000
 #define AGAIN_MS		250		/* what a session holds locked may be free */
 
 static bool poll_soon = false;
@@ -65,26 +64,33 @@ aj_chain(int64 job_id)
 }
 
 /*
- * Wake what is due.  While an old snapshot is held, the index of what waits
- * begins with the dead entries of all that has been woken, so only a poll
- * reads it from the beginning; otherwise what was due a while before the last
- * round has been woken by it.  That while is for transactions that compute
- * when to wake and take long to commit.
+ * Wake what is due.  Returns when the next one will be, DT_NOEND for never.
+ *
+ * While an old snapshot is held, the index of what waits keeps the dead entries
+ * of all that has been woken, before its time or at it.  So only a poll reads
+ * it from the beginning.  Otherwise what was due at the last round was woken by
+ * it, save what has begun to wait since, and of that first is the first to
+ * wake; nor is the next one looked for before the one that is known is due.
  */
 static TimestampTz
-wake(bool poll)
+wake(TimestampTz first, bool poll)
 {
-	static TimestampTz before = DT_NOBEGIN;
+	static TimestampTz woken = DT_NOBEGIN;	/* what was due till then */
+	static TimestampTz next = DT_NOEND;
 	TimestampTz now = aj_now();
-	TimestampTz due;
-	int			n;
 
-	if (poll || now < before)
-		before = DT_NOBEGIN;
-	n = aj_queue_wake_due(InvalidOid, before, &due);
-	if (n < AJ_WAKE_AT_ONCE)
-		before = TimestampTzPlusMilliseconds(now, -LATE_COMMIT_MS);
-	return due;
+	if (poll || now < woken)
+		woken = DT_NOBEGIN;
+	if (first <= now)
+		woken = Min(first, woken);
+	else
+		next = Min(first, next);
+	if (aj_queue_wake_due(InvalidOid, woken, now) == AJ_WAKE_AT_ONCE)
+		return now;				/* there may be more */
+	if (woken == DT_NOBEGIN || next <= now)
+		next = aj_queue_next_wake(InvalidOid, now);
+	woken = now;
+	return next;
 }
 
 /*
@@ -99,8 +105,8 @@ aj_flow_failed(void)
 }
 
 /*
- * Dispatch events.  Returns when to go on, 0 for when something changes.  What
- * has to be tried again is, after a rest that is long beside the work.
+ * Dispatch events.  Returns when to go on, DT_NOEND for when something changes.
+ * What has to be tried again is, after a rest that is long beside the work.
  */
 static TimestampTz
 dispatch(void)
@@ -114,19 +120,13 @@ dispatch(void)
 	if (after != 0)
 		return end;
 	carefully = false;
-	return all ? 0 : TimestampTzPlusMilliseconds(end, Max(AGAIN_MS,
-														  20 * TimestampDifferenceMilliseconds(start, end)));
-}
-
-static TimestampTz
-earlier(TimestampTz a, TimestampTz b)
-{
-	return a == 0 || (b != 0 && b < a) ? b : a;
+	return all ? DT_NOEND : TimestampTzPlusMilliseconds(end, Max(AGAIN_MS,
+																 20 * TimestampDifferenceMilliseconds(start, end)));
 }
 
 /*
  * The coordinator's round.  Returns when there will be something to do next,
- * 0 for never.  Runs in a scope.
+ * DT_NOEND for never.  Runs in a scope.
  *
  * The worker that ends a child wakes the parent by itself; only where others
  * end one, and at each poll, are parents looked for.
@@ -139,13 +139,15 @@ aj_flow_round(AjDatabase *db)
 	static bool more_parents = false;
 	static bool calling = false;	/* there may be more to call back */
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz due;
+	TimestampTz first,
+				again;
 	bool		poll = now >= next_poll || poll_soon;
 	uint32		what = pg_atomic_exchange_u32(&db->flow, 0);
 
 	calling |= aj_pauses_changed() || poll;
-	if (what == 0 && !calling && (next == 0 || now < next))
+	if (what == 0 && !calling && now < next)
 		return next;
+	first = (TimestampTz) pg_atomic_exchange_u64(&db->wake_at, (uint64) DT_NOEND);
 	if (calling)
 		calling = aj_queue_call_back(InvalidOid) == AJ_ASIDE_MAX;
 	if (poll)
@@ -155,14 +157,13 @@ aj_flow_round(AjDatabase *db)
 		next_poll = TimestampTzPlusMilliseconds(now, aj_guc_poll_interval);
 		poll_soon = false;
 	}
-	due = earlier(wake(poll), dispatch());
-	if (calling)
-		due = now;
+	next = wake(first, poll);
+	again = dispatch();
+	next = Min(next, again);
 	if (poll || more_parents || (what & AJ_FLOW_CHILD_ENDED) != 0)
 		more_parents = aj_queue_sweep_children(InvalidOid);
-	if (more_parents)
-		due = now;
-	next = due;
+	if (calling || more_parents)
+		next = now;
 	return next;
 }
 
@@ -170,11 +171,10 @@ aj_flow_round(AjDatabase *db)
 void
 aj_flow_here(Oid owner)
 {
-	TimestampTz due;
 	int64		after = 0;
 
 	aj_call_back_here(owner);
-	(void) aj_queue_wake_due(owner, DT_NOBEGIN, &due);
+	(void) aj_queue_wake_due(owner, DT_NOBEGIN, aj_now());
 
 	do
 	{

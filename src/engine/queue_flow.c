@@ -85,18 +85,10 @@ AJ_STATEMENT(wake_due,
 AJ_STATEMENT(next_wake,
 			 "SELECT j.run_at FROM asyncjob.job j"
 			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL"
-			 " AND NOT j.suspect AND j.run_at > $1"
-			 " AND j.waiting_for IS NOT NULL AND j.owner = $2"
+			 " AND NOT j.suspect AND j.run_at > $1 AND j.run_at < 'infinity'"
+			 " AND j.waiting_for IS NOT NULL AND ($2 = 0 OR j.owner = $2)"
 			 " ORDER BY j.run_at LIMIT 1",
 			 TIMESTAMPTZOID, OIDOID);
-
-AJ_STATEMENT(next_due,
-			 "SELECT j.run_at FROM asyncjob.job j"
-			 " WHERE j.state = 'waiting' AND j.limit_group IS NULL"
-			 " AND NOT j.suspect AND j.run_at > $1"
-			 " AND j.waiting_for IS NOT NULL"
-			 " ORDER BY j.run_at LIMIT 1",
-			 TIMESTAMPTZOID);
 
 /* The place of what is remembered; an event's is sealed in SQL, too. */
 static char *
@@ -191,7 +183,7 @@ aj_queue_suspend(AjJob *job, int64 worker_id, const AjSuspend *why,
 		aj_queue_add_wait(job, why);
 		aj_at_commit_chains();
 	}
-	aj_at_commit_flow();
+	aj_at_commit_wait(why->wake_at);
 
 	job->seq++;
 	aj_queue_add_update(job->id, job->seq, GetCurrentTimestamp(), "state",
@@ -227,7 +219,10 @@ aj_queue_await_key(AjJob *job, int64 worker_id, bool *found)
 	return AJ_WAITING;
 }
 
-/* When the next job of an owner wakes after this, DT_NOEND for never. */
+/*
+ * When the next job of one owner or (0) of all wakes after this, DT_NOEND for
+ * never.
+ */
 TimestampTz
 aj_queue_next_wake(Oid owner, TimestampTz after)
 {
@@ -273,27 +268,14 @@ aj_queue_announce(int n)
 }
 
 /*
- * Queue jobs whose time has come since a certain time, of one owner or (0) of
- * all.  Returns how many; *next is when the next one will be due, 0 for never.
+ * Queue jobs whose time has come, from a certain time to another, of one owner
+ * or (0) of all.  Returns how many.
  */
 int
-aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz *next)
+aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz now)
 {
-	TimestampTz now = aj_now();
 	Datum		values[4] = {TimestampTzGetDatum(now), ObjectIdGetDatum(owner),
 	Int64GetDatum(AJ_WAKE_AT_ONCE), TimestampTzGetDatum(since)};
-	int			n = aj_execute(&wake_due, values, NULL, 0);
-	bool		isnull;
 
-	(void) aj_queue_announce(n);
-	*next = 0;
-	if (n == AJ_WAKE_AT_ONCE)
-		*next = now;
-	else if (aj_execute(&next_due, values, NULL, 0) > 0)
-	{
-		*next = DatumGetTimestampTz(aj_value(0, 1, &isnull));
-		if (TIMESTAMP_NOT_FINITE(*next))
-			*next = 0;
-	}
-	return n;
+	return aj_queue_announce(aj_execute(&wake_due, values, NULL, 0));
 }

@@ -36,6 +36,6 @@ extern TimestampTz aj_queue_next_wake(Oid owner, TimestampTz after);
 extern int	aj_queue_announce(int n);
 
 #define AJ_WAKE_AT_ONCE	1000	/* at most, by one call */
-extern int	aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz *next);
+extern int	aj_queue_wake_due(Oid owner, TimestampTz since, TimestampTz now);
 
 #endif							/* AJ_QUEUE_FLOW_H */

@@ -108,6 +108,7 @@ aj_shmem_startup(void)
 			pg_atomic_init_u32(&db->work, 0);
 			pg_atomic_init_u32(&db->orphans, 0);
 			pg_atomic_init_u32(&db->flow, AJ_FLOW_WAITS | AJ_FLOW_CHILD_ENDED);
+			pg_atomic_init_u64(&db->wake_at, (uint64) DT_NOEND);
 			pg_atomic_init_u32(&db->chains, 0);
 			pg_atomic_init_u64(&db->external, 0);
 			aj_latency_init(db->latency);

@@ -133,6 +133,7 @@ typedef struct AjDatabase
 	pg_atomic_uint32 work;		/* jobs became ready */
 	pg_atomic_uint32 orphans;	/* a worker died */
 	pg_atomic_uint32 flow;		/* AJ_FLOW_* */
+	pg_atomic_uint64 wake_at;	/* the first of new waits ends, or DT_NOEND */
 	pg_atomic_uint32 chains;	/* somebody wants to hear of ends of jobs */
 	pg_atomic_uint64 external;	/* queues with new external jobs (external.c) */
 

@@ -59,6 +59,7 @@ static bool pending_reset_abort = false;	/* all lanes, if rolled back */
 static bool pending_look = false;	/* the coordinator shall look for itself */
 static uint32 pending_flow = 0; /* AJ_FLOW_*: the coordinator shall look at
 								 * what waits */
+static TimestampTz pending_wake = DT_NOEND; /* the first of it to wake */
 static bool pending_chains = false; /* ends of jobs are to be emitted */
 static bool pending_announce = false;
 static uint64 pending_external = 0; /* queues with new external jobs */
@@ -75,6 +76,7 @@ forget_all(void)
 	pending_reset_abort = false;
 	pending_look = false;
 	pending_flow = 0;
+	pending_wake = DT_NOEND;
 	pending_chains = false;
 	pending_announce = false;
 	pending_external = 0;
@@ -127,7 +129,7 @@ wake_xact_callback(XactEvent event, void *arg)
 				if (pending_external)
 					aj_external_announce(pending_external);
 				if (pending_flow || pending_chains)
-					aj_flow_changed(pending_flow, pending_chains);
+					aj_flow_changed(pending_flow, pending_wake, pending_chains);
 				if (pending_look)
 					aj_ask_coordinator(MyDatabaseId);
 			}
@@ -143,7 +145,7 @@ wake_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			/* an end of a job that nobody tells could not be found later */
 			if (pending_chains)
-				aj_flow_changed(0, true);
+				aj_flow_changed(0, DT_NOEND, true);
 			forget_all();
 			break;
 
@@ -319,6 +321,15 @@ aj_at_commit_flow(void)
 	pending_flow |= AJ_FLOW_WAITS;
 }
 
+/* A job began to wait, till then at most; 0 if it waits for ever. */
+void
+aj_at_commit_wait(TimestampTz wake_at)
+{
+	aj_at_commit_flow();
+	if (wake_at != 0 && wake_at < pending_wake)
+		pending_wake = wake_at;
+}
+
 /* A child of a job was ended by another process than its worker. */
 void
 aj_at_commit_child_ended(void)
@@ -337,7 +348,7 @@ aj_at_commit_chains(void)
 
 /* The same at once; what it is about is committed. */
 void
-aj_flow_changed(uint32 flow, bool chains)
+aj_flow_changed(uint32 flow, TimestampTz wake_at, bool chains)
 {
 	AjDatabase *db;
 
@@ -347,6 +358,12 @@ aj_flow_changed(uint32 flow, bool chains)
 	db = aj_database_find(MyDatabaseId);
 	if (db != NULL)
 	{
+		uint64		first = pg_atomic_read_u64(&db->wake_at);
+
+		while (wake_at < (TimestampTz) first &&
+			   !pg_atomic_compare_exchange_u64(&db->wake_at, &first,
+											   (uint64) wake_at))
+			;
 		pg_atomic_fetch_or_u32(&db->flow, flow);
 		if (chains)
 			pg_atomic_write_u32(&db->chains, 1);

@@ -27,8 +27,9 @@ extern void aj_at_commit_changed(int64 job_id, int seq, AjState state,
 extern void aj_at_commit_announce(void);
 extern void aj_at_commit_look(void);
 extern void aj_at_commit_flow(void);
+extern void aj_at_commit_wait(TimestampTz wake_at);
 extern void aj_at_commit_child_ended(void);
 extern void aj_at_commit_chains(void);
-extern void aj_flow_changed(uint32 flow, bool chains);
+extern void aj_flow_changed(uint32 flow, TimestampTz wake_at, bool chains);
 
 #endif							/* AJ_WAKE_H */

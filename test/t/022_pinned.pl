@@ -13,7 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my @pipelines = qw(quick noop flaky napping branching);
+my @pipelines = qw(quick noop flaky napping branching hearing);
 my $many = 1200;
 my $some = 60;
 
@@ -33,12 +33,24 @@ BEGIN
     PERFORM asyncjob.sleep('nap', interval '1 ms');
     RETURN p;
 END $$;
+-- one branch waits for what the other one tells, and would for an hour
+CREATE FUNCTION hears(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN asyncjob.wait_for_event('told', asyncjob.current_job()::text, '1 h');
+END $$;
+CREATE FUNCTION tells(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.emit('told', p, asyncjob.current_job()::text);
+    RETURN p;
+END $$;
 SELECT asyncjob.create_pipeline('flaky', '[{"name": "flaky", "handler": "public.flaky", "backoff": ["1ms"]}]');
 SELECT asyncjob.create_pipeline('napping', '[{"name": "napping", "handler": "public.napping"}]');
 SELECT asyncjob.create_pipeline('branching', '[{"name": "a", "handler": "public.quick"},
     {"name": "b", "handler": "public.quick", "after": []},
     {"name": "c", "handler": "public.quick", "after": ["a", "b"]}]');
-SELECT asyncjob.grant_pipeline(p, 'app') FROM unnest('{flaky,napping,branching}'::text[]) p;
+SELECT asyncjob.create_pipeline('hearing', '[{"name": "a", "handler": "public.hears"},
+    {"name": "b", "handler": "public.tells", "after": []}]');
+SELECT asyncjob.grant_pipeline(p, 'app') FROM unnest('{flaky,napping,branching,hearing}'::text[]) p;
 
 -- seen to at each poll; the coordinator plans that while there are no jobs
 SELECT asyncjob.create_queue('few', max_running => 1);
