@@ -8,9 +8,13 @@
 set -eu
 # shellcheck source=test/tools/lib.sh
 . "$(dirname "$0")/lib.sh"
-enter_copy "$@"
 
 SUITES=${SUITES:-lint unit regress isolation tap}
+case " $SUITES " in
+    *" tap "*) export NEEDS=browser ;; # prereqs.sh
+esac
+enter_copy "$@"
+
 TESTS=${TESTS:-}
 passed=0 failed=0 skipped=0
 

@@ -83,7 +83,7 @@ enter_copy()
     fi
 
     name=$(basename "$0")
-    "$TOOLS/prereqs.sh"
+    "$TOOLS/prereqs.sh" ${NEEDS:+"$NEEDS"}
 
     # a socket's path has room for 107 bytes
     [ ${#base} -le 40 ] || base=/tmp

@@ -1,10 +1,14 @@
 #!/bin/bash
 # prereqs.sh: install what building and testing asyncjob needs and this
 # machine lacks.  Debian and its derivatives; root, or a user who may sudo.
-# Where nothing is missing it does nothing and needs no rights.
+# Where nothing is missing it does nothing and needs no rights.  "browser" as
+# argument: where Node.js is, also a browser, for the test of the example page.
 set -eu
 
 PG_CONFIG=${PG_CONFIG:-pg_config}
+BROWSER=no
+[ "${1:-}" != browser ] || BROWSER=yes
+OPTIONAL='^chromium$|-(cron|pgtap|postgis-3)$' # tests that need them are skipped
 
 have_header()
 {
@@ -28,6 +32,9 @@ missing()
     have_header png.h || echo libpng-dev
     have_header ncurses.h || echo libncurses-dev
     have_header stdlib.h || echo libc6-dev
+    if [ $BROWSER = yes ] && command -v node >/dev/null && command -v npm >/dev/null; then
+        command -v chromium chromium-browser google-chrome >/dev/null || echo chromium
+    fi
 
     if [ -f "$("$PG_CONFIG" --pgxs 2>/dev/null)" ] &&
         [ -f "$("$PG_CONFIG" --includedir-server)/postgres.h" ]; then
@@ -67,7 +74,7 @@ fi
 sudo=
 if [ "$(id -u)" != 0 ]; then
     # Extensions that only some tests use are no reason to ask for rights.
-    if [ -z "$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap|postgis-3)$')" ]; then
+    if ! echo "$list" | tr ' ' '\n' | grep -qvE -- "$OPTIONAL"; then
         echo "Not installed: $(echo "$list" | tr '\n' ' ')- tests that need them are skipped." >&2
         exit 0
     fi
@@ -102,9 +109,9 @@ rc=0
 # shellcheck disable=SC2086
 $APT install -y --no-install-recommends $list >"$log" 2>&1 || rc=$?
 
-# Some releases have a PostgreSQL without these three; tests then skip.
+# Some releases lack an optional one; tests then skip.
 if [ $rc != 0 ]; then
-    need=$(echo "$list" | tr ' ' '\n' | grep -vE -- '-(cron|pgtap|postgis-3)$' | tr '\n' ' ')
+    need=$(echo "$list" | tr ' ' '\n' | grep -vE -- "$OPTIONAL" | tr '\n' ' ')
     rc=0
     # shellcheck disable=SC2086
     [ -z "${need// /}" ] || $APT install -y --no-install-recommends $need >"$log" 2>&1 || rc=$?
