@@ -18,7 +18,7 @@ use Time::HiRes qw(time);
 
 my $seed = $ENV{AJ_TEST_SEED} || int(time * 1000) % 2147483647;
 note("AJ_TEST_SEED=$seed");
-my $seconds = $ENV{AJ_TEST_SECONDS} || 3;
+my $seconds = $ENV{AJ_TEST_SECONDS} || 1;
 
 my $node = aj_node('lanes', conf => <<'CONF');
 asyncjob.max_workers = 4

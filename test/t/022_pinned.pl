@@ -17,7 +17,7 @@ my @pipelines = qw(quick noop flaky napping branching hearing);
 my $many = 1200;
 my $some = 60;
 
-my $node = aj_node('pinned', conf => "autovacuum = off\nasyncjob.max_workers = 1\nasyncjob.poll_interval = 1min\nsynchronous_commit = off\n");
+my $node = aj_node('pinned', conf => "autovacuum = off\nasyncjob.max_workers = 1\nasyncjob.poll_interval = 1h\nsynchronous_commit = off\n");
 aj_role($node, 'app');
 $node->safe_psql('postgres', <<'SQL');
 SELECT asyncjob.create_queue('q' || i) FROM generate_series(0, 2) i;
