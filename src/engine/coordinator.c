@@ -13,7 +13,7 @@
  * finds it gone.  Between rounds there is no transaction and no snapshot.
  *
  * Everybody's jobs depend on it, so it waits for no row that a session may have
- * locked (SKIP LOCKED, and a look again soon), and an error in one part of a
+ * locked (SKIP LOCKED, and a look again at a poll), and an error in one part of a
  * round ends that part only.  One in giving back jobs or in running suspects
  * ends the process, and the next one begins with that.
  *
@@ -386,10 +386,12 @@ tend_parts(void)
 		if (part->rests_until <= now && (part->next <= now || part->news()))
 		{
 			long		ms = tend(part->work);
+			bool		failed = ms < 0;
 
-			part->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													 ms < 0 ? AFTER_ERROR_MS : ms);
-			part->rests_until = ms < 0 ? part->next : 0;
+			/* at each poll, for what nobody told */
+			ms = failed ? AFTER_ERROR_MS : Min(ms, aj_guc_poll_interval);
+			part->next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+			part->rests_until = failed ? part->next : 0;
 		}
 		wait_ms = Min(wait_ms, ms_until(Max(part->next, part->rests_until)));
 	}

@@ -68,9 +68,10 @@ aj_chain(int64 job_id)
  *
  * While an old snapshot is held, the index of what waits keeps the dead entries
  * of all that has been woken, before its time or at it.  So only a poll reads
- * it from the beginning.  Otherwise what was due at the last round was woken by
- * it, save what has begun to wait since, and of that first is the first to
- * wake; nor is the next one looked for before the one that is known is due.
+ * it from the beginning, and finds what was locked or lacked its key.  Otherwise
+ * what was due at the last round was woken by it, save what has begun to wait
+ * since, and of that first is the first to wake; nor is the next one looked for
+ * before the one that is known is due.
  */
 static TimestampTz
 wake(TimestampTz first, bool poll)
@@ -81,10 +82,8 @@ wake(TimestampTz first, bool poll)
 
 	if (poll || now < woken)
 		woken = DT_NOBEGIN;
-	if (first <= now)
-		woken = Min(first, woken);
-	else
-		next = Min(first, next);
+	woken = Min(first, woken);
+	next = Min(first, next);
 	if (aj_queue_wake_due(InvalidOid, woken, now) == AJ_WAKE_AT_ONCE)
 		return now;				/* there may be more */
 	if (woken == DT_NOBEGIN || next <= now)

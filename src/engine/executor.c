@@ -474,6 +474,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 	if (aj_extension_lock())
 	{
 		*found = aj_queue_lock_held(job->id, worker_id, &asked);
+		cancelled |= asked;
 		if (*found && !cancelled && job->sealed && !run->in_place &&
 			(error->sqlerrcode == AJ_ERRCODE_NO_KEY || !aj_seal_possible(&why)))
 		{
@@ -484,7 +485,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 			aj_scope_leave(&scope);
 			return state;
 		}
-		if (*found)
+		if (*found && (!job->sealed || aj_seal_possible(&why)))
 			aj_queue_log(job, run->logs);
 		if (!cancelled &&
 			aj_run_suspends(run, error->sqlerrcode, error->message))
@@ -500,7 +501,7 @@ aj_fail_step(AjRun *run, int64 worker_id, AjError *error, bool cancelled,
 			verdict = aj_error_verdict(error, job, step, &delay_ms);
 		if (run->in_place && !cancelled)
 			verdict = AJ_VERDICT_DEAD;	/* in run() nothing is retried */
-		if (*found && !asked && verdict == AJ_VERDICT_DEAD && step->optional &&
+		if (*found && verdict == AJ_VERDICT_DEAD && step->optional &&
 			job->item_no < 0)
 		{
 			/* the job goes on without it */

@@ -396,6 +396,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 	Jsonb	   *error_json = NULL;
 	TimestampTz now = aj_now();
 	const char *level = "error";
+	const char *why;
 
 	values[0] = Int64GetDatum(job->id);
 	values[1] = Int64GetDatum(worker_id);
@@ -441,7 +442,7 @@ aj_queue_fail(AjJob *job, int64 worker_id, const AjError *error,
 							error_json);
 	}
 	if (state == AJ_CANCELLED && job->sealed && error != NULL &&
-		error->sqlerrcode == AJ_ERRCODE_CANCEL)
+		error->sqlerrcode == AJ_ERRCODE_CANCEL && aj_seal_possible(&why))
 	{
 		/* cancel_reason is not encrypted */
 		AjLogLine	line = {.at = now,.level = "warning",.message = error->message};

@@ -239,13 +239,13 @@ run_step(AjRun *run)
 			}
 		}
 		error = aj_error_copy(edata, run->context);
-		/* whatever error the handler made of it */
-		cancelled = aj_slot_cancel_wanted(run->job->id);
 		AbortOutOfAnyTransaction();
 		PortalErrorCleanup();	/* cursors that a procedure held over */
 		FlushErrorState();
 		MemoryContextSwitchTo(TopMemoryContext);
 		QueryCancelPending = false;
+		/* whatever error the handler made of it */
+		cancelled = aj_slot_cancel_wanted(run->job->id);
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();

@@ -1,6 +1,7 @@
 # Jobs that become ready together are begun together, by as many workers as
 # there may be, whoever announces them and however many: an idle worker that is
-# woken takes one of them.  The coordinator's poll is an hour away.
+# woken takes one of them.  And who sleeps is woken.  The coordinator's poll is an
+# hour away.
 
 use strict;
 use warnings;
@@ -53,6 +54,25 @@ foreach my $case (@cases)
 	ok( aj_until($node, "$name to end", "SELECT NOT EXISTS (SELECT FROM asyncjob.job WHERE state NOT IN ('completed', 'failed'))"),
 		"$name end");
 }
+
+# Two begin to sleep in one transaction, and the first is due when that commits.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION naps(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM asyncjob.sleep('nap', (p ->> 'nap')::interval);
+    RETURN '"slept"';
+END $$;
+SELECT asyncjob.create_pipeline('naps', '[{"name": "a", "handler": "public.naps", "max_attempts": 1}]');
+BEGIN;
+SET LOCAL asyncjob.synchronous = on;
+SELECT asyncjob.submit('naps', '{"nap": "50 ms"}');
+SELECT asyncjob.submit('naps', '{"nap": "500 ms"}');
+SELECT pg_sleep(0.1);
+COMMIT;
+SQL
+ok( aj_until($node, 'both to wake',
+		"SELECT count(*) = 2 FROM asyncjob.job WHERE result = '\"slept\"' AND state = 'completed'"),
+	'both of two naps end, though one was over before it was told');
 
 aj_quiet_log($node, 'no process of the server crashed');
 $node->stop;

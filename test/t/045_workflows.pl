@@ -124,6 +124,14 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM asyncjob.job WHERE item_no
 	0, 'none of its branches is left');
 
 is(aj_status($node, $long, 'state'), 'waiting', 'the long sleep goes on');
+
+# A prepared transaction tells nobody what it has done, and the next that is to
+# be woken is an hour away.
+my $prepared = aj_submit($node, 'waits', params => '{"key": "p"}');
+waiting($prepared);
+$node->safe_psql('postgres', q{
+	BEGIN; SELECT asyncjob.emit('go', '"prepared"', 'p'); PREPARE TRANSACTION 'emits'; COMMIT PREPARED 'emits'});
+is(aj_wait($node, $prepared), 'completed', 'a prepared event is found at a poll');
 $node->safe_psql('postgres', "SELECT asyncjob.cancel($long)");
 is(aj_wait($node, $long), 'cancelled', 'until it is cancelled');
 
