@@ -1,10 +1,18 @@
 #!/bin/sh
 # Run the given unit-test programs; count their ok / not ok / SKIP lines.
 # A program that dies, or prints no plan line at its end, counts as a failure.
+# As many run at a time as there are processors.
 passed=0 failed=0 skipped=0
+dir=$(mktemp -d "${TMPDIR:-/tmp}/asyncjob-unit.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+# shellcheck disable=SC2016
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' sh -c '
+    out=$2/$(basename "$1")
+    "$1" >"$out" 2>&1
+    echo $? >"$out.rc"' sh '{}' "$dir"
 for t in "$@"; do
-    out=$("$t" 2>&1)
-    rc=$?
+    out=$(cat "$dir/$(basename "$t")")
+    rc=$(cat "$dir/$(basename "$t").rc")
     printf '# %s\n%s\n' "$(basename "$t")" "$out"
     p=$(printf '%s\n' "$out" | grep -c '^ok ')
     s=$(printf '%s\n' "$out" | grep -c '^ok [0-9]* # SKIP')
