@@ -65,7 +65,20 @@ major()
 list=$(missing "$(major)")
 [ -n "$list" ] || exit 0
 
+# What only some tests use is no reason to ask for rights, nor to fail.
+do_without()
+{
+    echo "Not installed: $(echo "$list" | tr '\n' ' ')- tests that need them are skipped." >&2
+    exit 0
+}
+
+needed()
+{
+    echo "$list" | tr ' ' '\n' | grep -vE -- "$OPTIONAL|^$" | tr '\n' ' '
+}
+
 if ! command -v apt-get >/dev/null; then
+    [ -n "$(needed)" ] || do_without
     echo "Missing: $(echo "$list" | tr '\n' ' ')(Debian's names)." >&2
     echo "Install PostgreSQL 15 or later with its server headers, libpq and libpng's headers, gcc, make and perl's IPC::Run." >&2
     exit 1
@@ -73,11 +86,7 @@ fi
 
 sudo=
 if [ "$(id -u)" != 0 ]; then
-    # Extensions that only some tests use are no reason to ask for rights.
-    if ! echo "$list" | tr ' ' '\n' | grep -qvE -- "$OPTIONAL"; then
-        echo "Not installed: $(echo "$list" | tr '\n' ' ')- tests that need them are skipped." >&2
-        exit 0
-    fi
+    [ -n "$(needed)" ] || do_without
     command -v sudo >/dev/null || {
         echo "Missing packages: $(echo "$list" | tr '\n' ' ')" >&2
         echo "Run this as root, or install them with: apt-get install $(echo "$list" | tr '\n' ' ')" >&2
@@ -91,7 +100,12 @@ APT="$sudo apt-get -o Dpkg::Use-Pty=0 -qq"
 log=$(mktemp "${TMPDIR:-/tmp}/asyncjob-apt.XXXXXX")
 
 # A bare machine has no package lists yet; others may have stale ones.
-$APT update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+if ! $APT update >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    [ -n "$(needed)" ] || do_without
+    exit 1
+fi
 list=$(missing "$(major)" | tr ' ' '\n' | sort -u | tr '\n' ' ')
 echo "Installing: $list"
 
@@ -111,10 +125,12 @@ $APT install -y --no-install-recommends $list >"$log" 2>&1 || rc=$?
 
 # Some releases lack an optional one; tests then skip.
 if [ $rc != 0 ]; then
-    need=$(echo "$list" | tr ' ' '\n' | grep -vE -- "$OPTIONAL" | tr '\n' ' ')
     rc=0
-    # shellcheck disable=SC2086
-    [ -z "${need// /}" ] || $APT install -y --no-install-recommends $need >"$log" 2>&1 || rc=$?
+    # shellcheck disable=SC2046
+    [ -z "$(needed)" ] || $APT install -y --no-install-recommends $(needed) >"$log" 2>&1 || rc=$?
+    for one in $(echo "$list" | tr ' ' '\n' | grep -E -- "$OPTIONAL"); do
+        $APT install -y --no-install-recommends "$one" >/dev/null 2>&1 || :
+    done
 fi
 [ -z "$guard" ] || $sudo rm -f $guard
 if [ $rc != 0 ]; then
